@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/conv_plan.hpp"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <vector>
+
+#include "algorithms/gemm.hpp"
+#include "algorithms/naive.hpp"
+#include "kernels/registry.hpp"
+
+namespace npconv {
+namespace {
+
+std::atomic<std::int64_t> naive_runs{0};
+std::array<std::atomic<std::int64_t>, 8> vector_runs{};
+
+void count_run(const Problem& p, Algorithm algorithm) {
+    if (algorithm == Algorithm::naive) {
+        ++naive_runs;
+        return;
+    }
+    for (std::size_t i = 0; i < kernel_sets().size(); ++i) {
+        if (kernel_sets()[i].table == p.kernels) ++vector_runs.at(i);
+    }
+}
+
+template <class T>
+void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io, int threads) {
+    count_run(p, algorithm);
+    switch (algorithm) {
+        case Algorithm::gemm: return run_gemm(p, io, threads);
+        case Algorithm::naive: return run_naive(p, io, threads);
+    }
+}
+
+template <class T>
+Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
+    io.w = parameters.weights->as<const T>();
+    io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
+    return io;
+}
+
+// Dense tensors of the problem's own shape, to time the candidates on.
+template <class T>
+struct Rehearsal {
+    std::vector<T> x, y;
+    Operands<T> io;
+
+    explicit Rehearsal(const Problem& p) {
+        const ConvShape& s = p.shape;
+        const std::int64_t channels = s.groups * s.in_channels, out_channels = s.groups * s.out_channels;
+        const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
+        x.assign(static_cast<std::size_t>(s.batch * channels * inputs), T(1));
+        y.resize(static_cast<std::size_t>(s.batch * out_channels * s.pixels()));
+        const bool last = p.layout == Layout::channels_last;
+        const std::int64_t pixel = last ? channels : 1;
+        const std::int64_t row = pixel * s.axis[2].input;
+        io.x = {x.data(), channels * inputs, last ? 1 : inputs, {row * s.axis[1].input, row, pixel}};
+        io.y = y.data();
+        io.y_batch = out_channels * s.pixels();
+    }
+};
+
+}  // namespace
+
+template <class T>
+ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads)
+    : problem_(problem), decision_(decide(problem, algorithm, packing)) {
+    if (algorithm == "measure" && !problem.shape.empty()) {
+        measure(weights, threads);
+    } else {
+        parameters_ = pack(decision_.algorithm, weights);
+    }
+}
+
+ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape) : problem_(other.problem_), parameters_(other.parameters()) {
+    problem_.shape = shape;
+    decision_ = decide(problem_, entry_of(other.decision_.algorithm).name, Packing::once);
+}
+
+template <class T>
+Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights) const {
+    const std::int64_t channels = problem_.shape.groups * problem_.shape.out_channels;
+    Parameters parameters;
+    parameters.weights = std::make_shared<const Buffer>(pack_weights(problem_, algorithm, weights.w));
+    if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
+    return parameters;
+}
+
+// Best of three, of each candidate that serves; those whose estimate is beyond ten times the best are not worth the wait.
+template <class T>
+void ConvPlan::measure(const WeightsView<T>& weights, int threads) {
+    using Clock = std::chrono::steady_clock;
+    double estimate = 0.0;
+    for (const Candidate& c : decision_.candidates) {
+        if (c.algorithm == decision_.algorithm) estimate = c.cycles;
+    }
+    const Rehearsal<T> rehearsal(problem_);
+    double best = 0.0;
+    for (Candidate& c : decision_.candidates) {
+        if (!entry_of(c.algorithm).automatic || !c.refusal.empty() || c.cycles > 10 * estimate) continue;
+        const Parameters packed = pack(c.algorithm, weights);
+        double least = 0.0;
+        for (int round = 0; round < 4; ++round) {  // the first one warms up
+            const auto start = Clock::now();
+            run_algorithm(problem_, c.algorithm, with_parameters(rehearsal.io, packed), threads);
+            const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+            if (round == 1 || (round > 1 && seconds < least)) least = seconds;
+        }
+        c.measured_seconds = least;
+        if (!parameters_.weights || least < best) {
+            best = least;
+            parameters_ = packed;
+            decision_.algorithm = c.algorithm;
+        }
+    }
+}
+
+Parameters ConvPlan::parameters() const {
+    const std::lock_guard lock(mutex_);
+    return parameters_;
+}
+
+template <class T>
+void ConvPlan::run(std::int64_t batch, Operands<T> io, int threads) const {
+    Problem p = problem_;
+    p.shape.batch = batch;
+    if (p.shape.empty()) return;
+    const Parameters parameters = this->parameters();
+    run_algorithm(p, decision_.algorithm, with_parameters(io, parameters), threads);
+}
+
+template <class T>
+void ConvPlan::update_weights(const WeightsView<T>& weights) {
+    Parameters fresh = pack(decision_.algorithm, weights);
+    const std::lock_guard lock(mutex_);
+    if (!fresh.bias) fresh.bias = parameters_.bias;
+    parameters_ = fresh;
+}
+
+std::int64_t ConvPlan::workspace_bytes(int threads) const {
+    switch (decision_.algorithm) {
+        case Algorithm::gemm: return gemm_workspace_bytes(problem_, threads);
+        case Algorithm::naive: return 0;
+    }
+    throw std::logic_error("no workspace known for this algorithm");
+}
+
+std::map<std::string, std::int64_t> kernel_runs() {
+    std::map<std::string, std::int64_t> runs{{"naive", naive_runs}};
+    for (std::size_t i = 0; i < kernel_sets().size(); ++i) runs[kernel_sets()[i].table->isa] = vector_runs.at(i);
+    return runs;
+}
+
+template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<float>&, int);
+template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<double>&, int);
+template void ConvPlan::run(std::int64_t, Operands<float>, int) const;
+template void ConvPlan::run(std::int64_t, Operands<double>, int) const;
+template void ConvPlan::update_weights(const WeightsView<float>&);
+template void ConvPlan::update_weights(const WeightsView<double>&);
+
+}  // namespace npconv

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// plan -> pack -> run, tied together: a decision, the packed weights, and the call. May be run from several threads at once.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "algorithms/operands.hpp"
+#include "algorithms/packed_weights.hpp"
+#include "plan/planner.hpp"
+
+namespace npconv {
+
+// Weights and bias of a plan. The buffers are immutable; an update puts others in their place.
+struct Parameters {
+    std::shared_ptr<const Buffer> weights;
+    std::shared_ptr<const Buffer> bias;  // null: none
+
+    std::int64_t bytes() const { return static_cast<std::int64_t>(weights->bytes() + (bias ? bias->bytes() : 0)); }
+};
+
+template <class T>
+struct WeightsView {
+    TensorView<const T> w;
+    const T* bias = nullptr;  // null: none
+    std::int64_t bias_stride = 1;
+};
+
+class ConvPlan {
+  public:
+    // The weights are copied. "measure" times the candidates with `threads` threads.
+    template <class T>
+    ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads);
+
+    // The same weights, algorithm and kernels for another shape, sharing what is packed.
+    ConvPlan(const ConvPlan& other, const ConvShape& shape);
+
+    // batch: that of this call. w and bias of the operands are the plan's to fill in.
+    template <class T>
+    void run(std::int64_t batch, Operands<T> operands, int threads) const;
+
+    // No bias given: the present one stays.
+    template <class T>
+    void update_weights(const WeightsView<T>& weights);
+
+    const Problem& problem() const { return problem_; }
+    const Decision& decision() const { return decision_; }
+    std::int64_t workspace_bytes(int threads) const;
+    std::int64_t packed_bytes() const { return parameters().bytes(); }
+
+  private:
+    template <class T>
+    Parameters pack(Algorithm algorithm, const WeightsView<T>& weights) const;
+    template <class T>
+    void measure(const WeightsView<T>& weights, int threads);
+    Parameters parameters() const;
+
+    Problem problem_;
+    Decision decision_;
+    mutable std::mutex mutex_;  // of parameters_
+    Parameters parameters_;
+};
+
+// How often each implementation has run in this process: lets a test prove that the forced one did.
+std::map<std::string, std::int64_t> kernel_runs();
+
+}  // namespace npconv

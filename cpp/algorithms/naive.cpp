@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/naive.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "algorithms/gather.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+
+namespace npconv {
+namespace {
+
+using Wide = long double;  // of the C library, so that this shares nothing with the vector code
+
+constexpr Wide pi = 3.141592653589793238462643383279502884L;
+
+Wide sigmoid(Wide v) {
+    // Of the two forms the one whose exponential is at most 1: nothing overflows.
+    const Wide e = std::exp(-std::fabs(v));
+    return v < 0 ? e / (1 + e) : 1 / (1 + e);
+}
+
+// The limit at minus infinity is 0, where the product of the definition would be NaN.
+Wide times_weight(Wide v, Wide weight) { return weight == 0 ? 0 : v * weight; }
+
+Wide activated(const ActivationSpec& spec, Wide v) {
+    switch (spec.kind) {
+        case Activation::none: return v;
+        case Activation::clip: return v < spec.a ? spec.a : v > spec.b ? spec.b : v;
+        case Activation::leaky_relu: return v < 0 ? spec.a * v : v;
+        case Activation::sigmoid: return sigmoid(v);
+        case Activation::tanh: return std::tanh(v);
+        case Activation::silu: return times_weight(v, sigmoid(v));
+        case Activation::hardswish: return v <= -3 ? 0 : v >= 3 ? v : v * (v + 3) / 6;
+        case Activation::gelu: return times_weight(v, std::erfc(-v / std::sqrt(Wide(2))) / 2);
+        case Activation::gelu_tanh: return times_weight(v, sigmoid(2 * std::sqrt(2 / pi) * (v + 0.044715L * v * v * v)));
+    }
+    return std::numeric_limits<Wide>::quiet_NaN();
+}
+
+}  // namespace
+
+template <class T>
+void run_naive(const Problem& p, const Operands<T>& io, int threads) {
+    const ConvShape& s = p.shape;
+    const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
+    const bool last = p.layout == Layout::channels_last;
+    ActivationSpec activation = p.activation;  // limits and slope as the other algorithms have them: rounded to the dtype
+    activation.a = static_cast<double>(static_cast<T>(activation.a));
+    activation.b = static_cast<double>(static_cast<T>(activation.b));
+    const auto used = static_cast<int>(std::min<std::int64_t>(threads, s.macs() / 50'000 + 1));
+    parallel_for(s.batch * channels, used, [&](std::int64_t task, int) {
+        const std::int64_t image = task / channels, channel = task % channels;
+        const T* x = io.x.data + image * io.x.batch + channel / s.out_channels * s.in_channels * io.x.channel;
+        const T* w = io.w + channel * s.k();
+        for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+            const auto o = coordinates(s, pixel);
+            double sum = 0.0;
+            for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
+                const auto k = tap_coordinates(s, tap);
+                std::int64_t offset = 0;
+                bool zero = false;
+                for (std::size_t a = 0; a < 3; ++a) {
+                    const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
+                    zero = zero || i < 0;
+                    offset += i * io.x.spatial[a];
+                }
+                for (std::int64_t c = 0; c < s.in_channels; ++c) {
+                    sum += (zero ? 0.0 : static_cast<double>(x[offset + c * io.x.channel])) * static_cast<double>(w[tap * s.in_channels + c]);
+                }
+            }
+            if (io.bias) sum += static_cast<double>(io.bias[channel]);
+            if (io.residual.data) {
+                const TensorView<const T>& r = io.residual;
+                sum += static_cast<double>(
+                    r.data[image * r.batch + channel * r.channel + o[0] * r.spatial[0] + o[1] * r.spatial[1] + o[2] * r.spatial[2]]);
+            }
+            // Rounded first: the activation of the number that the other algorithms see, too.
+            const Wide v = activated(activation, static_cast<Wide>(static_cast<T>(sum)));
+            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = static_cast<T>(v);
+        }
+    });
+}
+
+template void run_naive(const Problem&, const Operands<float>&, int);
+template void run_naive(const Problem&, const Operands<double>&, int);
+
+}  // namespace npconv

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a run reads and writes, whatever the algorithm.
+#pragma once
+#include "core/types.hpp"
+
+namespace npconv {
+
+template <class T>
+struct Operands {
+    TensorView<const T> x;
+    const T* w = nullptr;            // packed
+    const T* bias = nullptr;         // contiguous, or null
+    TensorView<const T> residual;    // data null: none
+    T* y = nullptr;                  // dense in the problem's layout within an image
+    std::int64_t y_batch = 0;        // elements between images
+};
+
+}  // namespace npconv

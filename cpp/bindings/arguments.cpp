@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bindings/arguments.hpp"
+
+#include <pybind11/numpy.h>
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "bindings/numpy_names.hpp"
+#include "core/parallel.hpp"
+
+namespace npconv {
+namespace {
+
+template <class E>
+struct Named {
+    const char* name;
+    E value;
+};
+
+template <class E, std::size_t N>
+std::string names_of(const Named<E> (&table)[N]) {
+    std::string text;
+    for (const Named<E>& entry : table) text += (text.empty() ? "\"" : ", \"") + std::string(entry.name) + "\"";
+    return text;
+}
+
+std::string expected_str(const char* name, py::handle value, const std::string& names) {
+    return std::string(name) + " must be one of " + names + "; got " + shown(value);
+}
+
+// None if no entry has this name.
+template <class E, std::size_t N>
+const Named<E>* find(const Named<E> (&table)[N], py::handle text) {
+    for (const Named<E>& entry : table) {
+        if (PyUnicode_CompareWithASCIIString(text.ptr(), entry.name) == 0) return &entry;
+    }
+    return nullptr;
+}
+
+template <class E, std::size_t N>
+E parse_name(const Named<E> (&table)[N], py::handle value, const char* name) {
+    if (!PyUnicode_Check(value.ptr())) throw py::type_error(expected_str(name, value, names_of(table)));
+    const Named<E>* entry = find(table, value);
+    if (!entry) throw py::value_error(expected_str(name, value, names_of(table)));
+    return entry->value;
+}
+
+constexpr Named<PaddingKind> padding_names[] = {
+    {"valid", PaddingKind::valid}, {"full", PaddingKind::full},     {"same", PaddingKind::same}, {"same_lower", PaddingKind::same_lower}, {"causal", PaddingKind::causal}};
+constexpr Named<Border> border_names[] = {
+    {"zeros", Border::zeros}, {"reflect", Border::reflect}, {"replicate", Border::replicate}, {"circular", Border::circular}};
+constexpr Named<Layout> layout_names[] = {{"channels_first", Layout::channels_first}, {"channels_last", Layout::channels_last}};
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr Named<ActivationSpec> activation_names[] = {
+    {"relu", {Activation::clip, 0.0, infinity}}, {"relu6", {Activation::clip, 0.0, 6.0}}, {"leaky_relu", {Activation::leaky_relu, 0.01, 0.0}},
+    {"sigmoid", {Activation::sigmoid}},          {"tanh", {Activation::tanh}},            {"silu", {Activation::silu}},
+    {"hardswish", {Activation::hardswish}},      {"gelu", {Activation::gelu}},            {"gelu_tanh", {Activation::gelu_tanh}}};
+
+bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
+
+bool is_int(py::handle value) { return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value); }
+
+std::string ints_expected(const char* name, int rank, py::handle value) {
+    return std::string(name) + " must be an int or a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", got " + shown(value);
+}
+
+double parse_number(py::handle value, const char* what) {
+    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || PyIndex_Check(value.ptr()))) {
+        throw py::type_error(std::string(what) + " must be a number, got " + shown(value));
+    }
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (number == -1.0 && PyErr_Occurred()) throw py::error_already_set();
+    return number;
+}
+
+std::string activation_expected(py::handle value) {
+    return "activation must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " + shown(value);
+}
+
+// ("leaky_relu", slope) or ("clip", low, high)
+ActivationSpec parse_activation_tuple(const py::sequence& value) {
+    const std::size_t n = value.size();
+    const py::object first = n > 0 ? py::object(value[0]) : py::object(py::none());
+    if (!PyUnicode_Check(first.ptr())) throw py::type_error(activation_expected(value));
+    const std::string name = py::cast<std::string>(first);
+    if (name == "leaky_relu" && n == 2) {
+        const double slope = parse_number(value[1], "activation: the slope of leaky_relu");
+        if (!std::isfinite(slope)) throw py::value_error("activation: the slope of leaky_relu must be finite, got " + shown(value));
+        return {Activation::leaky_relu, slope, 0.0};
+    }
+    if (name == "clip" && n == 3) {
+        const double low = parse_number(value[1], "activation: the lower limit of clip");
+        const double high = parse_number(value[2], "activation: the upper limit of clip");
+        if (!(low <= high)) throw py::value_error("activation: the limits of clip must satisfy low <= high, got " + shown(value));
+        return {Activation::clip, low, high};
+    }
+    throw py::value_error(activation_expected(value));
+}
+
+}  // namespace
+
+std::string shown(py::handle value) {
+    std::string text = py::cast<std::string>(py::repr(value));
+    constexpr std::size_t longest = 80;
+    if (text.size() > longest) text = text.substr(0, longest) + "...";
+    for (char& c : text) {
+        if (c == '\n') c = ' ';
+    }
+    return text;
+}
+
+std::string spatial_axes(int rank) { return std::to_string(rank) + (rank == 1 ? " spatial axis" : " spatial axes"); }
+
+std::int64_t parse_int(py::handle value, const char* name) {
+    if (!is_int(value)) throw py::type_error(std::string(name) + " must be an int, got " + shown(value));
+    const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!index) throw py::error_already_set();
+    int overflow = 0;
+    const long long number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+    if (overflow != 0) throw py::value_error(std::string(name) + " must fit in 64 bits, got " + shown(value));
+    return number;
+}
+
+std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank) {
+    const auto n = static_cast<std::size_t>(rank);
+    if (!is_sequence(value)) {
+        if (!is_int(value)) throw py::type_error(ints_expected(name, rank, value));
+        return std::vector<std::int64_t>(n, parse_int(value, name));
+    }
+    const auto sequence = py::reinterpret_borrow<py::sequence>(value);
+    std::vector<std::int64_t> ints;
+    for (const py::handle item : sequence) {
+        if (!is_int(item)) throw py::type_error(ints_expected(name, rank, value));
+        ints.push_back(parse_int(item, name));
+    }
+    if (ints.size() != n) throw py::value_error(ints_expected(name, rank, value) + " for " + spatial_axes(rank));
+    return ints;
+}
+
+void parse_padding(py::handle value, ConvRequest& request) {
+    const int rank = request.rank;
+    if (PyUnicode_Check(value.ptr())) {
+        request.padding = parse_name(padding_names, value, "padding");
+        return;
+    }
+    request.padding = PaddingKind::given;
+    const std::string expected = "padding must be an int, a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", a tuple of " + std::to_string(rank) +
+                                 " (before, after) pair" + (rank == 1 ? "" : "s") + ", or one of " + names_of(padding_names) + "; got ";
+    if (is_int(value)) {
+        request.pad_before = request.pad_after = parse_ints(value, "padding", rank);
+        return;
+    }
+    if (!is_sequence(value)) throw py::type_error(expected + shown(value));
+    const auto sequence = py::reinterpret_borrow<py::sequence>(value);
+    std::size_t pairs = 0;
+    for (const py::handle item : sequence) {
+        if (is_int(item)) {
+            request.pad_before.push_back(parse_int(item, "padding"));
+            request.pad_after.push_back(request.pad_before.back());
+        } else if (is_sequence(item)) {
+            const auto pair = py::reinterpret_borrow<py::sequence>(item);
+            if (pair.size() != 2) throw py::value_error(expected + shown(value));
+            if (!is_int(py::object(pair[0])) || !is_int(py::object(pair[1]))) throw py::type_error(expected + shown(value));
+            request.pad_before.push_back(parse_int(py::object(pair[0]), "padding"));
+            request.pad_after.push_back(parse_int(py::object(pair[1]), "padding"));
+            ++pairs;
+        } else {
+            throw py::type_error(expected + shown(value));
+        }
+    }
+    const std::size_t n = request.pad_before.size();
+    if (n != static_cast<std::size_t>(rank) || (pairs != 0 && pairs != n)) {
+        throw py::value_error(expected + shown(value) + (rank == 1 && n == 2 ? " (one pair is written ((before, after),))" : ""));
+    }
+}
+
+Border parse_padding_mode(py::handle value) { return parse_name(border_names, value, "padding_mode"); }
+Layout parse_layout(py::handle value) { return parse_name(layout_names, value, "layout"); }
+
+bool parse_flip(py::handle value) {
+    if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
+    PYBIND11_CONSTINIT static NumpyName numpy_bool;
+    if (!py::isinstance(value, look_up(numpy_bool, "numpy", "bool_"))) throw py::type_error("flip must be a bool, got " + shown(value));
+    return PyObject_IsTrue(value.ptr()) == 1;
+}
+
+ActivationSpec parse_activation(py::handle value, DType dtype) {
+    ActivationSpec spec;
+    if (value.is_none()) return spec;
+    if (PyUnicode_Check(value.ptr())) {
+        const Named<ActivationSpec>* entry = find(activation_names, value);
+        if (!entry) throw py::value_error(activation_expected(value));
+        spec = entry->value;
+    } else if (is_sequence(value)) {
+        spec = parse_activation_tuple(py::reinterpret_borrow<py::sequence>(value));
+    } else {
+        throw py::type_error(activation_expected(value));
+    }
+    if (dtype == DType::f32 && spec.kind == Activation::leaky_relu && !std::isfinite(static_cast<float>(spec.a))) {
+        throw py::value_error("activation: the slope of leaky_relu must be finite in float32, got " + shown(value));
+    }
+    return spec;
+}
+
+std::string parse_algorithm(py::handle value) {
+    if (!PyUnicode_Check(value.ptr())) throw py::type_error("algorithm must be a str, got " + shown(value));
+    return py::cast<std::string>(value);
+}
+
+int parse_num_threads(py::handle value) {
+    if (value.is_none()) return 0;
+    if (!is_int(value)) throw py::type_error("num_threads must be None or an int, got " + shown(value));
+    const std::int64_t n = parse_int(value, "num_threads");
+    if (n < 1 || n > max_threads) throw py::value_error("num_threads must be from 1 to " + std::to_string(max_threads) + ", got " + shown(value));
+    return static_cast<int>(n);
+}
+
+}  // namespace npconv

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Python arguments that are not arrays: ints, tuples of ints, padding, names. Types are judged here (TypeError), values mostly by core/validate
+// (ValueError); a message names the argument, the value and what was expected.
+#pragma once
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/validate.hpp"
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+namespace py = pybind11;
+
+// repr(value), shortened where it is long.
+std::string shown(py::handle value);
+
+// "1 spatial axis", "2 spatial axes"
+std::string spatial_axes(int rank);
+
+// Anything with __index__ but bool and ndarray.
+std::int64_t parse_int(py::handle value, const char* name);
+
+// An int for all axes, or a tuple or list of `rank` ints.
+std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank);
+
+void parse_padding(py::handle value, ConvRequest& request);
+Border parse_padding_mode(py::handle value);
+Layout parse_layout(py::handle value);
+bool parse_flip(py::handle value);
+ActivationSpec parse_activation(py::handle value, DType dtype);
+std::string parse_algorithm(py::handle value);
+
+// None: 0. Otherwise 1 to max_threads.
+int parse_num_threads(py::handle value);
+
+}  // namespace npconv

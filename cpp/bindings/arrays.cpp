@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bindings/arrays.hpp"
+
+#include <cstdlib>
+
+#include "bindings/arguments.hpp"
+#include "bindings/numpy_names.hpp"
+
+namespace npconv {
+namespace {
+
+using py::detail::npy_api;
+
+py::module_ numpy() { return py::module_::import("numpy"); }
+
+bool native(const py::array& a) {
+    const char order = a.dtype().byteorder();
+    return order == '=' || order == '|';
+}
+
+bool aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNED_) != 0; }
+
+std::string dtype_text(const py::array& a) { return py::cast<std::string>(py::str(a.dtype())); }
+
+const char* dtype_name(DType dtype) { return name_of(dtype); }
+
+// Stride of an axis in elements. That of an axis of fewer than two entries is never followed, and may be anything.
+std::int64_t step(const py::array& a, int axis) { return a.shape(axis) < 2 ? 0 : a.strides(axis) / a.itemsize(); }
+
+// [low, high) of the bytes that an array may touch.
+struct Extent {
+    const char* low;
+    const char* high;
+};
+
+Extent extent(const py::array& a) {
+    const char* data = static_cast<const char*>(a.data());
+    Extent e{data, data + a.itemsize()};
+    for (int i = 0; i < a.ndim(); ++i) {
+        if (a.shape(i) == 0) return {data, data};
+        const py::ssize_t reach = (a.shape(i) - 1) * a.strides(i);
+        (reach < 0 ? e.low : e.high) += reach;
+    }
+    return e;
+}
+
+bool same_memory(const py::array& a, const py::array& b) {
+    if (a.data() != b.data()) return false;
+    for (int i = 0; i < a.ndim(); ++i) {
+        if (a.shape(i) > 1 && a.strides(i) != b.strides(i)) return false;
+    }
+    return true;
+}
+
+// C-contiguous from `axis` on.
+bool dense_from(const py::array& a, int axis) {
+    py::ssize_t expected = a.itemsize();
+    for (int i = static_cast<int>(a.ndim()) - 1; i >= axis; --i) {
+        if (a.shape(i) > 1 && a.strides(i) != expected) return false;
+        expected *= a.shape(i);
+    }
+    return true;
+}
+
+std::string shape_text(const std::vector<py::ssize_t>& shape) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+}  // namespace
+
+std::string shape_text(const py::array& a) { return shape_text(std::vector<py::ssize_t>(a.shape(), a.shape() + a.ndim())); }
+
+py::array as_array(py::handle value, const char* name) {
+    if (Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_) return py::reinterpret_borrow<py::array>(value);
+    PYBIND11_CONSTINIT static NumpyName masked, asarray;
+    if (py::isinstance(value, look_up(masked, "numpy.ma", "MaskedArray"))) {
+        throw py::type_error(std::string(name) + " is a masked array, whose mask would be ignored; pass x.filled(value) or an ndarray");
+    }
+    return py::reinterpret_borrow<py::array>(look_up(asarray, "numpy", "asarray")(value));
+}
+
+DType dtype_of(const py::array& a, const char* name) {
+    const int number = a.dtype().num();
+    if (number == npy_api::NPY_FLOAT_) return DType::f32;
+    if (number == npy_api::NPY_DOUBLE_) return DType::f64;
+    throw py::type_error(std::string(name) + " must have dtype float32 or float64, got " + dtype_text(a));
+}
+
+void expect_dtype(const py::array& a, const char* name, DType dtype, const char* of) {
+    const int number = a.dtype().num();
+    if (number == (dtype == DType::f32 ? npy_api::NPY_FLOAT_ : npy_api::NPY_DOUBLE_)) return;
+    throw py::type_error(std::string(name) + " must have the dtype of " + of + ", " + dtype_name(dtype) + "; got " + dtype_text(a));
+}
+
+py::array readable(const py::array& a) {
+    if (native(a) && aligned(a)) return a;
+    return py::reinterpret_borrow<py::array>(a.attr("astype")(a.dtype().attr("newbyteorder")("=")));
+}
+
+Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout) {
+    Sizes sizes;
+    if (form == Form::batched) sizes.batch = *shape++;
+    if (form != Form::single_channel && layout == Layout::channels_first) sizes.channels = *shape++;
+    sizes.spatial.assign(shape, shape + rank);
+    if (form != Form::single_channel && layout == Layout::channels_last) sizes.channels = shape[rank];
+    return sizes;
+}
+
+std::vector<py::ssize_t> output_shape(const Sizes& sizes, Form form, Layout layout) {
+    std::vector<py::ssize_t> shape;
+    shape.reserve(5);
+    if (form == Form::batched) shape.push_back(sizes.batch);
+    if (form != Form::single_channel && layout == Layout::channels_first) shape.push_back(sizes.channels);
+    shape.insert(shape.end(), sizes.spatial.begin(), sizes.spatial.end());
+    if (form != Form::single_channel && layout == Layout::channels_last) shape.push_back(sizes.channels);
+    return shape;
+}
+
+template <class T>
+TensorView<const T> view_of(const py::array& a, int rank, Form form, Layout layout) {
+    TensorView<const T> view;
+    view.data = static_cast<const T*>(a.data());
+    int axis = 0;
+    if (form == Form::batched) view.batch = step(a, axis++);
+    if (form != Form::single_channel && layout == Layout::channels_first) view.channel = step(a, axis++);
+    for (int i = 0; i < rank; ++i) view.spatial[static_cast<std::size_t>(3 - rank + i)] = step(a, axis++);
+    if (form != Form::single_channel && layout == Layout::channels_last) view.channel = step(a, axis);
+    return view;
+}
+
+template <class T>
+TensorView<const T> weights_view(const py::array& a, int rank) {
+    TensorView<const T> view;
+    view.data = static_cast<const T*>(a.data());
+    const int first = static_cast<int>(a.ndim()) - rank;
+    if (first == 2) {
+        view.batch = step(a, 0);
+        view.channel = step(a, 1);
+    }
+    for (int i = 0; i < rank; ++i) view.spatial[static_cast<std::size_t>(3 - rank + i)] = step(a, first + i);
+    return view;
+}
+
+py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<py::ssize_t>& shape, Form form) {
+    if (!py::isinstance<py::array>(value)) throw py::type_error("out must be a numpy.ndarray, got " + shown(value));
+    const auto out = py::reinterpret_borrow<py::array>(value);
+    expect_dtype(out, "out", dtype, of);
+    const std::vector<py::ssize_t> got(out.shape(), out.shape() + out.ndim());
+    if (got != shape) throw py::value_error("out must have the shape of the result, " + shape_text(shape) + "; got " + shape_text(got));
+    if (!native(out)) throw py::value_error("out must be in native byte order, got dtype " + py::cast<std::string>(py::repr(out.dtype())));
+    if (!out.writeable()) throw py::value_error("out must be writable, got a read-only array");
+    if (!aligned(out)) throw py::value_error("out must be aligned, got a misaligned array");
+    const int first = form == Form::batched ? 1 : 0;
+    const std::string strides = ", got strides " + shape_text(std::vector<py::ssize_t>(out.strides(), out.strides() + out.ndim()));
+    if (out.size() == 0) return out;
+    if (!dense_from(out, first)) throw py::value_error("out must be C-contiguous but for the batch stride" + strides);
+    if (first == 1 && out.shape(0) > 1 && std::llabs(out.strides(0)) < out.nbytes() / out.shape(0)) {
+        throw py::value_error("out must not overlap itself: its batch stride is smaller than an image" + strides);
+    }
+    return out;
+}
+
+void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok) {
+    const Extent a = extent(out), b = extent(other);
+    if (a.low >= b.high || b.low >= a.high || out.size() == 0 || other.size() == 0) return;
+    if (identical_ok && same_memory(out, other)) return;
+    bool shared = true;
+    try {
+        // Whether two strided arrays meet is a Diophantine problem; what is too hard to tell counts as an overlap.
+        shared = py::cast<bool>(numpy().attr("shares_memory")(out, other, 100000));
+    } catch (const py::error_already_set& error) {
+        if (!error.matches(numpy().attr("exceptions").attr("TooHardError"))) throw;
+    }
+    if (!shared) return;
+    throw py::value_error(std::string("out must not overlap ") + name + (identical_ok ? ", unless it is the same memory with the same strides" : "") +
+                          "; they share memory");
+}
+
+template TensorView<const float> view_of(const py::array&, int, Form, Layout);
+template TensorView<const double> view_of(const py::array&, int, Form, Layout);
+template TensorView<const float> weights_view(const py::array&, int);
+template TensorView<const double> weights_view(const py::array&, int);
+
+}  // namespace npconv

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// NumPy arrays as views: dtypes, ranks, strides, and what `out` must be.
+#pragma once
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace npconv {
+
+namespace py = pybind11;
+
+// How many leading axes an input has beside its channels and N spatial axes.
+enum class Form { batched, unbatched, single_channel };
+
+// numpy.asarray, but refuses masked arrays, whose mask would be lost.
+py::array as_array(py::handle value, const char* name);
+
+// TypeError unless float32 or float64.
+DType dtype_of(const py::array& array, const char* name);
+
+// TypeError unless of the dtype of `of` ("x", or "the plan").
+void expect_dtype(const py::array& array, const char* name, DType dtype, const char* of);
+
+// Native byte order and aligned elements: the array itself wherever it is so already, otherwise one copy.
+py::array readable(const py::array& array);
+
+std::string shape_text(const py::array& array);
+
+// Sizes of an input-like array in the order batch, channels, spatial...
+struct Sizes {
+    std::int64_t batch = 1;
+    std::int64_t channels = 1;
+    std::vector<std::int64_t> spatial;
+};
+Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout);
+
+// The shape of an output in the caller's form.
+std::vector<py::ssize_t> output_shape(const Sizes& sizes, Form form, Layout layout);
+
+template <class T>
+TensorView<const T> view_of(const py::array& array, int rank, Form form, Layout layout);
+
+// Weights: (out, in, *kernel), or (*kernel) alone.
+template <class T>
+TensorView<const T> weights_view(const py::array& array, int rank);
+
+// TypeError, ValueError unless it can take the result; overlap is asked apart.
+py::array checked_out(py::handle out, DType dtype, const char* of, const std::vector<py::ssize_t>& shape, Form form);
+
+// ValueError if out shares memory with `other`; identical_ok: the very same memory with the same strides may be read and written.
+void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok);
+
+}  // namespace npconv

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What this build is and what it found: for show_config, and for the choice of an instruction set.
+#include <pybind11/stl.h>
+
+#include <string>
+#include <vector>
+
+#include "bindings/register.hpp"
+#include "core/parallel.hpp"
+#include "kernels/registry.hpp"
+
+namespace npconv {
+namespace {
+
+namespace py = pybind11;
+
+std::vector<std::string> names(bool available_only) {
+    std::vector<std::string> result;
+    for (const KernelSet& set : kernel_sets()) {
+        if (set.available || !available_only) result.emplace_back(set.table->isa);
+    }
+    return result;
+}
+
+std::string compiler() {
+#if defined(__clang__)
+    return "Clang " __clang_version__;
+#else
+    return "GCC " __VERSION__;
+#endif
+}
+
+std::string select(const std::string& isa) {
+    std::string previous = active_kernels().isa;
+    select_kernels(isa);
+    return previous;
+}
+
+}  // namespace
+
+void register_config(py::module_& m) {
+    m.attr("__version__") = NPCONV_VERSION;
+    m.attr("compiler") = compiler();
+    m.attr("openmp") = _OPENMP;
+    m.def("_isas_built", [] { return names(false); });
+    m.def("_isa_names", [] { return names(true); });
+    m.def("_isa", [] { return std::string(active_kernels().isa); });
+    m.def("_set_isa", &select);
+    m.def("_vector_bytes", [] { return active_kernels().vector_bytes; });
+}
+
+}  // namespace npconv

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// npconv._core: the whole of it at a glance.
+#include "bindings/register.hpp"
+
+PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
+    m.doc() = "The compiled core of npconv. Private: use the npconv package.";
+    npconv::register_conv(m);
+    npconv::register_threads(m);
+    npconv::register_config(m);
+    npconv::register_testing(m);
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/buffer.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <new>
+
+namespace npconv {
+namespace {
+
+std::atomic<GuardPages> mode{GuardPages::off};
+
+}  // namespace
+
+void set_guard_pages(GuardPages wanted) { mode = wanted; }
+GuardPages guard_pages() { return mode; }
+
+Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
+    if (bytes == 0) return;
+    const GuardPages guard = mode;
+    if (guard == GuardPages::off) {
+        data_ = ::operator new(bytes, std::align_val_t{alignment});
+        return;
+    }
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t inner = (bytes + page - 1) / page * page;
+    mapped_bytes_ = inner + 2 * page;
+    mapping_ = mmap(nullptr, mapped_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+    char* first = static_cast<char*>(mapping_) + page;
+    if (mprotect(first, inner, PROT_READ | PROT_WRITE) != 0) {
+        munmap(mapping_, mapped_bytes_);
+        throw std::bad_alloc();
+    }
+    std::memset(first, 0xFF, inner);  // NaN: what is read before it is written shows
+    data_ = guard == GuardPages::after ? first + (inner - bytes) : first;
+}
+
+Buffer::~Buffer() {
+    if (mapping_) {
+        munmap(mapping_, mapped_bytes_);
+    } else if (data_) {
+        ::operator delete(data_, std::align_val_t{alignment});
+    }
+}
+
+}  // namespace npconv

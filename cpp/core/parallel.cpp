@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// OpenMP in the ordinary case. Two things it cannot do safely are done around it:
+// - After fork, the child has the OpenMP runtime's memory but none of its threads, and a parallel region would wait for them for ever.
+//   A forked child therefore starts plain threads for each call.
+// - libgomp ends the process where it cannot start a thread (an address-space or process limit). Before a team grows, as many plain
+//   threads are started and joined as a trial; what the system refuses, the team does without.
+#include "core/parallel.hpp"
+
+#include <omp.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cfenv>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace npconv {
+namespace {
+
+std::atomic<int> chosen_threads{0};
+std::atomic<bool> forked{false};
+[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+using Function = void (*)(const void*, std::int64_t, int);
+
+// Starts up to `count` threads that run f(index 1..); returns when all that could be started have ended, with their number.
+template <class F>
+int with_threads(int count, const F& f) {
+    std::vector<std::thread> threads;
+    try {
+        threads.reserve(static_cast<std::size_t>(count));
+        for (int i = 1; i <= count; ++i) threads.emplace_back([&f, i] { f(i); });
+    } catch (const std::exception&) {  // no more threads, or no more memory for them: fewer will do
+    }
+    const int started = static_cast<int>(threads.size());
+    f(0);
+    for (std::thread& t : threads) t.join();
+    return started;
+}
+
+// How many threads, the caller among them, the system lets us have at one time.
+int affordable_threads(int wanted) {
+    std::mutex mutex;
+    std::condition_variable all_here;
+    bool counted = false;
+    std::vector<std::thread> threads;
+    try {
+        threads.reserve(static_cast<std::size_t>(wanted));
+        for (int i = 1; i < wanted; ++i) {
+            threads.emplace_back([&] {
+                std::unique_lock lock(mutex);
+                all_here.wait(lock, [&] { return counted; });
+            });
+        }
+    } catch (const std::exception&) {
+    }
+    {
+        const std::lock_guard lock(mutex);
+        counted = true;
+    }
+    all_here.notify_all();
+    for (std::thread& t : threads) t.join();
+    return static_cast<int>(threads.size()) + 1;
+}
+
+}  // namespace
+
+int runtime_threads() { return std::clamp(omp_get_max_threads(), 1, max_threads); }
+void set_process_threads(int threads) { chosen_threads = threads; }
+int process_threads() { return chosen_threads; }
+
+namespace detail {
+
+void run_parallel(std::int64_t tasks, int threads, Function body, const void* context) {
+    std::fenv_t callers{};
+    std::fegetenv(&callers);
+    std::atomic<std::int64_t> next{0};
+    const auto work = [&](int thread) {
+        std::fenv_t own{};
+        std::fegetenv(&own);
+        std::fesetenv(&callers);
+        for (std::int64_t task = next++; task < tasks; task = next++) body(context, task, thread);
+        std::fesetenv(&own);
+    };
+    threads = static_cast<int>(std::min<std::int64_t>(threads, tasks));
+    if (forked) {
+        with_threads(threads - 1, work);
+        return;
+    }
+    thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
+    if (threads > team) threads = affordable_threads(threads);
+    team = threads;
+#pragma omp parallel num_threads(threads)
+    work(omp_get_thread_num());
+}
+
+}  // namespace detail
+}  // namespace npconv

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Dividing tasks among threads. Which thread runs a task, and how many there are, never changes a result: tasks are independent.
+// Workers run with the caller's floating-point environment (FTZ, DAZ, rounding) and get their own back.
+#pragma once
+#include <cstdint>
+
+namespace npconv {
+
+constexpr int max_threads = 1024;
+
+// What the OpenMP runtime would use: threadpoolctl's limit, OMP_NUM_THREADS, the affinity mask. At least 1.
+int runtime_threads();
+
+// set_num_threads; 0: follow the runtime.
+void set_process_threads(int threads);
+int process_threads();
+
+namespace detail {
+void run_parallel(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t, int), const void* context);
+}
+
+// Calls body(task, thread) for every task in 0..tasks-1, with thread in 0..threads-1. The body must not throw: allocate before.
+template <class Body>
+void parallel_for(std::int64_t tasks, int threads, const Body& body) {
+    if (threads <= 1 || tasks <= 1) {
+        for (std::int64_t task = 0; task < tasks; ++task) body(task, 0);
+        return;
+    }
+    detail::run_parallel(
+        tasks, threads, [](const void* b, std::int64_t task, int thread) { (*static_cast<const Body*>(b))(task, thread); }, &body);
+}
+
+}  // namespace npconv

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "core/validate.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+
+namespace npconv {
+namespace {
+
+using Size = std::int64_t;
+
+[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
+
+Size times(Size a, Size b, const char* what) {
+    Size result = 0;
+    if (__builtin_mul_overflow(a, b, &result)) refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " * " + std::to_string(b) + ")");
+    return result;
+}
+
+Size plus(Size a, Size b, const char* what) {
+    Size result = 0;
+    if (__builtin_add_overflow(a, b, &result)) refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " + " + std::to_string(b) + ")");
+    return result;
+}
+
+void at_least(const char* name, const std::vector<Size>& values, Size least) {
+    for (const Size v : values) {
+        if (v < least) refuse(std::string(name) + " must be at least " + std::to_string(least) + " on every axis, got " + tuple_text(values));
+    }
+}
+
+void check_channels(const ConvRequest& r) {
+    if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
+    if (times(r.w_in, r.groups, "w.shape[1] * groups") != r.channels) {
+        refuse("x has " + std::to_string(r.channels) + " channels, but w takes " + std::to_string(r.w_in) + " (w.shape[1]) in each of groups=" +
+               std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
+    }
+    if (r.w_out % r.groups != 0) {
+        refuse("groups must divide the output channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_out) + " output channels (w.shape[0])");
+    }
+}
+
+// Splits the padding that makes output = ceil(input / stride).
+void pad_same(Axis& axis, Size reach, PaddingKind kind) {
+    const Size output = axis.input / axis.stride + (axis.input % axis.stride != 0 ? 1 : 0);
+    const Size covered = output == 0 ? axis.input : plus(times(output - 1, axis.stride, "output * stride"), reach, "padded size");
+    const Size total = std::max<Size>(covered - axis.input, 0);
+    axis.pad_before = kind == PaddingKind::causal ? total : kind == PaddingKind::same ? total / 2 : total - total / 2;
+    axis.pad_after = total - axis.pad_before;
+    axis.output = output;
+}
+
+Axis make_axis(const ConvRequest& r, std::size_t i) {
+    Axis axis;
+    axis.input = r.input[i];
+    axis.kernel = r.kernel[i];
+    axis.stride = r.stride[i];
+    axis.dilation = r.dilation[i];
+    const Size reach = plus(times(axis.kernel - 1, axis.dilation, "dilation * (kernel - 1)"), 1, "dilation * (kernel - 1)");
+    const std::string where = " on spatial axis " + std::to_string(i);
+    switch (r.padding) {
+        case PaddingKind::given:
+            axis.pad_before = r.pad_before[i];
+            axis.pad_after = r.pad_after[i];
+            break;
+        case PaddingKind::valid: break;
+        case PaddingKind::full: axis.pad_before = axis.pad_after = reach - 1; break;
+        case PaddingKind::same:
+        case PaddingKind::same_lower:
+        case PaddingKind::causal: pad_same(axis, reach, r.padding); break;
+    }
+    if (r.border != Border::zeros && axis.input == 0 && axis.padded()) {
+        refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
+    }
+    const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padded size");
+    plus(padded, times(axis.stride, 2, "stride"), "stride");  // so that coordinates one window beyond the end can be formed
+    const bool same = r.padding == PaddingKind::same || r.padding == PaddingKind::same_lower || r.padding == PaddingKind::causal;
+    if (same) return axis;
+    if (reach > padded) {
+        refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
+               (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)" : std::string()) + " for " +
+               std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where);
+    }
+    axis.output = (padded - reach) / axis.stride + 1;
+    return axis;
+}
+
+// Every product that is formed later is formed here once, with the check.
+void check_sizes(const ConvShape& s, DType dtype) {
+    Size taps = 1, pixels = 1, inputs = 1;
+    for (const Axis& a : s.axis) {
+        taps = times(taps, a.kernel, "the number of taps");
+        pixels = times(pixels, a.output, "the number of output pixels");
+        inputs = times(inputs, a.input, "the size of x");
+    }
+    const Size k = times(taps, s.in_channels, "channels * taps");
+    const Size out_channels = times(s.groups, s.out_channels, "the number of output channels");
+    const Size batch = std::max<Size>(s.batch, 1);
+    times(times(times(batch, s.groups, "the size of x"), s.in_channels, "the size of x"), inputs, "the size of x");
+    const Size outputs = times(times(batch, out_channels, "the size of the output"), pixels, "the size of the output");
+    times(outputs, size_of(dtype), "the size of the output in bytes");
+    times(times(outputs, std::max<Size>(k, 1), "the number of operations"), 2, "the number of operations");
+    // Packing rounds the channels of a group up to whole vectors of at most 64 bytes.
+    const Size padded = times(plus(s.out_channels, 64, "the number of output channels"), s.groups, "the size of the packed weights");
+    times(times(padded, std::max<Size>(k, 1), "the size of the packed weights"), size_of(dtype), "the size of the packed weights in bytes");
+}
+
+}  // namespace
+
+std::string tuple_text(const std::vector<Size>& values) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + std::to_string(values[i]);
+    return text + (values.size() == 1 ? ",)" : ")");
+}
+
+ConvShape validate(const ConvRequest& r) {
+    at_least("stride", r.stride, 1);
+    at_least("dilation", r.dilation, 1);
+    at_least("the kernel (spatial axes of w)", r.kernel, 1);
+    if (r.padding == PaddingKind::given) {
+        at_least("padding", r.pad_before, 0);
+        at_least("padding", r.pad_after, 0);
+    }
+    check_channels(r);
+    ConvShape shape;
+    shape.batch = r.batch;
+    shape.groups = r.groups;
+    shape.in_channels = r.w_in;
+    shape.out_channels = r.w_out / r.groups;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i) shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
+    check_sizes(shape, r.dtype);
+    return shape;
+}
+
+}  // namespace npconv

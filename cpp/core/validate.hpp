@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// From what a caller asks to a ConvShape: the only place that judges sizes. Throws std::invalid_argument with the argument, the value and what was expected.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/shape.hpp"
+#include "core/types.hpp"
+
+namespace npconv {
+
+enum class PaddingKind { given, valid, full, same, same_lower, causal };
+
+// Arguments as given, spatial lists of `rank` entries. A plan without a fixed batch asks with batch 1.
+struct ConvRequest {
+    int rank = 2;
+    std::int64_t batch = 1;
+    std::int64_t channels = 1;
+    std::vector<std::int64_t> input;
+    std::int64_t w_out = 1;
+    std::int64_t w_in = 1;
+    std::vector<std::int64_t> kernel;
+    std::vector<std::int64_t> stride;
+    std::vector<std::int64_t> dilation;
+    std::int64_t groups = 1;
+    PaddingKind padding = PaddingKind::given;
+    std::vector<std::int64_t> pad_before;
+    std::vector<std::int64_t> pad_after;
+    Border border = Border::zeros;
+    DType dtype = DType::f32;
+};
+
+ConvShape validate(const ConvRequest& request);
+
+// "(1, 2)", as Python writes a tuple.
+std::string tuple_text(const std::vector<std::int64_t>& values);
+
+}  // namespace npconv

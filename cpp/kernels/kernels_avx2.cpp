@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define NPCONV_TABLE kernels_avx2
+#define NPCONV_ISA_NAME "avx2"
+#define NPCONV_ISA_FEATURES "AVX2, FMA"
+#define NPCONV_MR 6
+#define NPCONV_NV 2
+#include "simd/avx2.hpp"
+//
+#include "kernels/kernels.inl"

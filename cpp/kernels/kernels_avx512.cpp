@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define NPCONV_TABLE kernels_avx512
+#define NPCONV_ISA_NAME "avx512"
+#define NPCONV_ISA_FEATURES "AVX-512 F, DQ, BW, VL"
+#define NPCONV_MR 7
+#define NPCONV_NV 4
+#include "simd/avx512.hpp"
+//
+#include "kernels/kernels.inl"

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define NPCONV_TABLE kernels_baseline
+#define NPCONV_ISA_NAME "baseline"
+#define NPCONV_ISA_FEATURES "x86-64: SSE2"
+#define NPCONV_MR 6
+#define NPCONV_NV 2
+#include "simd/baseline.hpp"
+//
+#include "kernels/kernels.inl"

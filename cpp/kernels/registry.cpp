@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// To add an instruction set: a Vec header in simd/, a shim beside this file, its flags in CMakeLists.txt, and a line here.
+#include "kernels/registry.hpp"
+
+#include <atomic>
+#include <stdexcept>
+
+namespace npconv {
+namespace {
+
+std::vector<KernelSet> find_kernel_sets() {
+#if defined(__x86_64__)
+    __builtin_cpu_init();  // cpu_supports also asks whether the operating system saves the registers
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512vl");
+    return {{&kernels_avx512, avx512}, {&kernels_avx2, avx2}, {&kernels_baseline, true}};
+#elif defined(__aarch64__)
+    return {{&kernels_neon, true}};
+#else
+#error "npconv has kernels for x86-64 and 64-bit ARM"
+#endif
+}
+
+const KernelTable& best_available() {
+    for (const KernelSet& set : kernel_sets()) {
+        if (set.available) return *set.table;
+    }
+    throw std::logic_error("no kernel set is available");  // the last of the list always is
+}
+
+std::atomic<const KernelTable*>& active() {
+    static std::atomic<const KernelTable*> table{&best_available()};
+    return table;
+}
+
+}  // namespace
+
+const std::vector<KernelSet>& kernel_sets() {
+    static const std::vector<KernelSet> sets = find_kernel_sets();
+    return sets;
+}
+
+const KernelTable& active_kernels() { return *active(); }
+
+void select_kernels(const std::string& isa) {
+    std::string names;
+    for (const KernelSet& set : kernel_sets()) {
+        if (!set.available) continue;
+        if (isa == set.table->isa) {
+            active() = set.table;
+            return;
+        }
+        names += (names.empty() ? "\"" : ", \"") + std::string(set.table->isa) + "\"";
+    }
+    throw std::invalid_argument("the instruction set (NPCONV_ISA) must be one that this machine has, " + names + "; got \"" + isa + "\"");
+}
+
+}  // namespace npconv

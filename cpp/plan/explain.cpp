@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/explain.hpp"
+
+#include <cmath>
+#include <sstream>
+
+#include "plan/gemm_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+const char* name_of(Border border) {
+    switch (border) {
+        case Border::zeros: return "zeros";
+        case Border::reflect: return "reflect";
+        case Border::replicate: return "replicate";
+        case Border::circular: return "circular";
+    }
+    return "";
+}
+
+void describe_axis(std::ostream& out, const char* name, const Axis& a) {
+    out << "  " << name << "  " << a.input << " -> " << a.output << ", kernel " << a.kernel << ", stride " << a.stride << ", dilation " << a.dilation << ", padding ("
+        << a.pad_before << ", " << a.pad_after << ")\n";
+}
+
+void describe_gemm(std::ostream& out, const Problem& p) {
+    const GemmTiling t = tile_gemm(p);
+    out << "tiling       register tile " << t.mr << " pixels x " << t.panels.longest() * t.lanes << " channels; k " << t.k << " in " << t.k_blocks.parts
+        << " block(s) of at most " << t.k_blocks.longest() << "\n"
+        << "             " << t.tasks << " task(s): " << t.pixel_blocks.parts << " block(s) of at most " << t.most_pixels() << " pixels x " << t.chunks.parts
+        << " chunk(s) of at most " << t.chunks.longest() << " of " << t.panels.parts << " panel(s) of channels, for each image and group\n";
+    const double real = static_cast<double>(t.vectors() * t.lanes) / static_cast<double>(p.shape.out_channels > 0 ? p.shape.out_channels : 1);
+    out << "operations   " << 2 * p.shape.macs() << " (direct count), " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
+        << " done: channels of a group fill whole vectors of " << t.lanes << "\n";
+}
+
+}  // namespace
+
+std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
+    const ConvShape& s = p.shape;
+    std::ostringstream out;
+    out << "convolution  " << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch " << s.batch
+        << ", " << s.groups << " group(s) of " << s.in_channels << " -> " << s.out_channels << " channels, padding_mode " << name_of(p.border) << "\n";
+    const char* names[] = {"depth ", "height", "width "};
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = s.axis[a];
+        if (a == 2 || axis.input != 1 || axis.output != 1 || axis.kernel != 1) describe_axis(out, names[a], axis);
+    }
+    out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
+    for (const Candidate& c : d.candidates) {
+        const AlgorithmEntry& e = entry_of(c.algorithm);
+        out << "  " << e.name << std::string(11 - std::string(e.name).size(), ' ');
+        if (!c.refusal.empty()) {
+            out << "cannot serve: " << c.refusal;
+        } else {
+            out << "about " << std::llround(c.cycles) << " cycles on one thread";
+            if (c.measured_seconds > 0) out << ", measured " << c.measured_seconds * 1e6 << " us";
+            if (!e.automatic) out << "; only by name";
+        }
+        out << "\n";
+    }
+    out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << ")\n";
+    if (d.algorithm == Algorithm::gemm) {
+        describe_gemm(out, p);
+    } else {
+        out << "operations   " << 2 * s.macs() << "\n";
+    }
+    out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads << " thread(s), packed weights "
+        << footprint.packed_bytes << " bytes\n";
+    const double u = d.algorithm == Algorithm::naive || p.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
+    out << "error        |y - exact| <= " << static_cast<double>(s.k() + 2) * u << " (|x|*|w| + |b| + |r|), before the activation\n";
+    return out.str();
+}
+
+}  // namespace npconv

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which algorithm serves a problem. Nothing here touches a tensor.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+enum class Algorithm { gemm, naive };
+
+// To add an algorithm: a value above, a row in planner.cpp, a runner in algorithms/run.cpp.
+struct AlgorithmEntry {
+    Algorithm algorithm;
+    const char* name;
+    const char* summary;
+    bool automatic;                          // may "auto" and "measure" choose it?
+    std::string (*refusal)(const Problem&);  // why it cannot serve; empty if it can
+    double (*cycles)(const Problem&);        // estimate for one thread, packing not counted
+    double (*packing_cycles)(const Problem&);
+};
+
+const std::vector<AlgorithmEntry>& algorithms();
+const AlgorithmEntry& entry_of(Algorithm algorithm);
+
+struct Candidate {
+    Algorithm algorithm;
+    std::string refusal;
+    double cycles;
+    double measured_seconds = 0.0;  // by "measure"; 0: not measured
+};
+
+struct Decision {
+    Algorithm algorithm = Algorithm::gemm;
+    std::string wanted;  // "auto", "measure" or the name that was asked for
+    std::vector<Candidate> candidates;
+};
+
+// Weights of a plan are packed once and for all; those of a plain call are packed for it alone, and the cost counts.
+enum class Packing { once, every_call };
+
+// wanted: "auto", "measure" (decided here as auto; the caller times the candidates) or a name.
+// std::invalid_argument where the name is unknown or the algorithm cannot serve, with the reason.
+Decision decide(const Problem& problem, const std::string& wanted, Packing packing);
+
+}  // namespace npconv

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What is to be computed, by which kernels: all that a planner may look at. Neither threads nor memory addresses are part of it.
+#pragma once
+#include "core/shape.hpp"
+#include "core/types.hpp"
+#include "kernels/table.hpp"
+
+namespace npconv {
+
+struct ActivationSpec {
+    Activation kind = Activation::none;
+    double a = 0.0;  // clip: low; leaky_relu: slope
+    double b = 0.0;  // clip: high
+};
+
+struct Problem {
+    ConvShape shape;
+    DType dtype = DType::f32;
+    Layout layout = Layout::channels_first;
+    Border border = Border::zeros;
+    bool flip = false;
+    ActivationSpec activation;
+    const KernelTable* kernels = nullptr;
+};
+
+}  // namespace npconv

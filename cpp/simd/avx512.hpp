@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Vec for AVX-512 (F, DQ, BW, VL): 16 floats or 8 doubles in one of 32 registers. The interface is described in simd/README.md.
+#pragma once
+#include <immintrin.h>
+
+namespace npconv {
+namespace {
+
+struct F64 {
+    using T = double;
+    using V = __m512d;
+    static constexpr int lanes = 8;
+    static constexpr int registers = 32;
+    static constexpr bool fused = true;
+    static __mmask8 first(int n) { return static_cast<__mmask8>((1u << n) - 1u); }
+
+    static V zero() { return _mm512_setzero_pd(); }
+    static V set1(T a) { return _mm512_set1_pd(a); }
+    static V load(const T* p) { return _mm512_loadu_pd(p); }
+    static void store(T* p, V a) { _mm512_storeu_pd(p, a); }
+    static V load_n(const T* p, int n) { return _mm512_maskz_loadu_pd(first(n), p); }
+    static void store_n(T* p, V a, int n) { _mm512_mask_storeu_pd(p, first(n), a); }
+    static V add(V a, V b) { return _mm512_add_pd(a, b); }
+    static V sub(V a, V b) { return _mm512_sub_pd(a, b); }
+    static V mul(V a, V b) { return _mm512_mul_pd(a, b); }
+    static V div(V a, V b) { return _mm512_div_pd(a, b); }
+    static V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
+    static V max(V a, V b) { return _mm512_max_pd(a, b); }
+    static V min(V a, V b) { return _mm512_min_pd(a, b); }
+    static V abs(V a) { return _mm512_abs_pd(a); }
+    static V copysign(V magnitude, V sign) {
+        const V bit = _mm512_set1_pd(-0.0);
+        return _mm512_or_pd(_mm512_andnot_pd(bit, magnitude), _mm512_and_pd(bit, sign));
+    }
+    static V if_less(V a, V b, V then, V otherwise) {
+        return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), otherwise, then);
+    }
+    static V round(V a) { return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+    static V pow2(V k) {
+        const __m512i bits = _mm512_castpd_si512(_mm512_add_pd(k, _mm512_set1_pd(0x1.8p52)));
+        return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_add_epi64(bits, _mm512_set1_epi64(1023)), 52));
+    }
+    static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
+    static void transpose(V (&r)[lanes]) {
+        V t[8];
+        for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1
+            t[2 * i] = _mm512_unpacklo_pd(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_pd(r[2 * i], r[2 * i + 1]);
+        }
+        for (int j = 0; j < 2; ++j) {
+            const V a = _mm512_shuffle_f64x2(t[j], t[2 + j], 0x88), b = _mm512_shuffle_f64x2(t[j], t[2 + j], 0xdd);
+            const V c = _mm512_shuffle_f64x2(t[4 + j], t[6 + j], 0x88), d = _mm512_shuffle_f64x2(t[4 + j], t[6 + j], 0xdd);
+            r[j] = _mm512_shuffle_f64x2(a, c, 0x88);
+            r[4 + j] = _mm512_shuffle_f64x2(a, c, 0xdd);
+            r[2 + j] = _mm512_shuffle_f64x2(b, d, 0x88);
+            r[6 + j] = _mm512_shuffle_f64x2(b, d, 0xdd);
+        }
+    }
+};
+
+struct F32 {
+    using T = float;
+    using V = __m512;
+    static constexpr int lanes = 16;
+    static constexpr int registers = 32;
+    static constexpr bool fused = true;
+    static __mmask16 first(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+
+    static V zero() { return _mm512_setzero_ps(); }
+    static V set1(T a) { return _mm512_set1_ps(a); }
+    static V load(const T* p) { return _mm512_loadu_ps(p); }
+    static void store(T* p, V a) { _mm512_storeu_ps(p, a); }
+    static V load_n(const T* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+    static void store_n(T* p, V a, int n) { _mm512_mask_storeu_ps(p, first(n), a); }
+    static V add(V a, V b) { return _mm512_add_ps(a, b); }
+    static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+    static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+    static V div(V a, V b) { return _mm512_div_ps(a, b); }
+    static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+    static V max(V a, V b) { return _mm512_max_ps(a, b); }
+    static V min(V a, V b) { return _mm512_min_ps(a, b); }
+    static V abs(V a) { return _mm512_abs_ps(a); }
+    static V copysign(V magnitude, V sign) {
+        const V bit = _mm512_set1_ps(-0.0F);
+        return _mm512_or_ps(_mm512_andnot_ps(bit, magnitude), _mm512_and_ps(bit, sign));
+    }
+    static V if_less(V a, V b, V then, V otherwise) {
+        return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), otherwise, then);
+    }
+    static V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+    static V pow2(V k) {
+        const __m512i bits = _mm512_castps_si512(_mm512_add_ps(k, _mm512_set1_ps(0x1.8p23F)));
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(127)), 23));
+    }
+    static V scale(V a, V k) { return _mm512_scalef_ps(a, k); }
+    static void to_f64(V a, F64::V& low, F64::V& high) {
+        low = _mm512_cvtps_pd(_mm512_castps512_ps256(a));
+        high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
+    }
+    static V from_f64(F64::V low, F64::V high) {
+        return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+    }
+    static void transpose(V (&r)[lanes]) {
+        V t[16], u[16];
+        for (int i = 0; i < 8; ++i) {
+            t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+            t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+        }
+        for (int i = 0; i < 4; ++i) {  // u[4i+j]: quarter q holds column 4q+j of rows 4i..4i+3
+            for (int j = 0; j < 2; ++j) {
+                const __m512d a = _mm512_castps_pd(t[4 * i + j]), b = _mm512_castps_pd(t[4 * i + 2 + j]);
+                u[4 * i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                u[4 * i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+            }
+        }
+        for (int j = 0; j < 4; ++j) {
+            const V a = _mm512_shuffle_f32x4(u[j], u[4 + j], 0x88), b = _mm512_shuffle_f32x4(u[j], u[4 + j], 0xdd);
+            const V c = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0x88), d = _mm512_shuffle_f32x4(u[8 + j], u[12 + j], 0xdd);
+            r[j] = _mm512_shuffle_f32x4(a, c, 0x88);
+            r[8 + j] = _mm512_shuffle_f32x4(a, c, 0xdd);
+            r[4 + j] = _mm512_shuffle_f32x4(b, d, 0x88);
+            r[12 + j] = _mm512_shuffle_f32x4(b, d, 0xdd);
+        }
+    }
+};
+
+}  // namespace
+}  // namespace npconv

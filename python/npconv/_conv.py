@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""conv1d, conv2d, conv3d: one call, everything done in it. For repeated calls with the same weights see plan_conv."""
+
+from __future__ import annotations
+
+from ._core import conv as _conv
+from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+
+
+def conv2d(
+    x: ArrayLike,
+    w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
+) -> FloatArray:
+    r"""2-D convolution of images, as neural networks define it.
+
+    .. math:: y[n, o, i, j] = f\Bigl(b[o] + r[n, o, i, j] + \sum_{c, u, v} w[o, c, u, v] \;
+              \bar x[n, c, s i + d u, s j + d v]\Bigr)
+
+    with stride s, dilation d, activation f and the padded input :math:`\bar x`. This is cross-correlation;
+    ``flip=True`` gives the convolution of mathematics and of ``np.convolve``.
+
+    Parameters
+    ----------
+    x : array_like of float32 or float64
+        Images of shape (batch, channels, height, width); without the batch (channels, height, width); or,
+        where `w` too has just two axes, (height, width). With ``layout="channels_last"`` the channels come
+        last. Any strides, byte order and alignment.
+    w : array_like
+        Weights of shape (output channels, channels / groups, kernel height, kernel width), in both layouts.
+    bias : array_like of shape (output channels,), optional
+        Added to every pixel of a channel.
+    stride : int or (int, int)
+        Step of the kernel, in pixels.
+    padding : int, (int, int), ((top, bottom), (left, right)) or str
+        Border around x, in pixels. ``"valid"``: none. ``"full"``: dilation * (kernel - 1) on both sides.
+        ``"same"``: output = ceil(input / stride), an odd pixel after (TensorFlow, Keras, and PyTorch at
+        stride 1); ``"same_lower"``: an odd pixel before (ONNX); ``"causal"``: all of it before.
+    dilation : int or (int, int)
+        Distance of the kernel's taps, in pixels.
+    groups : int
+        Channels are split into so many groups that do not see each other; ``groups=channels`` is depthwise.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the border holds: as ``np.pad`` with constant, reflect, edge, wrap. The border is as good as
+        real pixels: a weight of infinity times a zero of the border is NaN.
+    flip : bool
+        Reverse the kernel on its spatial axes.
+    layout : {"channels_first", "channels_last"}
+        Of x, residual, out and the result: NCHW or NHWC.
+    activation : None, str or tuple
+        ``"relu"``, ``"relu6"``, ``"leaky_relu"`` (slope 0.01) or ``("leaky_relu", slope)``,
+        ``("clip", low, high)``, ``"sigmoid"``, ``"tanh"``, ``"silu"``, ``"hardswish"``, ``"gelu"`` (erf),
+        ``"gelu_tanh"``: within 4 ULP of the function of the sum, NaN kept.
+    residual : array_like of the result's shape, optional
+        Added before the activation.
+    algorithm : str
+        ``"auto"``; ``"measure"``, which times the candidates; or one by name: ``"gemm"``, ``"naive"``.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
+        `residual` itself, and may overlap no other argument.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
+
+    Returns
+    -------
+    ndarray
+        (batch, output channels, height, width), in the layout and form (batch or not) of x, with
+        ``(input + padding - dilation * (kernel - 1) - 1) // stride + 1`` pixels on an axis.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong type, or dtypes that do not agree.
+    ValueError
+        Sizes that do not fit, unknown names, a kernel larger than the padded input, an `out` that cannot
+        take the result; `out` is untouched then.
+    MemoryError
+        The result or the workspace cannot be allocated.
+
+    Notes
+    -----
+    The sum over n = kernel x channels / groups products differs from the exact one by at most
+    ``gamma(n + 2) * (sum |w| |x| + |b| + |r|)`` with ``gamma(m) = m u / (1 - m u)``, u the unit roundoff
+    (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 3.1).
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> image = np.arange(16.0).reshape(4, 4)
+    >>> sobel = np.array([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    >>> npconv.conv2d(image, sobel)
+    array([[8., 8.],
+           [8., 8.]])
+    """
+    return _conv(
+        2, x, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual,
+        algorithm, out, num_threads,
+    )  # fmt: skip
+
+
+def conv1d(
+    x: ArrayLike,
+    w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
+) -> FloatArray:
+    """1-D convolution of signals.
+
+    Parameters
+    ----------
+    x : array_like of float32 or float64
+        Signals of shape (batch, channels, length); without the batch (channels, length); or, where `w` too
+        has just one axis, (length,). With ``layout="channels_last"`` the channels come last.
+    w : array_like
+        Weights of shape (output channels, channels / groups, kernel).
+    padding : int, ((before, after),) or str
+        ``(1, 2)`` is an error: two ints would be those of two axes.
+    bias, stride, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, out, num_threads
+        As in :func:`conv2d`.
+
+    Returns
+    -------
+    ndarray
+        (batch, output channels, length), in the layout and form of x.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> npconv.conv1d(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5]), padding="full", flip=True)
+    array([0. , 1. , 2.5, 4. , 1.5])
+    >>> np.convolve([1.0, 2.0, 3.0], [0.0, 1.0, 0.5])
+    array([0. , 1. , 2.5, 4. , 1.5])
+    """
+    return _conv(
+        1, x, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual,
+        algorithm, out, num_threads,
+    )  # fmt: skip
+
+
+def conv3d(
+    x: ArrayLike,
+    w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
+) -> FloatArray:
+    """3-D convolution of volumes and videos.
+
+    Parameters
+    ----------
+    x : array_like of float32 or float64
+        Volumes of shape (batch, channels, depth, height, width); without the batch (channels, depth, height,
+        width); or, where `w` too has just three axes, (depth, height, width). With
+        ``layout="channels_last"`` the channels come last.
+    w : array_like
+        Weights of shape (output channels, channels / groups, kernel depth, kernel height, kernel width).
+    bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, out, num_threads
+        As in :func:`conv2d`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray
+        (batch, output channels, depth, height, width), in the layout and form of x.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> volume = np.ones((4, 4, 4))
+    >>> npconv.conv3d(volume, np.full((2, 2, 2), 0.125), stride=2)[0]
+    array([[1., 1.],
+           [1., 1.]])
+    """  # noqa: E501
+    return _conv(
+        3, x, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual,
+        algorithm, out, num_threads,
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Plans: choose and pack once, run many times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+from ._core import Plan as _Plan
+from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+
+
+class ConvPlan:
+    """A convolution with its decisions made and its weights packed. Made by :func:`plan_conv`.
+
+    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    """
+
+    __slots__ = ("_plan",)
+
+    _plan: _Plan
+
+    def __init__(self) -> None:
+        raise TypeError("ConvPlan cannot be made directly; use npconv.plan_conv(x_shape, w, ...)")
+
+    def __call__(
+        self, x: ArrayLike, *, residual: ArrayLike | None = None, out: FloatArray | None = None
+    ) -> FloatArray:
+        """Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of the shape and dtype that the plan was made for.
+        residual : array_like of the result's shape, optional
+            Added before the activation.
+        out : ndarray, optional
+            As in :func:`npconv.conv2d`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of shape :attr:`output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A shape or dtype that is not the plan's, or an `out` that cannot take the result.
+        """
+        return self._plan(x, residual, out)
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm that was chosen."""
+        return self._plan.algorithm
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the input; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the result; None for a free batch."""
+        return self._plan.output_shape
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the definition, padding included; of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result, with the present number of threads."""
+        return self._plan.workspace_bytes
+
+    @property
+    def packed_bytes(self) -> int:
+        """Size of the packed weights and bias."""
+        return self._plan.packed_bytes
+
+    def explain(self) -> str:
+        """Tell in words what was chosen and why: algorithm, candidates, tiles, memory, error bound."""
+        return self._plan.explain()
+
+    def for_shape(self, x_shape: Sequence[SupportsIndex | None]) -> ConvPlan:
+        """Make a plan of the same convolution for another input shape, sharing the packed weights.
+
+        Parameters
+        ----------
+        x_shape : tuple of int
+            With as many axes and channels as this plan's.
+
+        Returns
+        -------
+        ConvPlan
+            Of the same algorithm. A later :meth:`update_weights` of one plan does not alter the other.
+
+        Raises
+        ------
+        ValueError
+            A shape that does not fit the weights.
+        """
+        return _wrap(self._plan.for_shape(x_shape))
+
+    def update_weights(self, w: ArrayLike, bias: ArrayLike | None = None) -> None:
+        """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
+
+        Parameters
+        ----------
+        w : array_like
+            Of the shape and dtype that the plan was made for.
+        bias : array_like, optional
+            The new bias; None keeps the present one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Another shape or dtype; the plan is as before then.
+        """
+        self._plan.update_weights(w, bias)
+
+    def __repr__(self) -> str:
+        return f"<npconv.ConvPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
+
+
+def _wrap(core: _Plan) -> ConvPlan:
+    plan = object.__new__(ConvPlan)
+    plan._plan = core
+    return plan
+
+
+def plan_conv(
+    x_shape: Sequence[SupportsIndex | None],
+    w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    algorithm: str = "auto",
+    num_threads: int | None = None,
+) -> ConvPlan:
+    """Plan a 1-D, 2-D or 3-D convolution: choose the algorithm and pack the weights, once for many calls.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs, as for :func:`conv1d`, :func:`conv2d`, :func:`conv3d`; None for the batch means
+        any batch. The number of spatial axes follows from the number of axes of `w` and `x_shape`; three
+        axes each are read as (batch, channels, length).
+    w, bias : array_like
+        Weights and bias, copied. Their dtype is that of the plan.
+    stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm
+        As in :func:`conv2d`.
+    num_threads : int, optional
+        For every call of this plan.
+
+    Returns
+    -------
+    ConvPlan
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> w = np.ones((8, 3, 3, 3), np.float32)
+    >>> plan = npconv.plan_conv((None, 3, 32, 32), w, padding="same", activation="relu")
+    >>> plan.output_shape
+    (None, 8, 32, 32)
+    >>> plan(np.zeros((5, 3, 32, 32), np.float32)).shape
+    (5, 8, 32, 32)
+    """
+    return _wrap(
+        _Plan(
+            x_shape, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation,
+            algorithm, num_threads,
+        )  # fmt: skip
+    )
