@@ -25,7 +25,8 @@ Inside inside_of_row(const Axis& a, std::int64_t tap, std::int64_t o0, std::int6
 
 // Copies `channels` values of n pixels. Channels that are neighbours in memory and in the panel are copied as runs.
 template <class T>
-void copy_pixels(const T* from, std::int64_t pixel_step, std::int64_t channel_step, std::int64_t n, std::int64_t channels, const PanelLayout& to, T* panel) {
+void copy_pixels(const T* from, std::int64_t pixel_step, std::int64_t channel_step, std::int64_t n, std::int64_t channels,
+                 const PanelLayout& to, T* panel) {
     if (to.k_stride == 1) {
         for (std::int64_t i = 0; i < n; ++i, from += pixel_step, panel += to.pixel_stride) {
             if (channel_step == 1) {
@@ -81,8 +82,8 @@ bool inside(const ConvShape& s, std::int64_t pixel_begin, std::int64_t pixel_end
 }
 
 template <class T>
-void gather(const ConvShape& s, Border border, const TensorView<const T>& x, std::int64_t pixel_begin, std::int64_t pixel_end, std::int64_t k_begin,
-            std::int64_t k_end, const PanelLayout& layout, T* panel) {
+void gather(const ConvShape& s, Border border, const TensorView<const T>& x, std::int64_t pixel_begin, std::int64_t pixel_end,
+            std::int64_t k_begin, std::int64_t k_end, const PanelLayout& layout, T* panel) {
     const Axis& width = s.axis[2];
     const std::int64_t pixel_step = width.stride * x.spatial[2];
     for_each_k_run(s, k_begin, k_end, [&](const KRun& run) {
@@ -110,8 +111,8 @@ void gather(const ConvShape& s, Border border, const TensorView<const T>& x, std
                 };
                 fill_border(0, in.begin);
                 if (in.begin < in.end) {
-                    copy_pixels(row + width.at(o[2] + in.begin, tap[2]) * x.spatial[2], pixel_step, x.channel, in.end - in.begin, run.count, layout,
-                                out + in.begin * layout.pixel_stride);
+                    copy_pixels(row + width.at(o[2] + in.begin, tap[2]) * x.spatial[2], pixel_step, x.channel, in.end - in.begin, run.count,
+                                layout, out + in.begin * layout.pixel_stride);
                 }
                 fill_border(in.end, n);
             }
@@ -122,8 +123,9 @@ void gather(const ConvShape& s, Border border, const TensorView<const T>& x, std
     });
 }
 
-template void gather(const ConvShape&, Border, const TensorView<const float>&, std::int64_t, std::int64_t, std::int64_t, std::int64_t, const PanelLayout&, float*);
-template void gather(const ConvShape&, Border, const TensorView<const double>&, std::int64_t, std::int64_t, std::int64_t, std::int64_t, const PanelLayout&,
-                     double*);
+template void gather(const ConvShape&, Border, const TensorView<const float>&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                     const PanelLayout&, float*);
+template void gather(const ConvShape&, Border, const TensorView<const double>&, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                     const PanelLayout&, double*);
 
 }  // namespace npconv

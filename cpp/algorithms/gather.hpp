@@ -46,7 +46,7 @@ struct PanelLayout {
 
 // x points at the first channel of the group, of the image.
 template <class T>
-void gather(const ConvShape& shape, Border border, const TensorView<const T>& x, std::int64_t pixel_begin, std::int64_t pixel_end, std::int64_t k_begin,
-            std::int64_t k_end, const PanelLayout& layout, T* panel);
+void gather(const ConvShape& shape, Border border, const TensorView<const T>& x, std::int64_t pixel_begin, std::int64_t pixel_end,
+            std::int64_t k_begin, std::int64_t k_end, const PanelLayout& layout, T* panel);
 
 }  // namespace npconv

@@ -69,7 +69,8 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
                     offset += i * io.x.spatial[a];
                 }
                 for (std::int64_t c = 0; c < s.in_channels; ++c) {
-                    sum += (zero ? 0.0 : static_cast<double>(x[offset + c * io.x.channel])) * static_cast<double>(w[tap * s.in_channels + c]);
+                    sum +=
+                        (zero ? 0.0 : static_cast<double>(x[offset + c * io.x.channel])) * static_cast<double>(w[tap * s.in_channels + c]);
                 }
             }
             if (io.bias) sum += static_cast<double>(io.bias[channel]);

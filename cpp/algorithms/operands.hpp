@@ -8,11 +8,11 @@ namespace npconv {
 template <class T>
 struct Operands {
     TensorView<const T> x;
-    const T* w = nullptr;            // packed
-    const T* bias = nullptr;         // contiguous, or null
-    TensorView<const T> residual;    // data null: none
-    T* y = nullptr;                  // dense in the problem's layout within an image
-    std::int64_t y_batch = 0;        // elements between images
+    const T* w = nullptr;          // packed
+    const T* bias = nullptr;       // contiguous, or null
+    TensorView<const T> residual;  // data null: none
+    T* y = nullptr;                // dense in the problem's layout within an image
+    std::int64_t y_batch = 0;      // elements between images
 };
 
 }  // namespace npconv

@@ -47,24 +47,33 @@ E parse_name(const Named<E> (&table)[N], py::handle value, const char* name) {
     return entry->value;
 }
 
-constexpr Named<PaddingKind> padding_names[] = {
-    {"valid", PaddingKind::valid}, {"full", PaddingKind::full},     {"same", PaddingKind::same}, {"same_lower", PaddingKind::same_lower}, {"causal", PaddingKind::causal}};
+constexpr Named<PaddingKind> padding_names[] = {{"valid", PaddingKind::valid},
+                                                {"full", PaddingKind::full},
+                                                {"same", PaddingKind::same},
+                                                {"same_lower", PaddingKind::same_lower},
+                                                {"causal", PaddingKind::causal}};
 constexpr Named<Border> border_names[] = {
     {"zeros", Border::zeros}, {"reflect", Border::reflect}, {"replicate", Border::replicate}, {"circular", Border::circular}};
 constexpr Named<Layout> layout_names[] = {{"channels_first", Layout::channels_first}, {"channels_last", Layout::channels_last}};
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr Named<ActivationSpec> activation_names[] = {
-    {"relu", {Activation::clip, 0.0, infinity}}, {"relu6", {Activation::clip, 0.0, 6.0}}, {"leaky_relu", {Activation::leaky_relu, 0.01, 0.0}},
-    {"sigmoid", {Activation::sigmoid}},          {"tanh", {Activation::tanh}},            {"silu", {Activation::silu}},
-    {"hardswish", {Activation::hardswish}},      {"gelu", {Activation::gelu}},            {"gelu_tanh", {Activation::gelu_tanh}}};
+constexpr Named<ActivationSpec> activation_names[] = {{"relu", {Activation::clip, 0.0, infinity}},
+                                                      {"relu6", {Activation::clip, 0.0, 6.0}},
+                                                      {"leaky_relu", {Activation::leaky_relu, 0.01, 0.0}},
+                                                      {"sigmoid", {Activation::sigmoid}},
+                                                      {"tanh", {Activation::tanh}},
+                                                      {"silu", {Activation::silu}},
+                                                      {"hardswish", {Activation::hardswish}},
+                                                      {"gelu", {Activation::gelu}},
+                                                      {"gelu_tanh", {Activation::gelu_tanh}}};
 
 bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
 
 bool is_int(py::handle value) { return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value); }
 
 std::string ints_expected(const char* name, int rank, py::handle value) {
-    return std::string(name) + " must be an int or a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", got " + shown(value);
+    return std::string(name) + " must be an int or a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", got " +
+           shown(value);
 }
 
 double parse_number(py::handle value, const char* what) {
@@ -77,7 +86,8 @@ double parse_number(py::handle value, const char* what) {
 }
 
 std::string activation_expected(py::handle value) {
-    return "activation must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " + shown(value);
+    return "activation must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " +
+           shown(value);
 }
 
 // ("leaky_relu", slope) or ("clip", low, high)
@@ -147,8 +157,9 @@ void parse_padding(py::handle value, ConvRequest& request) {
         return;
     }
     request.padding = PaddingKind::given;
-    const std::string expected = "padding must be an int, a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", a tuple of " + std::to_string(rank) +
-                                 " (before, after) pair" + (rank == 1 ? "" : "s") + ", or one of " + names_of(padding_names) + "; got ";
+    const std::string expected = "padding must be an int, a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") +
+                                 ", a tuple of " + std::to_string(rank) + " (before, after) pair" + (rank == 1 ? "" : "s") +
+                                 ", or one of " + names_of(padding_names) + "; got ";
     if (is_int(value)) {
         request.pad_before = request.pad_after = parse_ints(value, "padding", rank);
         return;
@@ -214,7 +225,8 @@ int parse_num_threads(py::handle value) {
     if (value.is_none()) return 0;
     if (!is_int(value)) throw py::type_error("num_threads must be None or an int, got " + shown(value));
     const std::int64_t n = parse_int(value, "num_threads");
-    if (n < 1 || n > max_threads) throw py::value_error("num_threads must be from 1 to " + std::to_string(max_threads) + ", got " + shown(value));
+    if (n < 1 || n > max_threads)
+        throw py::value_error("num_threads must be from 1 to " + std::to_string(max_threads) + ", got " + shown(value));
     return static_cast<int>(n);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Python arguments that are not arrays: ints, tuples of ints, padding, names. Types are judged here (TypeError), values mostly by core/validate
-// (ValueError); a message names the argument, the value and what was expected.
+// Python arguments that are not arrays: ints, tuples of ints, padding, names. Types are judged here (TypeError), values mostly by
+// core/validate (ValueError); a message names the argument, the value and what was expected.
 #pragma once
 #include <pybind11/pybind11.h>
 

@@ -174,8 +174,8 @@ void refuse_overlap(const py::array& out, const py::array& other, const char* na
         if (!error.matches(numpy().attr("exceptions").attr("TooHardError"))) throw;
     }
     if (!shared) return;
-    throw py::value_error(std::string("out must not overlap ") + name + (identical_ok ? ", unless it is the same memory with the same strides" : "") +
-                          "; they share memory");
+    throw py::value_error(std::string("out must not overlap ") + name +
+                          (identical_ok ? ", unless it is the same memory with the same strides" : "") + "; they share memory");
 }
 
 template TensorView<const float> view_of(const py::array&, int, Form, Layout);

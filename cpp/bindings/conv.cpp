@@ -34,8 +34,8 @@ struct Call {
 [[noreturn]] void refuse_ranks(int rank, const std::string& x_shape, const py::array& w) {
     const std::string n = std::to_string(rank);
     throw py::value_error("x and w must have " + std::to_string(rank + 2) + " axes each (x may lack the batch), or " + n +
-                          " each for a single channel, for a convolution over " + spatial_axes(rank) + "; got x of shape " + x_shape + " and w of shape " +
-                          shape_text(w));
+                          " each for a single channel, for a convolution over " + spatial_axes(rank) + "; got x of shape " + x_shape +
+                          " and w of shape " + shape_text(w));
 }
 
 Form form_of(int rank, int x_ndim, const std::string& x_shape, const py::array& w) {
@@ -85,7 +85,8 @@ std::optional<py::array> checked_bias(py::handle value, DType dtype, const char*
     const py::array bias = as_array(value, "bias");
     expect_dtype(bias, "bias", dtype, of);
     if (bias.ndim() != 1 || bias.shape(0) != channels) {
-        throw py::value_error("bias must have shape (" + std::to_string(channels) + ",), one number for each output channel; got " + shape_text(bias));
+        throw py::value_error("bias must have shape (" + std::to_string(channels) + ",), one number for each output channel; got " +
+                              shape_text(bias));
     }
     return readable(bias);
 }
@@ -101,10 +102,11 @@ WeightsView<T> weights_of(const py::array& w, int rank, const std::optional<py::
     return view;
 }
 
-std::unique_ptr<ConvPlan> make_plan(const Call& call, const Problem& problem, const std::string& algorithm, Packing packing, const py::array& w,
-                                    const std::optional<py::array>& bias, int threads) {
+std::unique_ptr<ConvPlan> make_plan(const Call& call, const Problem& problem, const std::string& algorithm, Packing packing,
+                                    const py::array& w, const std::optional<py::array>& bias, int threads) {
     const py::gil_scoped_release release;
-    if (call.dtype == DType::f32) return std::make_unique<ConvPlan>(problem, algorithm, packing, weights_of<float>(w, call.rank, bias), threads);
+    if (call.dtype == DType::f32)
+        return std::make_unique<ConvPlan>(problem, algorithm, packing, weights_of<float>(w, call.rank, bias), threads);
     return std::make_unique<ConvPlan>(problem, algorithm, packing, weights_of<double>(w, call.rank, bias), threads);
 }
 
@@ -123,7 +125,8 @@ struct RunArrays {
     py::array out;
 };
 
-RunArrays prepare(const Call& call, const ConvShape& shape, std::int64_t batch, const py::array& x, py::handle residual, py::handle out, const char* of) {
+RunArrays prepare(const Call& call, const ConvShape& shape, std::int64_t batch, const py::array& x, py::handle residual, py::handle out,
+                  const char* of) {
     const std::vector<py::ssize_t> wanted = output_shape(output_sizes(shape, call.rank, batch), call.form, call.layout);
     RunArrays arrays;
     arrays.x = readable(x);
@@ -132,8 +135,8 @@ RunArrays prepare(const Call& call, const ConvShape& shape, std::int64_t batch, 
         given_residual = as_array(residual, "residual");
         expect_dtype(*given_residual, "residual", call.dtype, of);
         if (std::vector<py::ssize_t>(given_residual->shape(), given_residual->shape() + given_residual->ndim()) != wanted) {
-            throw py::value_error("residual must have the shape of the result, " + std::string(py::str(py::tuple(py::cast(wanted)))) + "; got " +
-                                  shape_text(*given_residual));
+            throw py::value_error("residual must have the shape of the result, " + std::string(py::str(py::tuple(py::cast(wanted)))) +
+                                  "; got " + shape_text(*given_residual));
         }
         arrays.residual = readable(*given_residual);
     }
@@ -168,9 +171,9 @@ py::array run(const Call& call, const ConvPlan& plan, std::int64_t batch, RunArr
 }
 
 // conv{N}d
-py::array conv(int rank, py::handle x_value, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
-               py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle residual, py::handle algorithm, py::handle out,
-               py::handle num_threads) {
+py::array conv(int rank, py::handle x_value, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding,
+               py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
+               py::handle residual, py::handle algorithm, py::handle out, py::handle num_threads) {
     const Keywords keywords{stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
     const py::array x = as_array(x_value, "x");
     Call call;
@@ -217,8 +220,9 @@ std::vector<std::int64_t> parse_x_shape(py::handle value, bool& free_batch) {
 
 class Plan {
   public:
-    Plan(py::handle x_shape, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation, py::handle groups,
-         py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle algorithm, py::handle num_threads)
+    Plan(py::handle x_shape, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation,
+         py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle algorithm,
+         py::handle num_threads)
         : padding_(py::reinterpret_borrow<py::object>(padding)) {
         const Keywords keywords{stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
         const py::array w = as_array(w_value, "w");
@@ -257,7 +261,8 @@ class Plan {
         const py::array w = as_array(w_value, "w");
         expect_dtype(w, "w", call_.dtype, "the plan");
         const std::vector<std::int64_t> got(w.shape(), w.shape() + w.ndim());
-        if (got != w_shape_) throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(w_shape_) + "; got " + shape_text(w));
+        if (got != w_shape_)
+            throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(w_shape_) + "; got " + shape_text(w));
         const ConvShape& s = plan_->problem().shape;
         const auto bias = checked_bias(bias_value, call_.dtype, "the plan", s.groups * s.out_channels);
         const py::array source = readable(w);
@@ -273,9 +278,13 @@ class Plan {
     std::int64_t flops() const { return 2 * plan_->problem().shape.macs(); }
     std::int64_t workspace_bytes() const { return plan_->workspace_bytes(threads()); }
     std::int64_t packed_bytes() const { return plan_->packed_bytes(); }
-    std::string explain() const { return npconv::explain(plan_->problem(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()}); }
+    std::string explain() const {
+        return npconv::explain(plan_->problem(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()});
+    }
 
-    py::tuple output_shape() const { return with_free_batch(npconv::output_shape(output_sizes(plan_->problem().shape, call_.rank, x_batch()), call_.form, call_.layout)); }
+    py::tuple output_shape() const {
+        return with_free_batch(npconv::output_shape(output_sizes(plan_->problem().shape, call_.rank, x_batch()), call_.form, call_.layout));
+    }
     py::tuple x_shape() const { return with_free_batch({x_shape_.begin(), x_shape_.end()}); }
 
   private:
@@ -285,7 +294,12 @@ class Plan {
     };
 
     Plan(const Plan& other, const Shape& shape)
-        : call_(other.call_), x_shape_(shape.x), free_batch_(shape.free_batch), w_shape_(other.w_shape_), explicit_threads_(other.explicit_threads_), padding_(other.padding_) {
+        : call_(other.call_),
+          x_shape_(shape.x),
+          free_batch_(shape.free_batch),
+          w_shape_(other.w_shape_),
+          explicit_threads_(other.explicit_threads_),
+          padding_(other.padding_) {
         const ConvShape& s = other.plan_->problem().shape;
         const Sizes sizes = sizes_of(x_shape_.data(), call_.rank, call_.form, call_.layout);
         ConvRequest request;
@@ -312,8 +326,10 @@ class Plan {
         const int n = static_cast<int>(w.ndim()) - 2;
         if (n >= 1 && n <= 3 && (x_ndim == n + 1 || x_ndim == n + 2)) return n;
         if (x_ndim >= 1 && x_ndim <= 3 && x_ndim == n + 2) return x_ndim;
-        throw py::value_error("x_shape and w must have N + 2 axes each (x_shape may lack the batch), or N each for a single channel, with N = 1, 2 or 3; got x_shape " +
-                              shown(x_shape) + " and w of shape " + shape_text(w));
+        throw py::value_error(
+            "x_shape and w must have N + 2 axes each (x_shape may lack the batch), or N each for a single channel, with N = 1, 2 or 3; got "
+            "x_shape " +
+            shown(x_shape) + " and w of shape " + shape_text(w));
     }
 
     void check_free_batch(py::handle x_shape) const {
@@ -326,7 +342,8 @@ class Plan {
         Shape shape{};
         shape.x = parse_x_shape(value, shape.free_batch);
         if (shape.x.size() != x_shape_.size()) {
-            throw py::value_error("x_shape must have as many axes as the plan's, " + std::string(py::str(x_shape())) + "; got " + shown(value));
+            throw py::value_error("x_shape must have as many axes as the plan's, " + std::string(py::str(x_shape())) + "; got " +
+                                  shown(value));
         }
         if (shape.free_batch && call_.form != Form::batched) {
             throw py::value_error("x_shape may have None for the batch only, and has no batch axis here; got " + shown(value));
@@ -336,19 +353,24 @@ class Plan {
 
     void expect_x_shape(const py::array& x) const {
         bool fits = static_cast<std::size_t>(x.ndim()) == x_shape_.size();
-        for (std::size_t i = 0; fits && i < x_shape_.size(); ++i) fits = (i == 0 && free_batch_) || x.shape(static_cast<py::ssize_t>(i)) == x_shape_[i];
-        if (!fits) throw py::value_error("x must have the shape that the plan was made for, " + std::string(py::str(x_shape())) + "; got " + shape_text(x));
+        for (std::size_t i = 0; fits && i < x_shape_.size(); ++i)
+            fits = (i == 0 && free_batch_) || x.shape(static_cast<py::ssize_t>(i)) == x_shape_[i];
+        if (!fits)
+            throw py::value_error("x must have the shape that the plan was made for, " + std::string(py::str(x_shape())) + "; got " +
+                                  shape_text(x));
     }
 
     // A free batch was planned as 1: the sizes that grow with it are judged now.
     void check_batch(std::int64_t batch) const {
         std::int64_t operations = 0;
-        if (__builtin_mul_overflow(flops(), batch, &operations)) throw py::value_error("the number of operations does not fit in 64 bits for a batch of " + std::to_string(batch));
+        if (__builtin_mul_overflow(flops(), batch, &operations))
+            throw py::value_error("the number of operations does not fit in 64 bits for a batch of " + std::to_string(batch));
     }
 
     py::tuple with_free_batch(const std::vector<py::ssize_t>& shape) const {
         py::tuple result(shape.size());
-        for (std::size_t i = 0; i < shape.size(); ++i) result[i] = i == 0 && free_batch_ ? py::object(py::none()) : py::object(py::int_(shape[i]));
+        for (std::size_t i = 0; i < shape.size(); ++i)
+            result[i] = i == 0 && free_batch_ ? py::object(py::none()) : py::object(py::int_(shape[i]));
         return result;
     }
 
@@ -369,8 +391,8 @@ class Plan {
 void register_conv(py::module_& m) {
     m.def("conv", &conv, "conv{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
     py::class_<Plan>(m, "Plan")
-        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                      py::handle>())
+        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                      py::handle, py::handle, py::handle, py::handle>())
         .def("__call__", &Plan::operator())
         .def("for_shape", &Plan::for_shape)
         .def("update_weights", &Plan::update_weights)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Attributes of the numpy module, looked up once. pybind11's store, not a plain static: a thread that waits for the initialisation of a static
-// while it holds the GIL would wait for ever for one that needs the GIL to finish it.
+// Attributes of the numpy module, looked up once. pybind11's store, not a plain static: a thread that waits for the initialisation of a
+// static while it holds the GIL would wait for ever for one that needs the GIL to finish it.
 #pragma once
 #include <pybind11/gil_safe_call_once.h>
 #include <pybind11/pybind11.h>

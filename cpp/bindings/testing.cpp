@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hooks for the tests: which kernels have run, and guard pages around what the library allocates.
+// Hooks for the tests: which kernels have run, how much the library has allocated, and guard pages around it.
 #include <pybind11/stl.h>
 
 #include "algorithms/conv_plan.hpp"
@@ -10,6 +10,7 @@ namespace npconv {
 
 void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
+    m.def("_buffer_bytes_made", &buffer_bytes_made);
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));
         set_guard_pages(static_cast<GuardPages>(mode));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which input element stands at a padded coordinate. The rules are numpy.pad's: "reflect" does not repeat the edge, and paddings longer than
-// the input go on reflecting or wrapping; an axis of one element reflects to itself.
+// Which input element stands at a padded coordinate. The rules are numpy.pad's: "reflect" does not repeat the edge, and paddings longer
+// than the input go on reflecting or wrapping; an axis of one element reflects to itself.
 #pragma once
 #include <cstdint>
 

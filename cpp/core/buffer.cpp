@@ -12,14 +12,17 @@ namespace npconv {
 namespace {
 
 std::atomic<GuardPages> mode{GuardPages::off};
+std::atomic<std::size_t> bytes_made{0};
 
 }  // namespace
 
 void set_guard_pages(GuardPages wanted) { mode = wanted; }
 GuardPages guard_pages() { return mode; }
+std::size_t buffer_bytes_made() { return bytes_made; }
 
 Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
     if (bytes == 0) return;
+    bytes_made += bytes;
     const GuardPages guard = mode;
     if (guard == GuardPages::off) {
         data_ = ::operator new(bytes, std::align_val_t{alignment});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory that the library allocates for itself: workspace and packed weights. Under test it can be put against an inaccessible page, so that
-// touching one element too far is a fault and not luck.
+// Memory that the library allocates for itself: workspace and packed weights. Under test it can be put against an inaccessible page, so
+// that touching one element too far is a fault and not luck.
 #pragma once
 #include <cstddef>
 #include <utility>
@@ -10,6 +10,9 @@ namespace npconv {
 enum class GuardPages { off, after, before };
 void set_guard_pages(GuardPages mode);
 GuardPages guard_pages();
+
+// The sum of the sizes of all buffers that this process has made so far.
+std::size_t buffer_bytes_made();
 
 class Buffer {
   public:

@@ -14,30 +14,34 @@ using Size = std::int64_t;
 
 Size times(Size a, Size b, const char* what) {
     Size result = 0;
-    if (__builtin_mul_overflow(a, b, &result)) refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " * " + std::to_string(b) + ")");
+    if (__builtin_mul_overflow(a, b, &result))
+        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " * " + std::to_string(b) + ")");
     return result;
 }
 
 Size plus(Size a, Size b, const char* what) {
     Size result = 0;
-    if (__builtin_add_overflow(a, b, &result)) refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " + " + std::to_string(b) + ")");
+    if (__builtin_add_overflow(a, b, &result))
+        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " + " + std::to_string(b) + ")");
     return result;
 }
 
 void at_least(const char* name, const std::vector<Size>& values, Size least) {
     for (const Size v : values) {
-        if (v < least) refuse(std::string(name) + " must be at least " + std::to_string(least) + " on every axis, got " + tuple_text(values));
+        if (v < least)
+            refuse(std::string(name) + " must be at least " + std::to_string(least) + " on every axis, got " + tuple_text(values));
     }
 }
 
 void check_channels(const ConvRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
     if (times(r.w_in, r.groups, "w.shape[1] * groups") != r.channels) {
-        refuse("x has " + std::to_string(r.channels) + " channels, but w takes " + std::to_string(r.w_in) + " (w.shape[1]) in each of groups=" +
-               std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
+        refuse("x has " + std::to_string(r.channels) + " channels, but w takes " + std::to_string(r.w_in) +
+               " (w.shape[1]) in each of groups=" + std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
     }
     if (r.w_out % r.groups != 0) {
-        refuse("groups must divide the output channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_out) + " output channels (w.shape[0])");
+        refuse("groups must divide the output channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_out) +
+               " output channels (w.shape[0])");
     }
 }
 
@@ -79,8 +83,9 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
     if (same) return axis;
     if (reach > padded) {
         refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
-               (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)" : std::string()) + " for " +
-               std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where);
+               (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)"
+                                  : std::string()) +
+               " for " + std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where);
     }
     axis.output = (padded - reach) / axis.stride + 1;
     return axis;
@@ -128,7 +133,8 @@ ConvShape validate(const ConvRequest& r) {
     shape.groups = r.groups;
     shape.in_channels = r.w_in;
     shape.out_channels = r.w_out / r.groups;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i) shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i)
+        shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
     check_sizes(shape, r.dtype);
     return shape;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From what a caller asks to a ConvShape: the only place that judges sizes. Throws std::invalid_argument with the argument, the value and what was expected.
+// From what a caller asks to a ConvShape: the only place that judges sizes. Throws std::invalid_argument with the argument, the value and
+// what was expected.
 #pragma once
 #include <array>
 #include <cstdint>

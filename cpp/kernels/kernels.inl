@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Builds the table of one instruction set. A shim (kernels_*.cpp) includes the Vec header of its set, defines the macros below and includes this.
+// Builds the table of one instruction set. A shim (kernels_*.cpp) includes the Vec header of its set, defines the macros below and includes
+// this.
 //   NPCONV_TABLE        the exported table, the only symbol that leaves the object
 //   NPCONV_ISA_NAME     its name, NPCONV_ISA_FEATURES what it needs
 //   NPCONV_MR, NPCONV_NV  the largest register tile: pixels, vectors of channels

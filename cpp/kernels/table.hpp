@@ -31,7 +31,8 @@ struct GemmTile {
 };
 
 // y = activation(acc + bias + residual) for a panel of accumulators: [pixels][stride], of which `channels` columns count.
-// Channels last: a pixel's channels are contiguous, pixels y_stride apart. Channels first: a channel's pixels are contiguous, channels y_stride apart.
+// Channels last: a pixel's channels are contiguous, pixels y_stride apart. Channels first: a channel's pixels are contiguous, channels
+// y_stride apart.
 template <class T>
 struct FinishPanel {
     const T* acc;
@@ -52,9 +53,9 @@ constexpr int max_nv = 4;
 
 template <class T>
 struct Kernels {
-    int lanes;  // elements of a vector
-    int mr;     // pixels of the largest register tile
-    int nv;     // vectors of output channels of the largest register tile
+    int lanes;                                         // elements of a vector
+    int mr;                                            // pixels of the largest register tile
+    int nv;                                            // vectors of output channels of the largest register tile
     void (*gemm[max_mr][max_nv])(const GemmTile<T>&);  // [pixels - 1][vectors - 1]
     void (*finish_channels_last)(const FinishPanel<T>&);
     void (*finish_channels_first)(const FinishPanel<T>&);

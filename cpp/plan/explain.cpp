@@ -20,17 +20,19 @@ const char* name_of(Border border) {
 }
 
 void describe_axis(std::ostream& out, const char* name, const Axis& a) {
-    out << "  " << name << "  " << a.input << " -> " << a.output << ", kernel " << a.kernel << ", stride " << a.stride << ", dilation " << a.dilation << ", padding ("
-        << a.pad_before << ", " << a.pad_after << ")\n";
+    out << "  " << name << "  " << a.input << " -> " << a.output << ", kernel " << a.kernel << ", stride " << a.stride << ", dilation "
+        << a.dilation << ", padding (" << a.pad_before << ", " << a.pad_after << ")\n";
 }
 
 void describe_gemm(std::ostream& out, const Problem& p) {
     const GemmTiling t = tile_gemm(p);
-    out << "tiling       register tile " << t.mr << " pixels x " << t.panels.longest() * t.lanes << " channels; k " << t.k << " in " << t.k_blocks.parts
-        << " block(s) of at most " << t.k_blocks.longest() << "\n"
-        << "             " << t.tasks << " task(s): " << t.pixel_blocks.parts << " block(s) of at most " << t.most_pixels() << " pixels x " << t.chunks.parts
-        << " chunk(s) of at most " << t.chunks.longest() << " of " << t.panels.parts << " panel(s) of channels, for each image and group\n";
-    const double real = static_cast<double>(t.vectors() * t.lanes) / static_cast<double>(p.shape.out_channels > 0 ? p.shape.out_channels : 1);
+    out << "tiling       register tile " << t.mr << " pixels x " << t.panels.longest() * t.lanes << " channels; k " << t.k << " in "
+        << t.k_blocks.parts << " block(s) of at most " << t.k_blocks.longest() << "\n"
+        << "             " << t.tasks << " task(s): " << t.pixel_blocks.parts << " block(s) of at most " << t.most_pixels() << " pixels x "
+        << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << " of " << t.panels.parts
+        << " panel(s) of channels, for each image and group\n";
+    const double real =
+        static_cast<double>(t.vectors() * t.lanes) / static_cast<double>(p.shape.out_channels > 0 ? p.shape.out_channels : 1);
     out << "operations   " << 2 * p.shape.macs() << " (direct count), " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
         << " done: channels of a group fill whole vectors of " << t.lanes << "\n";
 }
@@ -40,8 +42,9 @@ void describe_gemm(std::ostream& out, const Problem& p) {
 std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
     const ConvShape& s = p.shape;
     std::ostringstream out;
-    out << "convolution  " << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch " << s.batch
-        << ", " << s.groups << " group(s) of " << s.in_channels << " -> " << s.out_channels << " channels, padding_mode " << name_of(p.border) << "\n";
+    out << "convolution  " << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first")
+        << ", batch " << s.batch << ", " << s.groups << " group(s) of " << s.in_channels << " -> " << s.out_channels
+        << " channels, padding_mode " << name_of(p.border) << "\n";
     const char* names[] = {"depth ", "height", "width "};
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];
@@ -66,8 +69,8 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     } else {
         out << "operations   " << 2 * s.macs() << "\n";
     }
-    out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads << " thread(s), packed weights "
-        << footprint.packed_bytes << " bytes\n";
+    out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
+        << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
     const double u = d.algorithm == Algorithm::naive || p.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
     out << "error        |y - exact| <= " << static_cast<double>(s.k() + 2) * u << " (|x|*|w| + |b| + |r|), before the activation\n";
     return out.str();

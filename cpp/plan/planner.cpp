@@ -22,7 +22,9 @@ double gemm_cycles(const Problem& p) {
     return fmas / 0.8 + gathered * 0.5;
 }
 
-double gemm_packing_cycles(const Problem& p) { return 1.5 * as_double(p.shape.groups) * as_double(tile_gemm(p).packed_elements_of_group()); }
+double gemm_packing_cycles(const Problem& p) {
+    return 1.5 * as_double(p.shape.groups) * as_double(tile_gemm(p).packed_elements_of_group());
+}
 
 // A scalar multiply-add with its index arithmetic.
 double naive_cycles(const Problem& p) { return 6.0 * as_double(p.shape.macs()); }
@@ -35,8 +37,10 @@ double naive_packing_cycles(const Problem& p) {
 
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
-        {Algorithm::gemm, "gemm", "implicit im2col and a register-tiled matrix product", true, serves_everything, gemm_cycles, gemm_packing_cycles},
-        {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, serves_everything, naive_cycles, naive_packing_cycles},
+        {Algorithm::gemm, "gemm", "implicit im2col and a register-tiled matrix product", true, serves_everything, gemm_cycles,
+         gemm_packing_cycles},
+        {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, serves_everything, naive_cycles,
+         naive_packing_cycles},
     };
     return entries;
 }
@@ -57,7 +61,8 @@ Decision decide(const Problem& problem, const std::string& wanted, Packing packi
     std::string names;
     for (const AlgorithmEntry& e : algorithms()) {
         names += std::string(", \"") + e.name + "\"";
-        const Candidate c{e.algorithm, e.refusal(problem), e.cycles(problem) + (packing == Packing::every_call ? e.packing_cycles(problem) : 0.0)};
+        const Candidate c{e.algorithm, e.refusal(problem),
+                          e.cycles(problem) + (packing == Packing::every_call ? e.packing_cycles(problem) : 0.0)};
         decision.candidates.push_back(c);
         if (!automatic && wanted == e.name) {
             if (!c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);

@@ -32,9 +32,7 @@ struct F64 {
         const V bit = _mm256_set1_pd(-0.0);
         return _mm256_or_pd(_mm256_andnot_pd(bit, magnitude), _mm256_and_pd(bit, sign));
     }
-    static V if_less(V a, V b, V then, V otherwise) {
-        return _mm256_blendv_pd(otherwise, then, _mm256_cmp_pd(a, b, _CMP_LT_OQ));
-    }
+    static V if_less(V a, V b, V then, V otherwise) { return _mm256_blendv_pd(otherwise, then, _mm256_cmp_pd(a, b, _CMP_LT_OQ)); }
     static V round(V a) { return _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     static V pow2(V k) {
         const __m256i bits = _mm256_castpd_si256(_mm256_add_pd(k, _mm256_set1_pd(0x1.8p52)));
@@ -80,9 +78,7 @@ struct F32 {
         const V bit = _mm256_set1_ps(-0.0F);
         return _mm256_or_ps(_mm256_andnot_ps(bit, magnitude), _mm256_and_ps(bit, sign));
     }
-    static V if_less(V a, V b, V then, V otherwise) {
-        return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
-    }
+    static V if_less(V a, V b, V then, V otherwise) { return _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
     static V round(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     static V pow2(V k) {
         const __m256i bits = _mm256_castps_si256(_mm256_add_ps(k, _mm256_set1_ps(0x1.8p23F)));

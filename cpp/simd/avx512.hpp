@@ -32,9 +32,7 @@ struct F64 {
         const V bit = _mm512_set1_pd(-0.0);
         return _mm512_or_pd(_mm512_andnot_pd(bit, magnitude), _mm512_and_pd(bit, sign));
     }
-    static V if_less(V a, V b, V then, V otherwise) {
-        return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), otherwise, then);
-    }
+    static V if_less(V a, V b, V then, V otherwise) { return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), otherwise, then); }
     static V round(V a) { return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     static V pow2(V k) {
         const __m512i bits = _mm512_castpd_si512(_mm512_add_pd(k, _mm512_set1_pd(0x1.8p52)));
@@ -84,9 +82,7 @@ struct F32 {
         const V bit = _mm512_set1_ps(-0.0F);
         return _mm512_or_ps(_mm512_andnot_ps(bit, magnitude), _mm512_and_ps(bit, sign));
     }
-    static V if_less(V a, V b, V then, V otherwise) {
-        return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), otherwise, then);
-    }
+    static V if_less(V a, V b, V then, V otherwise) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), otherwise, then); }
     static V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     static V pow2(V k) {
         const __m512i bits = _mm512_castps_si512(_mm512_add_ps(k, _mm512_set1_ps(0x1.8p23F)));

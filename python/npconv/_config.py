@@ -11,7 +11,7 @@ from . import _core
 
 
 def _openmp_runtimes() -> list[str]:
-    """File names of the OpenMP runtimes in this process. Two of them in one process can slow each other down."""
+    """File names of the OpenMP runtimes in this process. Two of them can slow each other down."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -31,8 +31,8 @@ def show_config(mode: Literal["print", "dict"] = "print") -> dict[str, Any] | No
     Returns
     -------
     dict or None
-        With ``mode="dict"``: ``version``, ``compiler``, ``isa_built``, ``isa_available``, ``isa`` (in use, see
-        the environment variable ``NPCONV_ISA``), ``threads``, ``openmp`` (date of its specification) and
+        With ``mode="dict"``: ``version``, ``compiler``, ``isa_built``, ``isa_available``, ``isa`` (in use,
+        see the environment variable ``NPCONV_ISA``), ``threads``, ``openmp`` (date of its specification) and
         ``openmp_runtimes`` (loaded in this process).
 
     Raises

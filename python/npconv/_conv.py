@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""conv1d, conv2d, conv3d: one call, everything done in it. For repeated calls with the same weights see plan_conv."""
+"""conv1d, conv2d, conv3d: one call, everything done in it. For repeated calls see plan_conv."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def conv1d(
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
-    """1-D convolution of signals.
+    r"""1-D convolution of signals.
 
     Parameters
     ----------
@@ -140,7 +140,8 @@ def conv1d(
         Weights of shape (output channels, channels / groups, kernel).
     padding : int, ((before, after),) or str
         ``(1, 2)`` is an error: two ints would be those of two axes.
-    bias, stride, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, out, num_threads
+    bias, stride, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, out, \
+    num_threads
         As in :func:`conv2d`.
 
     Returns
@@ -185,7 +186,7 @@ def conv3d(
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
-    """3-D convolution of volumes and videos.
+    r"""3-D convolution of volumes and videos.
 
     Parameters
     ----------
@@ -195,7 +196,8 @@ def conv3d(
         ``layout="channels_last"`` the channels come last.
     w : array_like
         Weights of shape (output channels, channels / groups, kernel depth, kernel height, kernel width).
-    bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, out, num_threads
+    bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual, algorithm, \
+    out, num_threads
         As in :func:`conv2d`, with three spatial axes.
 
     Returns
@@ -215,7 +217,7 @@ def conv3d(
     >>> npconv.conv3d(volume, np.full((2, 2, 2), 0.125), stride=2)[0]
     array([[1., 1.],
            [1., 1.]])
-    """  # noqa: E501
+    """
     return _conv(
         3, x, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation, residual,
         algorithm, out, num_threads,

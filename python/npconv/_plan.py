@@ -66,7 +66,7 @@ class ConvPlan:
 
     @property
     def flops(self) -> int:
-        """Multiplications and additions of the definition, padding included; of one image for a free batch."""
+        """Multiplications and additions of the definition; those of one image for a free batch."""
         return self._plan.flops
 
     @property
@@ -180,9 +180,8 @@ def plan_conv(
     >>> plan(np.zeros((5, 3, 32, 32), np.float32)).shape
     (5, 8, 32, 32)
     """
-    return _wrap(
-        _Plan(
-            x_shape, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation,
-            algorithm, num_threads,
-        )  # fmt: skip
-    )
+    core = _Plan(
+        x_shape, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation,
+        algorithm, num_threads,
+    )  # fmt: skip
+    return _wrap(core)

@@ -55,7 +55,7 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
-class num_threads:  # noqa: N801 - a function to its users
+class num_threads:
     """Context manager: at most n threads for the calls inside, in this thread or asyncio task only.
 
     Parameters

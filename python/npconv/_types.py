@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Activation", "ArrayLike", "FloatArray", "Ints", "Layout", "Padding", "PaddingMode"]
 
-FloatArray: TypeAlias = "NDArray[np.float32] | NDArray[np.float64]"
+FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 Padding: TypeAlias = (
     Literal["valid", "full", "same", "same_lower", "causal"]

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The FMA peak of this machine: fma_peak.cpp, compiled and run between the blocks of a benchmark."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+class Peak:
+    """Collects GFLOP/s of the register-only loop; the peak is the 95th percentile of what it saw."""
+
+    def __init__(self, isa: str, dtype: str) -> None:
+        source = Path(__file__).with_name("fma_peak.cpp")
+        with tempfile.TemporaryDirectory() as folder:
+            library = Path(folder) / "fma_peak.so"
+            compiler = os.environ.get("CXX", "c++")
+            subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+            loaded = ctypes.CDLL(str(library))
+        self._loop = getattr(loaded, f"fma_{isa}_{dtype}")
+        self._loop.restype = ctypes.c_double
+        self._loop.argtypes = [ctypes.c_int64]
+        self._seen: list[float] = []
+        for _ in range(20):
+            self.run()
+
+    def run(self) -> None:
+        start = time.perf_counter()
+        flops = self._loop(12_000)
+        self._seen.append(flops / (time.perf_counter() - start) * 1e-9)
+
+    @property
+    def gflops(self) -> float:
+        return float(np.percentile(self._seen, 95))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Arrays between inaccessible pages, and a script that convolves them: one element too far is a fault.
+
+python tests/guarded.py ISA CASES SEED    runs random cases and ends with "guarded cases: N"
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import mmap
+import random
+import sys
+
+import cases
+import numpy as np
+from reference import Array
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+AFTER, BEFORE = 1, 2  # where the inaccessible page touches the array, as _core._set_guard_pages takes it
+
+
+def guarded(shape: tuple[int, ...], dtype: str, side: int) -> Array:
+    """An array full of NaN, with an inaccessible page right after its last or right before its first byte."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    inner = -(-max(size, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, inner + 2 * mmap.PAGESIZE)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for page in (address, address + mmap.PAGESIZE + inner):
+        if _libc.mprotect(page, mmap.PAGESIZE, mmap.PROT_NONE if hasattr(mmap, "PROT_NONE") else 0) != 0:
+            raise OSError(ctypes.get_errno(), "mprotect")
+    offset = mmap.PAGESIZE + (inner - size if side == AFTER else 0)
+    array = np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape)
+    array[...] = np.nan
+    return array
+
+
+def copy(a: Array | None, dtype: str, side: int) -> Array | None:
+    if a is None:
+        return None
+    result = guarded(a.shape, dtype, side)
+    result[...] = a
+    return result
+
+
+def run(case: cases.Case, isa: str, dtype: str, layout: str, side: int) -> None:
+    """One case with every array, workspace and packed weights against a guard page."""
+    import npconv
+    from npconv import _core
+
+    solution = cases.solve(case, dtype)
+    data = cases.arrays(case)
+    last = layout == "channels_last" and not case.single
+
+    def placed(a: Array | None) -> Array | None:
+        return copy(np.moveaxis(a, -1 - case.rank, -1) if last and a is not None else a, dtype, side)
+
+    x, residual = placed(data.x), placed(data.residual)
+    w, bias = copy(data.w, dtype, side), copy(data.bias, dtype, side)
+    out = placed(np.full(solution.y.shape, np.nan))
+    _core._set_guard_pages(side)
+    try:
+        with cases.forced(isa):
+            conv = getattr(npconv, f"conv{case.rank}d")
+            y = conv(x, w, bias, residual=residual, out=out, layout=layout, num_threads=2, **case.keywords)
+    finally:
+        _core._set_guard_pages(0)
+    problem = cases.difference(np.moveaxis(y, -1, -1 - case.rank) if last else y, solution, case)
+    assert problem is None, f"{problem} for {case!r}"
+
+
+def main() -> None:
+    isa, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    r = random.Random(seed)
+    for i in range(count):
+        case = cases.random_case(r, inexact=True)
+        dtype, layout, side = cases.DTYPES[i % 2], cases.LAYOUTS[i // 2 % 2], (AFTER, BEFORE)[i // 4 % 2]
+        # Said first: a fault leaves no other trace.
+        print(f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side})", file=sys.stderr, flush=True)
+        run(case, isa, dtype, layout, side)
+    print(f"guarded cases: {count}")
+
+
+if __name__ == "__main__":
+    main()

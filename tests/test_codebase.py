@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The codebase itself: stubs, versions, symbols of the extension, isolation, file sizes, docs that run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.metadata
+import inspect
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import npconv
+import numpy as np
+import pytest
+from npconv import _core
+
+ROOT = Path(__file__).parents[1]
+EXTENSION = Path(_core.__file__)
+SOURCES = [
+    path
+    for folder in ("cpp", "python", "tests", "bench", "examples")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".cpp", ".hpp", ".inl", ".py", ".pyi", ".cmake"} and "__pycache__" not in path.parts
+]
+
+
+def test_the_stubs_say_what_the_extension_has() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "npconv._core"], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_stubs_name_every_member_of_the_extension_and_no_other() -> None:
+    stub = Path(npconv.__file__).with_name("_core.pyi").read_text(encoding="utf-8")
+    named = set(re.findall(r"^(?:def |class )?(\w+)(?=\(|:)", stub, re.MULTILINE))
+    present = {name for name in vars(_core) if not name.startswith("__") or name == "__version__"}
+    assert named == present
+    methods = set(re.findall(r"^    def (\w+)\(", stub, re.MULTILINE))
+    pybind = {"_pybind11_conduit_v1_"}
+    assert methods == {name for name in vars(_core.Plan) if not name.startswith("__")} - pybind | {
+        "__init__",
+        "__call__",
+    }
+
+
+def test_types_are_strict() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "-p", "npconv"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_versions_agree() -> None:
+    declared = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert declared
+    assert npconv.__version__ == _core.__version__ == importlib.metadata.version("npconv") == declared[1]
+    assert f"## {declared[1]}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_extension_exports_its_init_function_alone() -> None:
+    nm = shutil.which("nm")
+    assert nm, "nm comes with the compiler's binutils"
+    lines = subprocess.run(
+        [nm, "-D", "--defined-only", str(EXTENSION)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {line.split()[-1] for line in lines} == {"PyInit__core"}
+
+
+def test_the_build_checks_that_kernel_objects_define_nothing_but_their_table() -> None:
+    assert "npconv_kernel_symbols" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_kernel_sources_include_no_code_but_their_own() -> None:
+    allowed = {"cstdint", "immintrin.h", "emmintrin.h", "arm_neon.h"}
+    for path in [*(ROOT / "cpp/kernels").glob("*.inl"), *(ROOT / "cpp/kernels").glob("kernels_*.cpp"),
+                 *(ROOT / "cpp/simd").glob("*.hpp"), ROOT / "cpp/kernels/table.hpp"]:  # fmt: skip
+        includes = set(re.findall(r"#include <(.*)>", path.read_text(encoding="utf-8")))
+        assert includes <= allowed, f"{path.name} includes {includes - allowed}"
+
+
+def test_the_baseline_runs_on_a_processor_without_avx() -> None:
+    """The proof that no AVX leaks into it; where qemu is not installed, the nox target says so."""
+    qemu = shutil.which("qemu-x86_64")
+    if qemu is None or "baseline" not in _core._isa_names():
+        pytest.skip("qemu-x86_64 is not installed")
+    code = (
+        "import npconv, numpy as np\n"
+        "assert npconv.show_config('dict')['isa_available'] == ['baseline']\n"
+        "rng = np.random.default_rng(0)\n"
+        "for dtype in ('f4', 'f8'):\n"
+        "  for layout, shape in (('channels_first', (2, 5, 9, 8)), ('channels_last', (2, 9, 8, 5))):\n"
+        "    x = rng.integers(-9, 9, shape).astype(dtype)\n"
+        "    w = rng.integers(-9, 9, (7, 5, 3, 3)).astype(dtype)\n"
+        "    for f in (None, 'relu', 'gelu', 'gelu_tanh', 'silu', 'tanh', 'sigmoid', 'hardswish'):\n"
+        "      y = [npconv.conv2d(x, w, padding=1, layout=layout, activation=f, algorithm=a)\n"
+        "           for a in ('gemm', 'naive')]\n"
+        "      assert np.allclose(*y, rtol=1e-6, atol=0), (dtype, layout, f)\n"
+        "print('baseline')\n"
+    )
+    result = subprocess.run(
+        [qemu, "-cpu", "Nehalem", sys.executable, "-c", code], capture_output=True, text=True, timeout=300
+    )
+    assert (result.returncode, result.stdout) == (0, "baseline\n"), result.stderr
+
+
+def test_each_instruction_set_has_the_vectors_it_says(isa: str) -> None:
+    assert _core._vector_bytes() == {"avx512": 64, "avx2": 32, "baseline": 16, "neon": 16}[isa]
+    npconv.conv1d(np.ones(9), np.ones(3))
+
+
+def test_a_fused_multiply_add_rounds_once_where_the_instruction_set_has_one(isa: str) -> None:
+    # (1 + u)^2 = 1 + 2u + u^2 exactly; the product alone rounds to 1 + 2u, and minus (1 + 2u) is 0 or u^2.
+    u = 2.0**-30
+    y = npconv.conv1d(np.array([1 + 2 * u, 1 + u]), np.array([-1.0, 1 + u]))
+    assert y[0] == (0.0 if isa == "baseline" else u**2)
+
+
+def test_no_file_has_two_subjects() -> None:
+    assert len(SOURCES) > 40
+    longest = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert not {name: lines for name, lines in longest.items() if lines > 600}
+
+
+def test_every_source_names_its_licence_in_one_line() -> None:
+    for path in SOURCES:
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith(
+            ("# SPDX-License-Identifier: BSD-3-Clause", "// SPDX-License-Identifier: BSD-3-Clause")
+        ), path
+
+
+def test_flags_that_would_spoil_results_or_wheels_are_not_used() -> None:
+    for path in [ROOT / "CMakeLists.txt", ROOT / "pyproject.toml", *(ROOT / "cpp").rglob("*.cmake")]:
+        assert not re.search(r"-march=native|-ffast-math|-Ofast|-funsafe", path.read_text(encoding="utf-8"))
+
+
+def test_python_files_have_no_star_imports_and_postponed_annotations() -> None:
+    for path in (ROOT / "python").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import *" not in text
+        assert "from __future__ import annotations" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["npconv", *(f"npconv.{m.name}" for m in pkgutil.iter_modules(npconv.__path__) if m.name != "_core")],
+)
+def test_examples_in_docstrings_run(name: str) -> None:
+    module = __import__(name, fromlist=["_"])
+    assert doctest.testmod(module).failed == 0
+
+
+def test_every_public_function_has_a_docstring_with_an_example() -> None:
+    for name in npconv.__all__:
+        thing = getattr(npconv, name)
+        if name in ("__version__", "ConvPlan"):
+            continue
+        text = inspect.getdoc(thing) or ""
+        assert "Examples\n--------" in text, name
+        assert "Parameters\n----------" in text or not inspect.signature(thing).parameters, name
+
+
+def test_the_python_of_the_readme_runs_and_prints_what_it_says() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    runner = doctest.DocTestRunner()
+    examples = 0
+    for block in blocks:
+        test = doctest.DocTestParser().get_doctest(block, {"np": np, "npconv": npconv}, "README.md", None, 0)
+        examples += len(test.examples)
+        runner.run(test)
+    assert examples >= 9
+    assert runner.summarize(verbose=False).failed == 0
