@@ -76,8 +76,10 @@ ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing
     }
 }
 
-ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape) : problem_(other.problem_), parameters_(other.parameters()) {
+ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch)
+    : problem_(other.problem_), parameters_(other.parameters()) {
     problem_.shape = shape;
+    problem_.free_batch = free_batch;
     decision_ = decide(problem_, entry_of(other.decision_.algorithm).name, Packing::once);
 }
 
@@ -125,9 +127,10 @@ Parameters ConvPlan::parameters() const {
 }
 
 template <class T>
-void ConvPlan::run(std::int64_t batch, Operands<T> io, int threads) const {
+void ConvPlan::run(const ConvShape& shape, Operands<T> io, int threads) const {
     Problem p = problem_;
-    p.shape.batch = batch;
+    p.shape = shape;
+    p.free_batch = false;
     if (p.shape.empty()) return;
     const Parameters parameters = this->parameters();
     run_algorithm(p, decision_.algorithm, with_parameters(io, parameters), threads);
@@ -157,8 +160,8 @@ std::map<std::string, std::int64_t> kernel_runs() {
 
 template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<float>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<double>&, int);
-template void ConvPlan::run(std::int64_t, Operands<float>, int) const;
-template void ConvPlan::run(std::int64_t, Operands<double>, int) const;
+template void ConvPlan::run(const ConvShape&, Operands<float>, int) const;
+template void ConvPlan::run(const ConvShape&, Operands<double>, int) const;
 template void ConvPlan::update_weights(const WeightsView<float>&);
 template void ConvPlan::update_weights(const WeightsView<double>&);
 

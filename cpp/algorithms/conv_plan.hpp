@@ -35,11 +35,11 @@ class ConvPlan {
     ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads);
 
     // The same weights, algorithm and kernels for another shape, sharing what is packed.
-    ConvPlan(const ConvPlan& other, const ConvShape& shape);
+    ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch);
 
-    // batch: that of this call. w and bias of the operands are the plan's to fill in.
+    // shape: the plan's, or with the batch of this call. w and bias of the operands are the plan's to fill in.
     template <class T>
-    void run(std::int64_t batch, Operands<T> operands, int threads) const;
+    void run(const ConvShape& shape, Operands<T> operands, int threads) const;
 
     // No bias given: the present one stays.
     template <class T>

@@ -240,6 +240,7 @@ class GemmRun {
 
 std::int64_t gemm_workspace_bytes(const Problem& p, int threads) {
     if (p.shape.empty()) return 0;
+    if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p))) * threads;
     const GemmTiling t = tile_gemm(p);
     return GemmWorkspace::bytes_per_thread(sizes(p, t)) * threads_of(p, t, threads);
 }

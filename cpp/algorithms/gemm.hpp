@@ -8,7 +8,7 @@
 
 namespace npconv {
 
-// Everything that run_gemm allocates.
+// Everything that run_gemm allocates; for a free batch the most that it may.
 std::int64_t gemm_workspace_bytes(const Problem& problem, int threads);
 
 template <class T>

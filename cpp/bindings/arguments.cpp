@@ -67,6 +67,11 @@ constexpr Named<ActivationSpec> activation_names[] = {{"relu", {Activation::clip
                                                       {"gelu", {Activation::gelu}},
                                                       {"gelu_tanh", {Activation::gelu_tanh}}};
 
+PyObject* checked(PyObject* object) {
+    if (!object) throw py::error_already_set();
+    return object;
+}
+
 bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
 
 bool is_int(py::handle value) { return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value); }
@@ -77,12 +82,15 @@ std::string ints_expected(const char* name, int rank, py::handle value) {
 }
 
 double parse_number(py::handle value, const char* what) {
-    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || PyIndex_Check(value.ptr()))) {
+    PYBIND11_CONSTINIT static NumpyName real;  // NumPy registers its scalars there
+    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || py::isinstance(value, look_up(real, "numbers", "Real")))) {
         throw py::type_error(std::string(what) + " must be a number, got " + shown(value));
     }
     const double number = PyFloat_AsDouble(value.ptr());
-    if (number == -1.0 && PyErr_Occurred()) throw py::error_already_set();
-    return number;
+    if (number != -1.0 || !PyErr_Occurred()) return number;
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) throw py::error_already_set();
+    PyErr_Clear();
+    throw py::value_error(std::string(what) + " must fit in a float, got " + shown(value));
 }
 
 std::string activation_expected(py::handle value) {
@@ -95,13 +103,13 @@ ActivationSpec parse_activation_tuple(const py::sequence& value) {
     const std::size_t n = value.size();
     const py::object first = n > 0 ? py::object(value[0]) : py::object(py::none());
     if (!PyUnicode_Check(first.ptr())) throw py::type_error(activation_expected(value));
-    const std::string name = py::cast<std::string>(first);
-    if (name == "leaky_relu" && n == 2) {
+    const auto is = [&](const char* name) { return PyUnicode_CompareWithASCIIString(first.ptr(), name) == 0; };
+    if (is("leaky_relu") && n == 2) {
         const double slope = parse_number(value[1], "activation: the slope of leaky_relu");
         if (!std::isfinite(slope)) throw py::value_error("activation: the slope of leaky_relu must be finite, got " + shown(value));
         return {Activation::leaky_relu, slope, 0.0};
     }
-    if (name == "clip" && n == 3) {
+    if (is("clip") && n == 3) {
         const double low = parse_number(value[1], "activation: the lower limit of clip");
         const double high = parse_number(value[2], "activation: the upper limit of clip");
         if (!(low <= high)) throw py::value_error("activation: the limits of clip must satisfy low <= high, got " + shown(value));
@@ -113,7 +121,10 @@ ActivationSpec parse_activation_tuple(const py::sequence& value) {
 }  // namespace
 
 std::string shown(py::handle value) {
-    std::string text = py::cast<std::string>(py::repr(value));
+    // ASCII: whatever the value says can be cut anywhere and put into a message.
+    const auto ascii = py::reinterpret_steal<py::object>(PyObject_ASCII(value.ptr()));
+    if (!ascii) PyErr_Clear();  // a __repr__ that fails: the message is ours to give, not its
+    std::string text = ascii ? py::cast<std::string>(ascii) : "an object of type " + std::string(Py_TYPE(value.ptr())->tp_name);
     constexpr std::size_t longest = 80;
     if (text.size() > longest) text = text.substr(0, longest) + "...";
     for (char& c : text) {
@@ -126,8 +137,7 @@ std::string spatial_axes(int rank) { return std::to_string(rank) + (rank == 1 ? 
 
 std::int64_t parse_int(py::handle value, const char* name) {
     if (!is_int(value)) throw py::type_error(std::string(name) + " must be an int, got " + shown(value));
-    const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-    if (!index) throw py::error_already_set();
+    const auto index = py::reinterpret_steal<py::object>(checked(PyNumber_Index(value.ptr())));
     int overflow = 0;
     const long long number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
     if (overflow != 0) throw py::value_error(std::string(name) + " must fit in 64 bits, got " + shown(value));
@@ -150,42 +160,42 @@ std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int ran
     return ints;
 }
 
-void parse_padding(py::handle value, ConvRequest& request) {
-    const int rank = request.rank;
+Padding parse_padding(py::handle value, int rank) {
+    Padding padding;
     if (PyUnicode_Check(value.ptr())) {
-        request.padding = parse_name(padding_names, value, "padding");
-        return;
+        padding.kind = parse_name(padding_names, value, "padding");
+        return padding;
     }
-    request.padding = PaddingKind::given;
     const std::string expected = "padding must be an int, a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") +
                                  ", a tuple of " + std::to_string(rank) + " (before, after) pair" + (rank == 1 ? "" : "s") +
                                  ", or one of " + names_of(padding_names) + "; got ";
     if (is_int(value)) {
-        request.pad_before = request.pad_after = parse_ints(value, "padding", rank);
-        return;
+        padding.before = padding.after = parse_ints(value, "padding", rank);
+        return padding;
     }
     if (!is_sequence(value)) throw py::type_error(expected + shown(value));
     const auto sequence = py::reinterpret_borrow<py::sequence>(value);
     std::size_t pairs = 0;
     for (const py::handle item : sequence) {
         if (is_int(item)) {
-            request.pad_before.push_back(parse_int(item, "padding"));
-            request.pad_after.push_back(request.pad_before.back());
+            padding.before.push_back(parse_int(item, "padding"));
+            padding.after.push_back(padding.before.back());
         } else if (is_sequence(item)) {
             const auto pair = py::reinterpret_borrow<py::sequence>(item);
             if (pair.size() != 2) throw py::value_error(expected + shown(value));
             if (!is_int(py::object(pair[0])) || !is_int(py::object(pair[1]))) throw py::type_error(expected + shown(value));
-            request.pad_before.push_back(parse_int(py::object(pair[0]), "padding"));
-            request.pad_after.push_back(parse_int(py::object(pair[1]), "padding"));
+            padding.before.push_back(parse_int(py::object(pair[0]), "padding"));
+            padding.after.push_back(parse_int(py::object(pair[1]), "padding"));
             ++pairs;
         } else {
             throw py::type_error(expected + shown(value));
         }
     }
-    const std::size_t n = request.pad_before.size();
+    const std::size_t n = padding.before.size();
     if (n != static_cast<std::size_t>(rank) || (pairs != 0 && pairs != n)) {
         throw py::value_error(expected + shown(value) + (rank == 1 && n == 2 ? " (one pair is written ((before, after),))" : ""));
     }
+    return padding;
 }
 
 Border parse_padding_mode(py::handle value) { return parse_name(border_names, value, "padding_mode"); }
@@ -218,7 +228,10 @@ ActivationSpec parse_activation(py::handle value, DType dtype) {
 
 std::string parse_algorithm(py::handle value) {
     if (!PyUnicode_Check(value.ptr())) throw py::type_error("algorithm must be a str, got " + shown(value));
-    return py::cast<std::string>(value);
+    Py_ssize_t size = 0;
+    if (const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size)) return std::string(text, static_cast<std::size_t>(size));
+    PyErr_Clear();  // lone surrogates: no name of ours, and said so by the planner
+    return shown(value);
 }
 
 int parse_num_threads(py::handle value) {

@@ -27,7 +27,7 @@ std::int64_t parse_int(py::handle value, const char* name);
 // An int for all axes, or a tuple or list of `rank` ints.
 std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank);
 
-void parse_padding(py::handle value, ConvRequest& request);
+Padding parse_padding(py::handle value, int rank);
 Border parse_padding_mode(py::handle value);
 Layout parse_layout(py::handle value);
 bool parse_flip(py::handle value);

@@ -20,7 +20,7 @@ namespace {
 
 // The keywords that conv{N}d and plan_conv share, as they come from Python.
 struct Keywords {
-    py::handle stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads;
+    py::handle stride, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads;
 };
 
 // What is known of a call before its sizes are judged.
@@ -29,6 +29,7 @@ struct Call {
     Form form = Form::batched;
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;
+    Padding padding;
 };
 
 [[noreturn]] void refuse_ranks(int rank, const std::string& x_shape, const py::array& w) {
@@ -65,7 +66,7 @@ Problem make_problem(const Call& call, const Sizes& x, const py::array& w, const
     request.dilation = parse_ints(keywords.dilation, "dilation", rank);
     request.groups = parse_int(keywords.groups, "groups");
     request.dtype = call.dtype;
-    parse_padding(keywords.padding, request);
+    request.padding = call.padding;
     request.border = parse_padding_mode(keywords.padding_mode);
 
     Problem problem;
@@ -110,9 +111,9 @@ std::unique_ptr<ConvPlan> make_plan(const Call& call, const Problem& problem, co
     return std::make_unique<ConvPlan>(problem, algorithm, packing, weights_of<double>(w, call.rank, bias), threads);
 }
 
-Sizes output_sizes(const ConvShape& s, int rank, std::int64_t batch) {
+Sizes output_sizes(const ConvShape& s, int rank) {
     Sizes sizes;
-    sizes.batch = batch;
+    sizes.batch = s.batch;
     sizes.channels = s.groups * s.out_channels;
     for (int i = 3 - rank; i < 3; ++i) sizes.spatial.push_back(s.axis[static_cast<std::size_t>(i)].output);
     return sizes;
@@ -125,9 +126,8 @@ struct RunArrays {
     py::array out;
 };
 
-RunArrays prepare(const Call& call, const ConvShape& shape, std::int64_t batch, const py::array& x, py::handle residual, py::handle out,
-                  const char* of) {
-    const std::vector<py::ssize_t> wanted = output_shape(output_sizes(shape, call.rank, batch), call.form, call.layout);
+RunArrays prepare(const Call& call, const ConvShape& shape, const py::array& x, py::handle residual, py::handle out, const char* of) {
+    const std::vector<py::ssize_t> wanted = output_shape(output_sizes(shape, call.rank), call.form, call.layout);
     RunArrays arrays;
     arrays.x = readable(x);
     std::optional<py::array> given_residual;
@@ -151,21 +151,21 @@ RunArrays prepare(const Call& call, const ConvShape& shape, std::int64_t batch, 
 }
 
 template <class T>
-void run(const Call& call, const ConvPlan& plan, std::int64_t batch, RunArrays& arrays, int threads) {
+void run(const Call& call, const ConvPlan& plan, const ConvShape& shape, RunArrays& arrays, int threads) {
     Operands<T> io;
     io.x = view_of<T>(arrays.x, call.rank, call.form, call.layout);
     if (arrays.residual) io.residual = view_of<T>(*arrays.residual, call.rank, call.form, call.layout);
     io.y = static_cast<T*>(arrays.out.mutable_data());
     io.y_batch = call.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
     const py::gil_scoped_release release;
-    plan.run(batch, io, threads);
+    plan.run(shape, io, threads);
 }
 
-py::array run(const Call& call, const ConvPlan& plan, std::int64_t batch, RunArrays& arrays, int threads) {
+py::array run(const Call& call, const ConvPlan& plan, const ConvShape& shape, RunArrays& arrays, int threads) {
     if (call.dtype == DType::f32) {
-        run<float>(call, plan, batch, arrays, threads);
+        run<float>(call, plan, shape, arrays, threads);
     } else {
-        run<double>(call, plan, batch, arrays, threads);
+        run<double>(call, plan, shape, arrays, threads);
     }
     return arrays.out;
 }
@@ -174,7 +174,7 @@ py::array run(const Call& call, const ConvPlan& plan, std::int64_t batch, RunArr
 py::array conv(int rank, py::handle x_value, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding,
                py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
                py::handle residual, py::handle algorithm, py::handle out, py::handle num_threads) {
-    const Keywords keywords{stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
+    const Keywords keywords{stride, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
     const py::array x = as_array(x_value, "x");
     Call call;
     call.rank = rank;
@@ -183,20 +183,21 @@ py::array conv(int rank, py::handle x_value, py::handle w_value, py::handle bias
     expect_dtype(w, "w", call.dtype, "x");
     call.layout = parse_layout(layout);
     call.form = form_of(rank, static_cast<int>(x.ndim()), shape_text(x), w);
+    call.padding = parse_padding(padding, rank);
     const std::string wanted = parse_algorithm(algorithm);
     const int explicit_threads = parse_num_threads(num_threads);
     const std::vector<std::int64_t> x_shape(x.shape(), x.shape() + x.ndim());
     const Sizes sizes = sizes_of(x_shape.data(), rank, call.form, call.layout);
     const Problem problem = make_problem(call, sizes, w, keywords);
     const auto bias = checked_bias(bias_value, call.dtype, "x", problem.shape.groups * problem.shape.out_channels);
-    RunArrays arrays = prepare(call, problem.shape, sizes.batch, x, residual, out, "x");
+    RunArrays arrays = prepare(call, problem.shape, x, residual, out, "x");
     if (!out.is_none()) {
         refuse_overlap(arrays.out, w, "w", false);
         if (bias) refuse_overlap(arrays.out, *bias, "bias", false);
     }
     const int threads = threads_for_call(explicit_threads);
     const auto plan = make_plan(call, problem, wanted, Packing::every_call, readable(w), bias, threads);
-    return run(call, *plan, sizes.batch, arrays, threads);
+    return run(call, *plan, problem.shape, arrays, threads);
 }
 
 // x_shape: ints, and None for a free batch.
@@ -222,9 +223,8 @@ class Plan {
   public:
     Plan(py::handle x_shape, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation,
          py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle algorithm,
-         py::handle num_threads)
-        : padding_(py::reinterpret_borrow<py::object>(padding)) {
-        const Keywords keywords{stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
+         py::handle num_threads) {
+        const Keywords keywords{stride, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads};
         const py::array w = as_array(w_value, "w");
         call_.dtype = dtype_of(w, "w");
         call_.layout = parse_layout(layout);
@@ -235,8 +235,10 @@ class Plan {
         check_free_batch(x_shape);
         const std::string wanted = parse_algorithm(algorithm);
         explicit_threads_ = parse_num_threads(num_threads);
+        call_.padding = parse_padding(padding, call_.rank);
         const Sizes sizes = sizes_of(x_shape_.data(), call_.rank, call_.form, call_.layout);
-        const Problem problem = make_problem(call_, sizes, w, keywords);
+        Problem problem = make_problem(call_, sizes, w, keywords);
+        problem.free_batch = free_batch_;
         w_shape_.assign(w.shape(), w.shape() + w.ndim());
         const auto bias = checked_bias(bias_value, call_.dtype, "w", problem.shape.groups * problem.shape.out_channels);
         plan_ = make_plan(call_, problem, wanted, Packing::once, readable(w), bias, threads());
@@ -246,10 +248,10 @@ class Plan {
         const py::array x = as_array(x_value, "x");
         expect_dtype(x, "x", call_.dtype, "the plan");
         expect_x_shape(x);
-        const std::int64_t batch = call_.form == Form::batched ? x.shape(0) : 1;
-        if (free_batch_) check_batch(batch);
-        RunArrays arrays = prepare(call_, plan_->problem().shape, batch, x, residual, out, "the plan");
-        return run(call_, *plan_, batch, arrays, threads());
+        const ConvShape& planned = plan_->problem().shape;
+        const ConvShape shape = free_batch_ ? with_batch(planned, x.shape(0), call_.dtype) : planned;
+        RunArrays arrays = prepare(call_, shape, x, residual, out, "the plan");
+        return run(call_, *plan_, shape, arrays, threads());
     }
 
     Plan for_shape(py::handle x_shape) const {
@@ -283,7 +285,7 @@ class Plan {
     }
 
     py::tuple output_shape() const {
-        return with_free_batch(npconv::output_shape(output_sizes(plan_->problem().shape, call_.rank, x_batch()), call_.form, call_.layout));
+        return with_free_batch(npconv::output_shape(output_sizes(plan_->problem().shape, call_.rank), call_.form, call_.layout));
     }
     py::tuple x_shape() const { return with_free_batch({x_shape_.begin(), x_shape_.end()}); }
 
@@ -298,8 +300,7 @@ class Plan {
           x_shape_(shape.x),
           free_batch_(shape.free_batch),
           w_shape_(other.w_shape_),
-          explicit_threads_(other.explicit_threads_),
-          padding_(other.padding_) {
+          explicit_threads_(other.explicit_threads_) {
         const ConvShape& s = other.plan_->problem().shape;
         const Sizes sizes = sizes_of(x_shape_.data(), call_.rank, call_.form, call_.layout);
         ConvRequest request;
@@ -318,8 +319,8 @@ class Plan {
             request.stride.push_back(a.stride);
             request.dilation.push_back(a.dilation);
         }
-        parse_padding(padding_, request);  // "same" pads another size otherwise
-        plan_ = std::make_unique<ConvPlan>(*other.plan_, validate(request));
+        request.padding = call_.padding;  // "same" pads another size otherwise
+        plan_ = std::make_unique<ConvPlan>(*other.plan_, validate(request), free_batch_);
     }
 
     static int infer_rank(int x_ndim, py::handle x_shape, const py::array& w) {
@@ -360,13 +361,6 @@ class Plan {
                                   shape_text(x));
     }
 
-    // A free batch was planned as 1: the sizes that grow with it are judged now.
-    void check_batch(std::int64_t batch) const {
-        std::int64_t operations = 0;
-        if (__builtin_mul_overflow(flops(), batch, &operations))
-            throw py::value_error("the number of operations does not fit in 64 bits for a batch of " + std::to_string(batch));
-    }
-
     py::tuple with_free_batch(const std::vector<py::ssize_t>& shape) const {
         py::tuple result(shape.size());
         for (std::size_t i = 0; i < shape.size(); ++i)
@@ -374,7 +368,6 @@ class Plan {
         return result;
     }
 
-    std::int64_t x_batch() const { return call_.form == Form::batched ? x_shape_[0] : 1; }
     int threads() const { return threads_for_call(explicit_threads_); }
 
     Call call_;
@@ -382,7 +375,6 @@ class Plan {
     bool free_batch_ = false;
     std::vector<std::int64_t> w_shape_;
     int explicit_threads_ = 0;
-    py::object padding_;
     std::unique_ptr<ConvPlan> plan_;
 };
 
@@ -390,7 +382,7 @@ class Plan {
 
 void register_conv(py::module_& m) {
     m.def("conv", &conv, "conv{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
-    py::class_<Plan>(m, "Plan")
+    py::class_<Plan>(m, "Plan", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
         .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
                       py::handle, py::handle, py::handle, py::handle>())
         .def("__call__", &Plan::operator())

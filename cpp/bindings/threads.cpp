@@ -7,9 +7,9 @@
 namespace npconv {
 namespace {
 
-// Holds what the innermost `with npconv.num_threads(n)` of this thread or task says.
+// Holds what the innermost `with npconv.num_threads(n)` of this thread or task says, or None.
 PyObject* context_variable() {
-    static PyObject* variable = PyContextVar_New("npconv_num_threads", nullptr);
+    static PyObject* variable = PyContextVar_New("npconv_num_threads", Py_None);
     if (!variable) throw py::error_already_set();
     return variable;
 }
@@ -20,7 +20,8 @@ int threads_for_call(int argument) {
     if (argument > 0) return argument;
     PyObject* value = nullptr;
     if (PyContextVar_Get(context_variable(), nullptr, &value) < 0) throw py::error_already_set();
-    if (value) return static_cast<int>(PyLong_AsLong(py::reinterpret_steal<py::object>(value).ptr()));
+    const auto said = py::reinterpret_steal<py::object>(value);
+    if (!said.is_none()) return static_cast<int>(PyLong_AsLong(said.ptr()));
     if (const int chosen = process_threads(); chosen > 0) return chosen;
     return runtime_threads();
 }

@@ -48,7 +48,8 @@ void check_channels(const ConvRequest& r) {
 // Splits the padding that makes output = ceil(input / stride).
 void pad_same(Axis& axis, Size reach, PaddingKind kind) {
     const Size output = axis.input / axis.stride + (axis.input % axis.stride != 0 ? 1 : 0);
-    const Size covered = output == 0 ? axis.input : plus(times(output - 1, axis.stride, "output * stride"), reach, "padded size");
+    const Size covered =
+        output == 0 ? axis.input : plus(times(output - 1, axis.stride, "output * stride"), reach, "padding: the padded size");
     const Size total = std::max<Size>(covered - axis.input, 0);
     axis.pad_before = kind == PaddingKind::causal ? total : kind == PaddingKind::same ? total / 2 : total - total / 2;
     axis.pad_after = total - axis.pad_before;
@@ -63,23 +64,24 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
     axis.dilation = r.dilation[i];
     const Size reach = plus(times(axis.kernel - 1, axis.dilation, "dilation * (kernel - 1)"), 1, "dilation * (kernel - 1)");
     const std::string where = " on spatial axis " + std::to_string(i);
-    switch (r.padding) {
+    switch (r.padding.kind) {
         case PaddingKind::given:
-            axis.pad_before = r.pad_before[i];
-            axis.pad_after = r.pad_after[i];
+            axis.pad_before = r.padding.before[i];
+            axis.pad_after = r.padding.after[i];
             break;
         case PaddingKind::valid: break;
         case PaddingKind::full: axis.pad_before = axis.pad_after = reach - 1; break;
         case PaddingKind::same:
         case PaddingKind::same_lower:
-        case PaddingKind::causal: pad_same(axis, reach, r.padding); break;
+        case PaddingKind::causal: pad_same(axis, reach, r.padding.kind); break;
     }
     if (r.border != Border::zeros && axis.input == 0 && axis.padded()) {
         refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
     }
-    const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padded size");
+    const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
     plus(padded, times(axis.stride, 2, "stride"), "stride");  // so that coordinates one window beyond the end can be formed
-    const bool same = r.padding == PaddingKind::same || r.padding == PaddingKind::same_lower || r.padding == PaddingKind::causal;
+    const PaddingKind kind = r.padding.kind;
+    const bool same = kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal;
     if (same) return axis;
     if (reach > padded) {
         refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
@@ -123,9 +125,9 @@ ConvShape validate(const ConvRequest& r) {
     at_least("stride", r.stride, 1);
     at_least("dilation", r.dilation, 1);
     at_least("the kernel (spatial axes of w)", r.kernel, 1);
-    if (r.padding == PaddingKind::given) {
-        at_least("padding", r.pad_before, 0);
-        at_least("padding", r.pad_after, 0);
+    if (r.padding.kind == PaddingKind::given) {
+        at_least("padding", r.padding.before, 0);
+        at_least("padding", r.padding.after, 0);
     }
     check_channels(r);
     ConvShape shape;
@@ -136,6 +138,12 @@ ConvShape validate(const ConvRequest& r) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i)
         shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
     check_sizes(shape, r.dtype);
+    return shape;
+}
+
+ConvShape with_batch(ConvShape shape, Size batch, DType dtype) {
+    shape.batch = batch;
+    check_sizes(shape, dtype);
     return shape;
 }
 

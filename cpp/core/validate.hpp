@@ -14,6 +14,13 @@ namespace npconv {
 
 enum class PaddingKind { given, valid, full, same, same_lower, causal };
 
+// PaddingKind::given: one entry an axis; otherwise empty.
+struct Padding {
+    PaddingKind kind = PaddingKind::given;
+    std::vector<std::int64_t> before;
+    std::vector<std::int64_t> after;
+};
+
 // Arguments as given, spatial lists of `rank` entries. A plan without a fixed batch asks with batch 1.
 struct ConvRequest {
     int rank = 2;
@@ -26,14 +33,15 @@ struct ConvRequest {
     std::vector<std::int64_t> stride;
     std::vector<std::int64_t> dilation;
     std::int64_t groups = 1;
-    PaddingKind padding = PaddingKind::given;
-    std::vector<std::int64_t> pad_before;
-    std::vector<std::int64_t> pad_after;
+    Padding padding;
     Border border = Border::zeros;
     DType dtype = DType::f32;
 };
 
 ConvShape validate(const ConvRequest& request);
+
+// The shape with the batch of a call in place of the free one. Throws where a size does not fit in 64 bits.
+ConvShape with_batch(ConvShape shape, std::int64_t batch, DType dtype);
 
 // "(1, 2)", as Python writes a tuple.
 std::string tuple_text(const std::vector<std::int64_t>& values);

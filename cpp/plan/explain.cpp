@@ -43,8 +43,8 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     const ConvShape& s = p.shape;
     std::ostringstream out;
     out << "convolution  " << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first")
-        << ", batch " << s.batch << ", " << s.groups << " group(s) of " << s.in_channels << " -> " << s.out_channels
-        << " channels, padding_mode " << name_of(p.border) << "\n";
+        << ", batch " << (p.free_batch ? "any (figures of one image)" : std::to_string(s.batch)) << ", " << s.groups << " group(s) of "
+        << s.in_channels << " -> " << s.out_channels << " channels, padding_mode " << name_of(p.border) << "\n";
     const char* names[] = {"depth ", "height", "width "};
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];

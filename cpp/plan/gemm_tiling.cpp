@@ -37,6 +37,12 @@ GemmTiling tile(const ConvShape& s, const Kernels<T>& kernels) {
 
 GemmTiling tile_gemm(const Problem& p) { return p.dtype == DType::f32 ? tile(p.shape, p.kernels->f32) : tile(p.shape, p.kernels->f64); }
 
+GemmTiling tile_gemm_for_many_images(const Problem& problem) {
+    Problem many = problem;
+    many.shape.batch = enough_tasks;
+    return tile_gemm(many);
+}
+
 int worthwhile_threads(const Problem& p, int threads) {
     const std::int64_t worth = p.shape.macs() / macs_of_thread + 1;
     return static_cast<int>(std::min<std::int64_t>(threads, worth));

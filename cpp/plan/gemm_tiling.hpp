@@ -46,6 +46,9 @@ struct GemmTiling {
 
 GemmTiling tile_gemm(const Problem& problem);
 
+// The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
+GemmTiling tile_gemm_for_many_images(const Problem& problem);
+
 // How many threads a problem is worth: a region costs some microseconds, about what a thread needs for this many multiplications.
 int worthwhile_threads(const Problem& problem, int threads);
 

@@ -15,6 +15,7 @@ struct ActivationSpec {
 
 struct Problem {
     ConvShape shape;
+    bool free_batch = false;  // shape.batch is 1 then, and stands for any
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;
     Border border = Border::zeros;

@@ -8,7 +8,7 @@ from ._types import Activation, ArrayLike, FloatArray, Ints, Padding
 __version__: str
 compiler: str
 openmp: int
-num_threads_variable: ContextVar[int]
+num_threads_variable: ContextVar[int | None]
 
 def conv(
     rank: int,

@@ -71,7 +71,10 @@ class ConvPlan:
 
     @property
     def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result, with the present number of threads."""
+        """All that a call allocates beside its result, with the present number of threads.
+
+        For a free batch the most that a call may allocate.
+        """
         return self._plan.workspace_bytes
 
     @property

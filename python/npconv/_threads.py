@@ -8,7 +8,7 @@ The first of these that says something counts: the ``num_threads`` argument, the
 
 from __future__ import annotations
 
-from contextvars import Token
+from contextvars import ContextVar
 from types import TracebackType
 
 from . import _core
@@ -55,6 +55,11 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
+# What the enclosing contexts of this thread or task said. Kept here and not in the context manager, so that one
+# of them may serve several threads and tasks at a time.
+_enclosing: ContextVar[tuple[int | None, ...]] = ContextVar("npconv_enclosing", default=())
+
+
 class num_threads:
     """Context manager: at most n threads for the calls inside, in this thread or asyncio task only.
 
@@ -80,12 +85,14 @@ class num_threads:
         if n is None:
             raise TypeError("num_threads must be an int, got None")
         self._n = _core.parse_num_threads(n)
-        self._tokens: list[Token[int]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_core.num_threads_variable.set(self._n))
+        _enclosing.set((*_enclosing.get(), _core.num_threads_variable.get()))
+        _core.num_threads_variable.set(self._n)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _core.num_threads_variable.reset(self._tokens.pop())
+        *outer, previous = _enclosing.get()
+        _enclosing.set(tuple(outer))
+        _core.num_threads_variable.set(previous)
