@@ -47,6 +47,7 @@ template <class T>
 void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
+    const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
     const bool last = p.layout == Layout::channels_last;
     ActivationSpec activation = p.activation;  // limits and slope as the other algorithms have them: rounded to the dtype
     activation.a = static_cast<double>(static_cast<T>(activation.a));
@@ -59,7 +60,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
         for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
             const auto o = coordinates(s, pixel);
             double sum = 0.0;
-            for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
+            for (std::int64_t tap = 0; tap < taps; ++tap) {
                 const auto k = tap_coordinates(s, tap);
                 std::int64_t offset = 0;
                 bool zero = false;

@@ -32,6 +32,7 @@ Buffer pack_gemm(const Problem& p, const TensorView<const T>& w) {
     const GemmTiling t = tile_gemm(p);
     const ConvShape& s = p.shape;
     Buffer packed = allocate<T>(s.groups * t.packed_elements_of_group());
+    if (packed.bytes() == 0) return packed;
     T* out = packed.as<T>();
     for (std::int64_t g = 0; g < s.groups; ++g) {
         for (std::int64_t panel = 0; panel < t.panels.parts; ++panel) {
@@ -57,6 +58,7 @@ template <class T>
 Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
     const ConvShape& s = p.shape;
     Buffer packed = allocate<T>(s.groups * s.out_channels * s.k());
+    if (packed.bytes() == 0) return packed;
     T* out = packed.as<T>();
     for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o, out += s.k()) {
         for_each_tap(p, w, [&](std::int64_t tap, std::int64_t offset) {

@@ -72,8 +72,6 @@ PyObject* checked(PyObject* object) {
     return object;
 }
 
-bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
-
 bool is_int(py::handle value) { return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value); }
 
 std::string ints_expected(const char* name, int rank, py::handle value) {
@@ -99,19 +97,20 @@ std::string activation_expected(py::handle value) {
 }
 
 // ("leaky_relu", slope) or ("clip", low, high)
-ActivationSpec parse_activation_tuple(const py::sequence& value) {
-    const std::size_t n = value.size();
-    const py::object first = n > 0 ? py::object(value[0]) : py::object(py::none());
+ActivationSpec parse_activation_tuple(py::handle value) {
+    const py::tuple items = snapshot(value);
+    const std::size_t n = items.size();
+    const py::object first = n > 0 ? py::object(items[0]) : py::object(py::none());
     if (!PyUnicode_Check(first.ptr())) throw py::type_error(activation_expected(value));
     const auto is = [&](const char* name) { return PyUnicode_CompareWithASCIIString(first.ptr(), name) == 0; };
     if (is("leaky_relu") && n == 2) {
-        const double slope = parse_number(value[1], "activation: the slope of leaky_relu");
+        const double slope = parse_number(items[1], "activation: the slope of leaky_relu");
         if (!std::isfinite(slope)) throw py::value_error("activation: the slope of leaky_relu must be finite, got " + shown(value));
         return {Activation::leaky_relu, slope, 0.0};
     }
     if (is("clip") && n == 3) {
-        const double low = parse_number(value[1], "activation: the lower limit of clip");
-        const double high = parse_number(value[2], "activation: the upper limit of clip");
+        const double low = parse_number(items[1], "activation: the lower limit of clip");
+        const double high = parse_number(items[2], "activation: the upper limit of clip");
         if (!(low <= high)) throw py::value_error("activation: the limits of clip must satisfy low <= high, got " + shown(value));
         return {Activation::clip, low, high};
     }
@@ -119,6 +118,10 @@ ActivationSpec parse_activation_tuple(const py::sequence& value) {
 }
 
 }  // namespace
+
+bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
+
+py::tuple snapshot(py::handle sequence) { return py::reinterpret_steal<py::tuple>(checked(PySequence_Tuple(sequence.ptr()))); }
 
 std::string shown(py::handle value) {
     // ASCII: whatever the value says can be cut anywhere and put into a message.
@@ -150,7 +153,7 @@ std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int ran
         if (!is_int(value)) throw py::type_error(ints_expected(name, rank, value));
         return std::vector<std::int64_t>(n, parse_int(value, name));
     }
-    const auto sequence = py::reinterpret_borrow<py::sequence>(value);
+    const auto sequence = snapshot(value);
     std::vector<std::int64_t> ints;
     for (const py::handle item : sequence) {
         if (!is_int(item)) throw py::type_error(ints_expected(name, rank, value));
@@ -174,14 +177,14 @@ Padding parse_padding(py::handle value, int rank) {
         return padding;
     }
     if (!is_sequence(value)) throw py::type_error(expected + shown(value));
-    const auto sequence = py::reinterpret_borrow<py::sequence>(value);
+    const auto sequence = snapshot(value);
     std::size_t pairs = 0;
     for (const py::handle item : sequence) {
         if (is_int(item)) {
             padding.before.push_back(parse_int(item, "padding"));
             padding.after.push_back(padding.before.back());
         } else if (is_sequence(item)) {
-            const auto pair = py::reinterpret_borrow<py::sequence>(item);
+            const auto pair = snapshot(item);
             if (pair.size() != 2) throw py::value_error(expected + shown(value));
             if (!is_int(py::object(pair[0])) || !is_int(py::object(pair[1]))) throw py::type_error(expected + shown(value));
             padding.before.push_back(parse_int(py::object(pair[0]), "padding"));
@@ -208,7 +211,7 @@ bool parse_flip(py::handle value) {
     return PyObject_IsTrue(value.ptr()) == 1;
 }
 
-ActivationSpec parse_activation(py::handle value, DType dtype) {
+ActivationSpec parse_activation(py::handle value) {
     ActivationSpec spec;
     if (value.is_none()) return spec;
     if (PyUnicode_Check(value.ptr())) {
@@ -216,12 +219,9 @@ ActivationSpec parse_activation(py::handle value, DType dtype) {
         if (!entry) throw py::value_error(activation_expected(value));
         spec = entry->value;
     } else if (is_sequence(value)) {
-        spec = parse_activation_tuple(py::reinterpret_borrow<py::sequence>(value));
+        spec = parse_activation_tuple(value);
     } else {
         throw py::type_error(activation_expected(value));
-    }
-    if (dtype == DType::f32 && spec.kind == Activation::leaky_relu && !std::isfinite(static_cast<float>(spec.a))) {
-        throw py::value_error("activation: the slope of leaky_relu must be finite in float32, got " + shown(value));
     }
     return spec;
 }

@@ -21,6 +21,12 @@ std::string shown(py::handle value);
 // "1 spatial axis", "2 spatial axes"
 std::string spatial_axes(int rank);
 
+// A tuple or a list.
+bool is_sequence(py::handle value);
+
+// Its items as they are now: converting one may run code that changes the list.
+py::tuple snapshot(py::handle sequence);
+
 // Anything with __index__ but bool and ndarray.
 std::int64_t parse_int(py::handle value, const char* name);
 
@@ -31,7 +37,7 @@ Padding parse_padding(py::handle value, int rank);
 Border parse_padding_mode(py::handle value);
 Layout parse_layout(py::handle value);
 bool parse_flip(py::handle value);
-ActivationSpec parse_activation(py::handle value, DType dtype);
+ActivationSpec parse_activation(py::handle value);
 std::string parse_algorithm(py::handle value);
 
 // None: 0. Otherwise 1 to max_threads.

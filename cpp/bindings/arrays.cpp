@@ -5,6 +5,7 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/numpy_names.hpp"
+#include "core/validate.hpp"
 
 namespace npconv {
 namespace {
@@ -62,23 +63,40 @@ bool dense_from(const py::array& a, int axis) {
     return true;
 }
 
-std::string shape_text(const std::vector<py::ssize_t>& shape) {
-    std::string text = "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-    return text + (shape.size() == 1 ? ",)" : ")");
+bool exact_ndarray(py::handle value) { return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_; }
+
+void refuse_masked(py::handle value, const char* name) {
+    PYBIND11_CONSTINIT static NumpyName masked;
+    if (py::isinstance(value, look_up(masked, "numpy.ma", "MaskedArray"))) {
+        throw py::type_error(std::string(name) + " is a masked array, whose mask would be ignored; expected an ndarray, such as " + name +
+                             ".filled(value)");
+    }
+}
+
+py::object plain(py::handle value) {
+    PYBIND11_CONSTINIT static NumpyName asarray;
+    return look_up(asarray, "numpy", "asarray")(value);
 }
 
 }  // namespace
 
-std::string shape_text(const py::array& a) { return shape_text(std::vector<py::ssize_t>(a.shape(), a.shape() + a.ndim())); }
+std::vector<std::int64_t> shape_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
+std::string shape_text(const py::array& a) { return tuple_text(shape_of(a)); }
+
+py::array own_view(const py::array& a) {
+    return py::array(a.dtype(), shape_of(a), std::vector<std::int64_t>(a.strides(), a.strides() + a.ndim()), a.data(), a);
+}
 
 py::array as_array(py::handle value, const char* name) {
-    if (Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_) return py::reinterpret_borrow<py::array>(value);
-    PYBIND11_CONSTINIT static NumpyName masked, asarray;
-    if (py::isinstance(value, look_up(masked, "numpy.ma", "MaskedArray"))) {
-        throw py::type_error(std::string(name) + " is a masked array, whose mask would be ignored; pass x.filled(value) or an ndarray");
+    if (exact_ndarray(value)) return py::reinterpret_borrow<py::array>(value);
+    refuse_masked(value, name);
+    try {
+        return py::reinterpret_borrow<py::array>(plain(value));
+    } catch (const py::error_already_set& error) {
+        // A list that is no array, such as a ragged one: NumPy's message lacks the argument. What the caller's own classes raise is theirs.
+        if (!error.matches(PyExc_ValueError) || !(PyList_Check(value.ptr()) || PyTuple_Check(value.ptr()))) throw;
+        throw py::value_error(std::string(name) + " must be an array: " + py::cast<std::string>(py::str(error.value())));
     }
-    return py::reinterpret_borrow<py::array>(look_up(asarray, "numpy", "asarray")(value));
 }
 
 DType dtype_of(const py::array& a, const char* name) {
@@ -108,8 +126,8 @@ Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout) {
     return sizes;
 }
 
-std::vector<py::ssize_t> output_shape(const Sizes& sizes, Form form, Layout layout) {
-    std::vector<py::ssize_t> shape;
+std::vector<std::int64_t> output_shape(const Sizes& sizes, Form form, Layout layout) {
+    std::vector<std::int64_t> shape;
     shape.reserve(5);
     if (form == Form::batched) shape.push_back(sizes.batch);
     if (form != Form::single_channel && layout == Layout::channels_first) shape.push_back(sizes.channels);
@@ -143,17 +161,18 @@ TensorView<const T> weights_view(const py::array& a, int rank) {
     return view;
 }
 
-py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<py::ssize_t>& shape, Form form) {
+py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form) {
     if (!py::isinstance<py::array>(value)) throw py::type_error("out must be a numpy.ndarray, got " + shown(value));
-    const auto out = py::reinterpret_borrow<py::array>(value);
+    if (!exact_ndarray(value)) refuse_masked(value, "out");
+    const auto out = py::reinterpret_borrow<py::array>(exact_ndarray(value) ? py::reinterpret_borrow<py::object>(value) : plain(value));
     expect_dtype(out, "out", dtype, of);
-    const std::vector<py::ssize_t> got(out.shape(), out.shape() + out.ndim());
-    if (got != shape) throw py::value_error("out must have the shape of the result, " + shape_text(shape) + "; got " + shape_text(got));
+    if (shape_of(out) != shape)
+        throw py::value_error("out must have the shape of the result, " + tuple_text(shape) + "; got " + shape_text(out));
     if (!native(out)) throw py::value_error("out must be in native byte order, got dtype " + py::cast<std::string>(py::repr(out.dtype())));
     if (!out.writeable()) throw py::value_error("out must be writable, got a read-only array");
     if (!aligned(out)) throw py::value_error("out must be aligned, got a misaligned array");
     const int first = form == Form::batched ? 1 : 0;
-    const std::string strides = ", got strides " + shape_text(std::vector<py::ssize_t>(out.strides(), out.strides() + out.ndim()));
+    const std::string strides = ", got strides " + tuple_text(std::vector<std::int64_t>(out.strides(), out.strides() + out.ndim()));
     if (out.size() == 0) return out;
     if (!dense_from(out, first)) throw py::value_error("out must be C-contiguous but for the batch stride" + strides);
     if (first == 1 && out.shape(0) > 1 && std::llabs(out.strides(0)) < out.nbytes() / out.shape(0)) {

@@ -29,7 +29,11 @@ void expect_dtype(const py::array& array, const char* name, DType dtype, const c
 // Native byte order and aligned elements: the array itself wherever it is so already, otherwise one copy.
 py::array readable(const py::array& array);
 
+std::vector<std::int64_t> shape_of(const py::array& array);
 std::string shape_text(const py::array& array);
+
+// The same memory as an array object of our own, whose shape nobody else can set.
+py::array own_view(const py::array& array);
 
 // Sizes of an input-like array in the order batch, channels, spatial...
 struct Sizes {
@@ -40,7 +44,7 @@ struct Sizes {
 Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout);
 
 // The shape of an output in the caller's form.
-std::vector<py::ssize_t> output_shape(const Sizes& sizes, Form form, Layout layout);
+std::vector<std::int64_t> output_shape(const Sizes& sizes, Form form, Layout layout);
 
 template <class T>
 TensorView<const T> view_of(const py::array& array, int rank, Form form, Layout layout);
@@ -49,8 +53,8 @@ TensorView<const T> view_of(const py::array& array, int rank, Form form, Layout 
 template <class T>
 TensorView<const T> weights_view(const py::array& array, int rank);
 
-// TypeError, ValueError unless it can take the result; overlap is asked apart.
-py::array checked_out(py::handle out, DType dtype, const char* of, const std::vector<py::ssize_t>& shape, Form form);
+// TypeError, ValueError unless it can take the result; overlap is asked apart. Returned as a plain ndarray, whatever its class.
+py::array checked_out(py::handle out, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form);
 
 // ValueError if out shares memory with `other`; identical_ok: the very same memory with the same strides may be read and written.
 void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bindings/run.hpp"
+
+#include <string>
+
+#include "bindings/arguments.hpp"
+#include "core/validate.hpp"
+
+namespace npconv {
+namespace {
+
+Sizes output_sizes(const ConvShape& s, int rank) {
+    Sizes sizes;
+    sizes.batch = s.batch;
+    sizes.channels = s.groups * s.out_channels;
+    for (int i = 3 - rank; i < 3; ++i) sizes.spatial.push_back(s.axis[static_cast<std::size_t>(i)].output);
+    return sizes;
+}
+
+template <class T>
+void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
+    Operands<T> io;
+    io.x = view_of<T>(arrays.x, f.rank, f.form, f.layout);
+    if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
+    io.y = static_cast<T*>(arrays.out.mutable_data());
+    io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
+    const py::gil_scoped_release release;
+    plan.run(shape, io, threads);
+}
+
+}  // namespace
+
+std::optional<py::array> as_optional_array(py::handle value, const char* name) {
+    if (value.is_none()) return std::nullopt;
+    return as_array(value, name);
+}
+
+Arrays::Arrays(py::handle x_value, py::handle residual_value, py::handle out_value)
+    : x(as_array(x_value, "x")),
+      residual(as_optional_array(residual_value, "residual")),
+      out(py::reinterpret_borrow<py::object>(out_value)) {}
+
+std::vector<std::int64_t> result_shape(const ConvShape& shape, int rank, Form form, Layout layout) {
+    return output_shape(output_sizes(shape, rank), form, layout);
+}
+
+Checked check(const RunFrame& f, const ConvShape& shape, const Arrays& arrays, const std::vector<NamedArray>& others) {
+    const std::vector<std::int64_t> wanted = result_shape(shape, f.rank, f.form, f.layout);
+    if (arrays.residual) {
+        expect_dtype(*arrays.residual, "residual", f.dtype, f.dtype_of);
+        if (shape_of(*arrays.residual) != wanted) {
+            throw py::value_error("residual must have the shape of the result, " + tuple_text(wanted) + "; got " +
+                                  shape_text(*arrays.residual));
+        }
+    }
+    Checked checked;
+    if (!arrays.out.is_none()) {
+        checked.out = checked_out(arrays.out, f.dtype, f.dtype_of, wanted, f.form);
+        checked.result = arrays.out;
+        refuse_overlap(checked.out, arrays.x, "x", false);
+        for (const NamedArray& other : others) refuse_overlap(checked.out, *other.array, other.name, false);
+        if (arrays.residual) refuse_overlap(checked.out, *arrays.residual, "residual", true);
+    }
+    checked.x = readable(arrays.x);
+    if (arrays.residual) checked.residual = readable(*arrays.residual);
+    if (arrays.out.is_none()) {
+        checked.out = py::array(f.dtype == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>(), wanted);
+        checked.result = checked.out;
+    }
+    return checked;
+}
+
+py::object run(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
+    if (f.dtype == DType::f32) {
+        run_as<float>(f, plan, shape, arrays, threads);
+    } else {
+        run_as<double>(f, plan, shape, arrays, threads);
+    }
+    return arrays.result;
+}
+
+void check_bias(const std::optional<py::array>& bias, DType dtype, const char* of, std::int64_t channels) {
+    if (!bias) return;
+    expect_dtype(*bias, "bias", dtype, of);
+    if (bias->ndim() != 1 || bias->shape(0) != channels) {
+        throw py::value_error("bias must have shape (" + std::to_string(channels) + ",), one number for each output channel; got " +
+                              shape_text(*bias));
+    }
+}
+
+}  // namespace npconv
