@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-3-Clause
 """What the tests of the rules and of the errors share: exact data, the oracle's answer, a child process."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import npconv
 import numpy as np
+import pytest
 import reference
 from reference import Array
 
@@ -71,6 +73,12 @@ def canary(shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
     """An `out` in which every byte can be recognised."""
     size = np.dtype(dtype).itemsize
     return (np.arange(math.prod(shape) * size) % 251).astype(np.uint8).view(dtype).reshape(shape)
+
+
+def needs_plain_memory() -> None:
+    """For tests that limit or count the memory of a process."""
+    if os.environ.get("NPCONV_SANITIZED"):
+        pytest.skip("AddressSanitizer keeps memory of its own and reserves the address space")
 
 
 def run_python(code: str, timeout: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -139,7 +139,7 @@ print("flushed")
     assert out == "flushed\n"
 
 
-def test_workers_get_their_own_environment_back() -> None:
+def test_results_are_ordinary_again_after_flush_to_zero() -> None:
     out = run(
         ENVIRONMENT
         + """

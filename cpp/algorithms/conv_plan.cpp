@@ -69,6 +69,7 @@ struct Rehearsal {
 template <class T>
 ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads)
     : problem_(problem), decision_(decide(problem, algorithm, packing)) {
+    if (packing == Packing::every_call && problem.shape.empty()) return;  // nothing will be run
     if (algorithm == "measure" && !problem.shape.empty()) {
         measure(weights, threads);
     } else {

@@ -72,7 +72,12 @@ PyObject* checked(PyObject* object) {
     return object;
 }
 
-bool is_int(py::handle value) { return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value); }
+bool is_int(py::handle value) {
+    if (PyLong_CheckExact(value.ptr())) return true;
+    PYBIND11_CONSTINIT static NumpyName numpy_bool;  // which has an __index__ before NumPy 2
+    return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value) &&
+           !py::isinstance(value, look_up(numpy_bool, "numpy", "bool_"));
+}
 
 std::string ints_expected(const char* name, int rank, py::handle value) {
     return std::string(name) + " must be an int or a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", got " +

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <new>
 
@@ -13,6 +14,16 @@ namespace {
 
 std::atomic<GuardPages> mode{GuardPages::off};
 std::atomic<std::size_t> bytes_made{0};
+
+// What the interpreter shows: std::bad_alloc itself says nothing.
+class OutOfMemory : public std::bad_alloc {
+  public:
+    explicit OutOfMemory(std::size_t bytes) { std::snprintf(text_, sizeof text_, "npconv cannot allocate %zu bytes", bytes); }
+    const char* what() const noexcept override { return text_; }
+
+  private:
+    char text_[64];
+};
 
 }  // namespace
 
@@ -25,18 +36,19 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
     bytes_made += bytes;
     const GuardPages guard = mode;
     if (guard == GuardPages::off) {
-        data_ = ::operator new(bytes, std::align_val_t{alignment});
+        data_ = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
+        if (!data_) throw OutOfMemory(bytes);
         return;
     }
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const std::size_t inner = (bytes + page - 1) / page * page;
     mapped_bytes_ = inner + 2 * page;
     mapping_ = mmap(nullptr, mapped_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+    if (mapping_ == MAP_FAILED) throw OutOfMemory(bytes);
     char* first = static_cast<char*>(mapping_) + page;
     if (mprotect(first, inner, PROT_READ | PROT_WRITE) != 0) {
         munmap(mapping_, mapped_bytes_);
-        throw std::bad_alloc();
+        throw OutOfMemory(bytes);
     }
     std::memset(first, 0xFF, inner);  // NaN: what is read before it is written shows
     data_ = guard == GuardPages::after ? first + (inner - bytes) : first;

@@ -2,12 +2,13 @@
 // OpenMP in the ordinary case. Two things it cannot do safely are done around it:
 // - After fork, the child has the OpenMP runtime's memory but none of its threads, and a parallel region would wait for them for ever.
 //   A forked child therefore starts plain threads for each call.
-// - libgomp ends the process where it cannot start a thread (an address-space or process limit). Before a team grows, as many plain
-//   threads are started and joined as a trial; what the system refuses, the team does without.
+// - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, as many
+//   plain threads are started and joined as a trial; where the system refuses, the call takes as many plain threads as there are to be had.
 #include "core/parallel.hpp"
 
 #include <omp.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
@@ -41,29 +42,37 @@ int with_threads(int count, const F& f) {
     return started;
 }
 
-// How many threads, the caller among them, the system lets us have at one time.
-int affordable_threads(int wanted) {
+// Can the system spare a team of so many threads? Tried with threads of our own, and with the address space that those of a runtime take
+// beyond a stack: about 8 MB each in libgomp, 24 MB in libomp, for arenas of malloc and tables (measured with teams of 64).
+bool affordable(int wanted) {
+    constexpr std::size_t beyond_the_stack = std::size_t{24} << 20;
     std::mutex mutex;
-    std::condition_variable all_here;
-    bool counted = false;
+    std::condition_variable tried;
+    bool done = false;
+    bool enough = true;
     std::vector<std::thread> threads;
     try {
         threads.reserve(static_cast<std::size_t>(wanted));
         for (int i = 1; i < wanted; ++i) {
             threads.emplace_back([&] {
                 std::unique_lock lock(mutex);
-                all_here.wait(lock, [&] { return counted; });
+                tried.wait(lock, [&] { return done; });
             });
         }
+        const std::size_t bytes = beyond_the_stack * static_cast<std::size_t>(wanted);
+        void* room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        enough = room != MAP_FAILED;
+        if (enough) munmap(room, bytes);
     } catch (const std::exception&) {
+        enough = false;
     }
     {
         const std::lock_guard lock(mutex);
-        counted = true;
+        done = true;
     }
-    all_here.notify_all();
+    tried.notify_all();
     for (std::thread& t : threads) t.join();
-    return static_cast<int>(threads.size()) + 1;
+    return enough;
 }
 
 }  // namespace
@@ -86,12 +95,11 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
         std::fesetenv(&own);
     };
     threads = static_cast<int>(std::min<std::int64_t>(threads, tasks));
-    if (forked) {
+    thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
+    if (forked || (threads > team && !affordable(threads))) {
         with_threads(threads - 1, work);
         return;
     }
-    thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
-    if (threads > team) threads = affordable_threads(threads);
     team = threads;
 #pragma omp parallel num_threads(threads)
     work(omp_get_thread_num());

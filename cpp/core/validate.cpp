@@ -79,7 +79,6 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
         refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
-    plus(padded, times(axis.stride, 2, "stride"), "stride");  // so that coordinates one window beyond the end can be formed
     const PaddingKind kind = r.padding.kind;
     const bool same = kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal;
     if (same) return axis;
@@ -97,20 +96,21 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
 void check_sizes(const ConvShape& s, DType dtype) {
     Size taps = 1, pixels = 1, inputs = 1;
     for (const Axis& a : s.axis) {
-        taps = times(taps, a.kernel, "the number of taps");
-        pixels = times(pixels, a.output, "the number of output pixels");
-        inputs = times(inputs, a.input, "the size of x");
+        taps = times(taps, a.kernel, "w: the number of its taps");
+        pixels = times(pixels, a.output, "x and padding: the number of output pixels");
+        inputs = times(inputs, a.input, "x: its size");
     }
-    const Size k = times(taps, s.in_channels, "channels * taps");
-    const Size out_channels = times(s.groups, s.out_channels, "the number of output channels");
+    const Size k = times(taps, s.in_channels, "w: channels * taps");
+    const Size out_channels = times(s.groups, s.out_channels, "w: the number of output channels");
     const Size batch = std::max<Size>(s.batch, 1);
-    times(times(times(batch, s.groups, "the size of x"), s.in_channels, "the size of x"), inputs, "the size of x");
-    const Size outputs = times(times(batch, out_channels, "the size of the output"), pixels, "the size of the output");
-    times(outputs, size_of(dtype), "the size of the output in bytes");
-    times(times(outputs, std::max<Size>(k, 1), "the number of operations"), 2, "the number of operations");
+    const Size in_channels = times(s.groups, s.in_channels, "x: the number of its channels");
+    times(times(times(batch, in_channels, "x: its size"), inputs, "x: its size"), size_of(dtype), "x: its size in bytes");
+    const Size outputs = times(times(batch, out_channels, "x and w: the size of the output"), pixels, "x and w: the size of the output");
+    times(outputs, size_of(dtype), "x and w: the size of the output in bytes");
+    times(times(outputs, std::max<Size>(k, 1), "x and w: the number of operations"), 2, "x and w: the number of operations");
     // Packing rounds the channels of a group up to whole vectors of at most 64 bytes.
-    const Size padded = times(plus(s.out_channels, 64, "the number of output channels"), s.groups, "the size of the packed weights");
-    times(times(padded, std::max<Size>(k, 1), "the size of the packed weights"), size_of(dtype), "the size of the packed weights in bytes");
+    const Size padded = times(plus(s.out_channels, 64, "w: the number of output channels"), s.groups, "w: its size when packed");
+    times(times(padded, std::max<Size>(k, 1), "w: its size when packed"), size_of(dtype), "w: its size in bytes when packed");
 }
 
 }  // namespace

@@ -63,8 +63,8 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         }
         out << "\n";
     }
-    out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << ")\n";
     if (d.algorithm == Algorithm::gemm) {
+        out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << ")\n";
         describe_gemm(out, p);
     } else {
         out << "operations   " << 2 * s.macs() << "\n";

@@ -24,7 +24,7 @@ GemmTiling tile(const ConvShape& s, const Kernels<T>& kernels) {
     t.panels = split_by(ceil_div(s.out_channels, t.lanes), kernels.nv);
     t.pixel_blocks = split_by(ceil_div(t.pixels, t.mr), tiles_of_block);
     t.k_blocks = split_by(t.k, k_of_block);
-    const std::int64_t blocks = s.batch * s.groups * t.pixel_blocks.parts;
+    const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.pixel_blocks.parts;
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, channels_of_chunk / (t.lanes * kernels.nv));
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
     const std::int64_t wanted = ceil_div(enough_tasks, std::max<std::int64_t>(blocks, 1));

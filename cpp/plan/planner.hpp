@@ -10,7 +10,7 @@ namespace npconv {
 
 enum class Algorithm { gemm, naive };
 
-// To add an algorithm: a value above, a row in planner.cpp, a runner in algorithms/run.cpp.
+// To add an algorithm: a value above, a row in planner.cpp, its code in algorithms/, called in conv_plan.cpp.
 struct AlgorithmEntry {
     Algorithm algorithm;
     const char* name;

@@ -67,7 +67,8 @@ def conv2d(
     residual : array_like of the result's shape, optional
         Added before the activation.
     algorithm : str
-        ``"auto"``; ``"measure"``, which times the candidates; or one by name: ``"gemm"``, ``"naive"``.
+        ``"auto"``; ``"measure"``, which times the candidates on arrays of the size of x and the result (for
+        a plan: once, when it is made); or one by name: ``"gemm"``, ``"naive"``.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
         `residual` itself, and may overlap no other argument.

@@ -123,6 +123,12 @@ class ConvPlan:
         """
         self._plan.update_weights(w, bias)
 
+    def __copy__(self) -> ConvPlan:
+        return self.for_shape(self.x_shape)
+
+    def __deepcopy__(self, memo: object) -> ConvPlan:
+        return self.for_shape(self.x_shape)
+
     def __repr__(self) -> str:
         return f"<npconv.ConvPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
 
