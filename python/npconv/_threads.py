@@ -55,7 +55,7 @@ def get_num_threads() -> int:
     return _core.get_num_threads()
 
 
-# What the enclosing contexts of this thread or task said. Kept here and not in the context manager, so that one
+# What the enclosing contexts of this thread or task said. Kept here, not in the context manager, so that one
 # of them may serve several threads and tasks at a time.
 _enclosing: ContextVar[tuple[int | None, ...]] = ContextVar("npconv_enclosing", default=())
 
