@@ -17,6 +17,7 @@ import npconv
 import numpy as np
 import pytest
 from npconv import _core
+from rules import needs_plain_memory
 
 ROOT = Path(__file__).parents[1]
 EXTENSION = Path(_core.__file__)
@@ -88,6 +89,7 @@ def test_kernel_sources_include_no_code_but_their_own() -> None:
 
 def test_the_baseline_runs_on_a_processor_without_avx() -> None:
     """The proof that no AVX leaks into it; where qemu is not installed, the nox target says so."""
+    needs_plain_memory()
     qemu = shutil.which("qemu-x86_64")
     if qemu is None or "baseline" not in _core._isa_names():
         pytest.skip("qemu-x86_64 is not installed")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import npconv
 import numpy as np
 import pytest
 from reference import Array
+from rules import needs_plain_memory
 
 LAYERS: dict[str, dict[str, Any]] = {
     "3x3, padded": {"x": (2, 37, 29, 31), "w": (70, 37, 3, 3), "padding": 1, "activation": "gelu"},
@@ -218,8 +218,7 @@ print("pooled")
 
 def test_threads_beyond_what_the_system_grants_are_done_without() -> None:
     # No room in the address space for the stacks of 200 threads: OpenMP alone would end the process.
-    if os.environ.get("NPCONV_SANITIZED"):
-        pytest.skip("AddressSanitizer reserves the address space")
+    needs_plain_memory()
     out = run("""
 import resource
 x = np.random.default_rng(0).standard_normal((8, 40, 60, 60)).astype(np.float32)
