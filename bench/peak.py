@@ -23,6 +23,8 @@ class Peak:
             compiler = os.environ.get("CXX", "c++")
             subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
             loaded = ctypes.CDLL(str(library))
+        if not hasattr(loaded, f"fma_{isa}_{dtype}"):
+            raise SystemExit(f"there is no loop of fused multiply-adds for {isa}, {dtype}")
         self._loop = getattr(loaded, f"fma_{isa}_{dtype}")
         self._loop.restype = ctypes.c_double
         self._loop.argtypes = [ctypes.c_int64]
