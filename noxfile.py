@@ -8,7 +8,18 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "lint", "types", "cpp", "sanitizers", "nehalem", "arm"]
+nox.options.sessions = [
+    "tests",
+    "oldest",
+    "examples",
+    "overhead",
+    "lint",
+    "types",
+    "cpp",
+    "sanitizers",
+    "nehalem",
+    "arm",
+]
 nox.options.error_on_missing_interpreters = False
 ROOT = Path(__file__).parent
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
@@ -46,11 +57,32 @@ def oldest(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """The README's first command; look at the picture that it names."""
+    session.install(".[examples]")
+    picture = Path(session.create_tmp()) / "edges.png"
+    session.run("python", "examples/edges.py", "--output", str(picture))
+    session.run(
+        "python", "-c", f"import matplotlib.image as m; assert m.imread({str(picture)!r}).std() > 0.1"
+    )
+
+
+@nox.session
+def overhead(session: nox.Session) -> None:
+    """Import time, size of the wheel, cost of a call: fails beyond their limits. On a quiet machine."""
+    folder = session.create_tmp()
+    session.run("python", "-m", "pip", "wheel", "--no-deps", "-w", folder, ".")
+    wheel = sorted(Path(folder).glob("npconv-*.whl"))[-1]
+    session.install(str(wheel))
+    session.run("python", "bench/overhead.py", "--wheel", str(wheel))
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff and clang-format."""
     session.install("ruff", "clang-format==18.*")
-    session.run("ruff", "check", "python", "tests", "bench", "examples", "noxfile.py")
-    session.run("ruff", "format", "--check", "python", "tests", "bench", "examples", "noxfile.py")
+    session.run("ruff", "check", "python", "tests", "bench", "examples", "cpp", "noxfile.py")
+    session.run("ruff", "format", "--check", "python", "tests", "bench", "examples", "cpp", "noxfile.py")
     sources = [str(p) for p in sorted((ROOT / "cpp").rglob("*")) if p.suffix in {".cpp", ".hpp", ".inl"}]
     session.run("clang-format", "--dry-run", "--Werror", *sources)
 
@@ -71,6 +103,8 @@ def cpp(session: nox.Session) -> None:
             session.log(f"{compiler} is not installed: left out")
             continue
         cpp_tests(session, compiler, f"-DCMAKE_CXX_COMPILER={compiler}")
+        session.env["CXX"] = compiler  # the bindings, too, without a warning
+        session.install("-Ccmake.define.NPCONV_WARNINGS_AS_ERRORS=ON", ".")
 
 
 @nox.session

@@ -36,27 +36,32 @@ def import_ms(statement: str) -> float:
     return float(run.stdout) * 1e3
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheel", type=Path, help="report the size of this wheel")
     args = parser.parse_args()
 
     pairs = [(import_ms("import numpy"), import_ms("import numpy, npconv")) for _ in range(21)]
     alone, both = (statistics.median(values) for values in zip(*pairs, strict=True))
-    print(f"import numpy                    {alone:8.1f} ms")
-    print(f"import numpy, npconv            {both:8.1f} ms  ({both - alone:+.1f} ms)")
-    if args.wheel:
-        print(f"wheel                           {args.wheel.stat().st_size / 1e6:8.2f} MB")
-
     x = np.ones((1, 1, 8, 8), np.float32)
     w = np.ones((1, 1, 3, 3), np.float32)
     out = np.empty((1, 1, 6, 6), np.float32)
     plan = npconv.plan_conv(x.shape, w)
-    print(f"plan(x)               1x1x8x8   {median_us(lambda: plan(x)):8.2f} us")
-    print(f"plan(x, out=out)      1x1x8x8   {median_us(lambda: plan(x, out=out)):8.2f} us")
-    print(f"conv2d(x, w)          1x1x8x8   {median_us(lambda: npconv.conv2d(x, w)):8.2f} us")
-    print(f"plan_conv(shape, w)   1x1x8x8   {median_us(lambda: npconv.plan_conv(x.shape, w)):8.2f} us")
+    rows = [  # what, value, unit, limit
+        ("import npconv after numpy", both - alone, "ms", 30.0),
+        ("plan(x), 1x1x8x8", median_us(lambda: plan(x)), "us", 3.0),
+        ("plan(x, out=out), 1x1x8x8", median_us(lambda: plan(x, out=out)), "us", 3.0),
+        ("conv2d(x, w), 1x1x8x8", median_us(lambda: npconv.conv2d(x, w)), "us", 12.0),
+        ("plan_conv(shape, w), 1x1x8x8", median_us(lambda: npconv.plan_conv(x.shape, w)), "us", None),
+    ]
+    if args.wheel:
+        rows.append(("wheel", args.wheel.stat().st_size / 1e6, "MB", 2.0))
+    beyond = False
+    for what, value, unit, limit in rows:
+        beyond = beyond or (limit is not None and value > limit)
+        print(f"{what:<30} {value:6.2f} {unit}" + (f"  (limit {limit:g})" if limit is not None else ""))
+    return 1 if beyond else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -304,6 +304,18 @@ def forced(isa: str) -> Iterator[None]:
         _core._set_isa(previous)
 
 
+@contextlib.contextmanager
+def small_tiles(wanted: bool = True) -> Iterator[None]:
+    """Tiles so small that a small problem takes every turn that a large one does."""
+    from npconv import _core
+
+    _core._set_small_tiles(wanted)
+    try:
+        yield
+    finally:
+        _core._set_small_tiles(False)
+
+
 def _typed(value: Any) -> Any:
     """The same argument in other types that the API takes: NumPy's integers, lists for tuples, np.bool_."""
     if isinstance(value, bool):
@@ -324,6 +336,7 @@ class Call:
     view: str = "plain"  # VIEWS
     algorithm: str = "gemm"
     threads: int | None = None
+    small_tiles: bool = False  # cut as a large problem is: several threads, blocks of k, panels, chunks
 
     def __str__(self) -> str:
         fields = [(f, getattr(self, f.name)) for f in dataclasses.fields(self)]
@@ -335,7 +348,7 @@ def check(case: Case, *, solution: Solution | None = None, **call: Any) -> None:
     how = Call(**call)
     expected = solve(case, how.dtype) if solution is None else solution
     try:
-        with forced(how.isa) if how.isa else contextlib.nullcontext():
+        with forced(how.isa) if how.isa else contextlib.nullcontext(), small_tiles(how.small_tiles):
             problem = _run(case, expected, how)
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
@@ -413,6 +426,7 @@ def ways(rng: np.random.Generator, case: Case) -> dict[str, Any]:
         "form": str(rng.choice(FORMS)),
         "view": str(rng.choice(VIEWS)),
         "threads": (None, 1, 2, 3)[rng.integers(4)],
+        "small_tiles": bool(rng.integers(2)),
     }
     if case.data == "flat":
         how["view"] = "repeated"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
+import re
 from typing import Any
 
 import cases
@@ -367,3 +368,53 @@ def test_difference_is_exact_for_integers() -> None:
     solution = Solution(np.array([1.0, 2.0]), None)
     assert cases.difference(np.array([1.0, 2.0], np.float32), solution, case) is None
     assert cases.difference(np.array([1.0, np.nextafter(2, 3)]), solution, case) is not None
+
+
+# ---- large enough for every loop ---------------------------------------------------------------------------
+
+LARGE = (
+    Case((28, 28), (1, 1), cin=300, cout=600, bias=True),
+    Case((20, 23), (3, 3), cin=40, cout=300, padding="same", residual=True, activation="relu"),
+    Case((3, 13, 14), (2, 3, 3), batch=2, cin=64, cout=530, groups=2, padding=1, stride=(1, 2, 1)),
+)
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_layers_of_several_chunks_panels_and_blocks(case: Case, dtype: str, isa: str) -> None:
+    solution = cases.solve(case)
+    for layout in cases.LAYOUTS:
+        for form in ("out", "plan"):
+            check(case, solution=solution, isa=isa, dtype=dtype, layout=layout, form=form, threads=2)
+
+
+def test_the_large_layers_take_every_loop(isa: str) -> None:
+    for case in LARGE[:2]:
+        x_shape, w_shape = (1, case.cin, *case.spatial), (case.cout, case.cin, *case.kernel)
+        one, two = (
+            npconv.plan_conv(x_shape, np.ones(w_shape, np.float32), padding=case.padding, num_threads=n)
+            for n in (1, 2)
+        )
+        assert two.workspace_bytes == 2 * one.workspace_bytes  # a second thread has tasks
+        text = one.explain()
+        blocks, chunks, panels = (
+            int(re.search(pattern, text)[1])  # type: ignore[index]
+            for pattern in (
+                r"in (\d+) block\(s\) of at most",
+                r"x (\d+) chunk",
+                r"chunk\(s\) of at most (\d+) of",
+            )
+        )
+        assert blocks > 1
+        assert chunks > 1
+        assert panels > 1
+    one(np.ones(x_shape, np.float32))
+
+
+def test_small_tiles_cut_small_problems_as_large_ones_are(isa: str) -> None:
+    w = np.ones((70, 6, 3, 3), np.float32)
+    with cases.small_tiles():
+        one, two = (npconv.plan_conv((1, 6, 9, 9), w, num_threads=n) for n in (1, 2))
+        assert two.workspace_bytes == 2 * one.workspace_bytes
+        assert "k 54 in 8 block(s)" in one.explain()
+        assert (two(np.ones((1, 6, 9, 9), np.float32)) == 54).all()

@@ -231,3 +231,28 @@ for n in (200, 4, 200, 1):
 print("granted")
 """)
     assert out == "granted\n"
+
+
+def test_a_fork_while_other_threads_use_a_plan_leaves_the_child_able_to_use_it() -> None:
+    out = run("""
+import signal, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+x = np.ones((1, 3, 8, 8), np.float32); w = np.ones((4, 3, 3, 3), np.float32)
+plan = npconv.plan_conv(x.shape, w)
+stop = False
+def hammer():
+    while not stop: plan(x)
+threads = [threading.Thread(target=hammer) for _ in range(4)]
+for t in threads: t.start()
+failed = 0
+for _ in range(150):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)  # a lock that nobody holds any more would never open
+        os._exit(0 if plan(x)[0, 0, 0, 0] == 27 else 1)
+    failed += os.waitpid(pid, 0)[1] != 0
+stop = True
+for t in threads: t.join()
+print("failed:", failed)
+""")
+    assert out == "failed: 0\n"

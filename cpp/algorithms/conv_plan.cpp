@@ -43,6 +43,12 @@ Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
     return io;
 }
 
+bool has_a_choice(const Decision& decision) {
+    int serving = 0;
+    for (const Candidate& c : decision.candidates) serving += entry_of(c.algorithm).automatic && c.refusal.empty() ? 1 : 0;
+    return serving > 1;
+}
+
 // Dense tensors of the problem's own shape, to time the candidates on.
 template <class T>
 struct Rehearsal {
@@ -70,7 +76,7 @@ template <class T>
 ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads)
     : problem_(problem), decision_(decide(problem, algorithm, packing)) {
     if (packing == Packing::every_call && problem.shape.empty()) return;  // nothing will be run
-    if (algorithm == "measure" && !problem.shape.empty()) {
+    if (algorithm == "measure" && has_a_choice(decision_) && !problem.shape.empty()) {
         measure(weights, threads);
     } else {
         parameters_ = pack(decision_.algorithm, weights);
@@ -82,12 +88,17 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
     problem_.shape = shape;
     problem_.free_batch = free_batch;
     decision_ = decide(problem_, entry_of(other.decision_.algorithm).name, Packing::once);
+    decision_.wanted = other.decision_.wanted;
+    if (parameters_.format != format_of(problem_, decision_.algorithm)) {
+        throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
+    }
 }
 
 template <class T>
 Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights) const {
     const std::int64_t channels = problem_.shape.groups * problem_.shape.out_channels;
     Parameters parameters;
+    parameters.format = format_of(problem_, algorithm);
     parameters.weights = std::make_shared<const Buffer>(pack_weights(problem_, algorithm, weights.w));
     if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
     return parameters;
@@ -127,22 +138,25 @@ Parameters ConvPlan::parameters() const {
     return parameters_;
 }
 
+void ConvPlan::set_parameters(Parameters parameters) {
+    const std::lock_guard lock(mutex_);
+    if (!parameters.bias) parameters.bias = parameters_.bias;
+    parameters_ = std::move(parameters);
+}
+
 template <class T>
-void ConvPlan::run(const ConvShape& shape, Operands<T> io, int threads) const {
+Parameters ConvPlan::pack(const WeightsView<T>& weights) const {
+    return pack(decision_.algorithm, weights);
+}
+
+template <class T>
+void ConvPlan::run(const ConvShape& shape, const Parameters& parameters, Operands<T> io, int threads) const {
     Problem p = problem_;
     p.shape = shape;
     p.free_batch = false;
     if (p.shape.empty()) return;
-    const Parameters parameters = this->parameters();
+    if (parameters.format != format_of(p, decision_.algorithm)) throw std::logic_error("weights that are packed for another tiling");
     run_algorithm(p, decision_.algorithm, with_parameters(io, parameters), threads);
-}
-
-template <class T>
-void ConvPlan::update_weights(const WeightsView<T>& weights) {
-    Parameters fresh = pack(decision_.algorithm, weights);
-    const std::lock_guard lock(mutex_);
-    if (!fresh.bias) fresh.bias = parameters_.bias;
-    parameters_ = fresh;
 }
 
 std::int64_t ConvPlan::workspace_bytes(int threads) const {
@@ -161,9 +175,9 @@ std::map<std::string, std::int64_t> kernel_runs() {
 
 template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<float>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<double>&, int);
-template void ConvPlan::run(const ConvShape&, Operands<float>, int) const;
-template void ConvPlan::run(const ConvShape&, Operands<double>, int) const;
-template void ConvPlan::update_weights(const WeightsView<float>&);
-template void ConvPlan::update_weights(const WeightsView<double>&);
+template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<float>, int) const;
+template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<double>, int) const;
+template Parameters ConvPlan::pack(const WeightsView<float>&) const;
+template Parameters ConvPlan::pack(const WeightsView<double>&) const;
 
 }  // namespace npconv

@@ -15,6 +15,7 @@ namespace npconv {
 
 // Weights and bias of a plan. The buffers are immutable; an update puts others in their place.
 struct Parameters {
+    PackedFormat format;
     std::shared_ptr<const Buffer> weights;
     std::shared_ptr<const Buffer> bias;  // null: none
 
@@ -37,13 +38,17 @@ class ConvPlan {
     // The same weights, algorithm and kernels for another shape, sharing what is packed.
     ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch);
 
-    // shape: the plan's, or with the batch of this call. w and bias of the operands are the plan's to fill in.
+    // shape: the plan's, or with the batch of this call. w and bias of the operands are filled in from the parameters.
     template <class T>
-    void run(const ConvShape& shape, Operands<T> operands, int threads) const;
+    void run(const ConvShape& shape, const Parameters& parameters, Operands<T> operands, int threads) const;
 
-    // No bias given: the present one stays.
+    // Weights for this plan; without a bias the present one stays. Packing takes time and is const; putting them in place is short.
+    // A Python caller holds the GIL for parameters() and set_parameters(), so that no thread is inside them when the process forks: the
+    // child would find the mutex locked for ever.
     template <class T>
-    void update_weights(const WeightsView<T>& weights);
+    Parameters pack(const WeightsView<T>& weights) const;
+    Parameters parameters() const;
+    void set_parameters(Parameters parameters);
 
     const Problem& problem() const { return problem_; }
     const Decision& decision() const { return decision_; }
@@ -55,8 +60,6 @@ class ConvPlan {
     Parameters pack(Algorithm algorithm, const WeightsView<T>& weights) const;
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
-    Parameters parameters() const;
-
     Problem problem_;
     Decision decision_;
     mutable std::mutex mutex_;  // of parameters_

@@ -17,9 +17,8 @@ namespace {
 enum Slot : std::size_t { accumulators, panel, pixel_offsets, segments, residual_copy, slots };
 using GemmWorkspace = Workspace<slots>;
 
-int threads_of(const Problem& p, const GemmTiling& t, int threads) {
-    return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, worthwhile_threads(p, threads)));
-}
+// Threads that can have a task at the same time, and so need a workspace.
+int slots_of(const GemmTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
 
 GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
     const std::int64_t element = size_of(p.dtype);
@@ -242,14 +241,14 @@ std::int64_t gemm_workspace_bytes(const Problem& p, int threads) {
     if (p.shape.empty()) return 0;
     if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p))) * threads;
     const GemmTiling t = tile_gemm(p);
-    return GemmWorkspace::bytes_per_thread(sizes(p, t)) * threads_of(p, t, threads);
+    return GemmWorkspace::bytes_per_thread(sizes(p, t)) * slots_of(t, worthwhile_threads(p, threads));
 }
 
 template <class T>
 void run_gemm(const Problem& p, const Operands<T>& io, int threads) {
     const GemmTiling t = tile_gemm(p);
-    const int used = threads_of(p, t, threads);
-    const GemmWorkspace workspace(sizes(p, t), used);
+    const int used = worthwhile_threads(p, threads);
+    const GemmWorkspace workspace(sizes(p, t), slots_of(t, used));
     const GemmRun<T> run(p, t, io, workspace);
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }

@@ -9,6 +9,7 @@
 #include "algorithms/gather.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
+#include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -52,7 +53,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     ActivationSpec activation = p.activation;  // limits and slope as the other algorithms have them: rounded to the dtype
     activation.a = static_cast<double>(static_cast<T>(activation.a));
     activation.b = static_cast<double>(static_cast<T>(activation.b));
-    const auto used = static_cast<int>(std::min<std::int64_t>(threads, s.macs() / 50'000 + 1));
+    const int used = worthwhile_threads(p, threads);
     parallel_for(s.batch * channels, used, [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels;
         const T* x = io.x.data + image * io.x.batch + channel / s.out_channels * s.in_channels * io.x.channel;

@@ -71,6 +71,15 @@ Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
 
 }  // namespace
 
+PackedFormat format_of(const Problem& p, Algorithm algorithm) {
+    PackedFormat format{algorithm, 0, p.shape.groups, p.shape.k(), {p.shape.out_channels, 1}};
+    if (algorithm == Algorithm::naive) return format;
+    const GemmTiling t = tile_gemm(p);
+    format.lanes = t.lanes;
+    format.panels = t.panels;
+    return format;
+}
+
 template <class T>
 Buffer pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w) {
     switch (algorithm) {

@@ -6,8 +6,21 @@
 #include "core/buffer.hpp"
 #include "core/types.hpp"
 #include "plan/planner.hpp"
+#include "plan/split.hpp"
 
 namespace npconv {
+
+// How weights are laid out: plans whose formats are equal can share them.
+struct PackedFormat {
+    Algorithm algorithm = Algorithm::gemm;
+    int lanes = 0;
+    std::int64_t groups = 0;
+    std::int64_t k = 0;
+    EvenSplit panels;  // of a group; gemm only
+
+    bool operator==(const PackedFormat&) const = default;
+};
+PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 //   gemm:  [group][panel][k][width of the panel], k = (tap, channel); lanes without a channel are zero, and their results are never stored

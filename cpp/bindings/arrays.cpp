@@ -164,7 +164,8 @@ TensorView<const T> weights_view(const py::array& a, int rank) {
 py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form) {
     if (!py::isinstance<py::array>(value)) throw py::type_error("out must be a numpy.ndarray, got " + shown(value));
     if (!exact_ndarray(value)) refuse_masked(value, "out");
-    const auto out = py::reinterpret_borrow<py::array>(exact_ndarray(value) ? py::reinterpret_borrow<py::object>(value) : plain(value));
+    const py::array out =
+        own_view(py::reinterpret_borrow<py::array>(exact_ndarray(value) ? py::reinterpret_borrow<py::object>(value) : plain(value)));
     expect_dtype(out, "out", dtype, of);
     if (shape_of(out) != shape)
         throw py::value_error("out must have the shape of the result, " + tuple_text(shape) + "; got " + shape_text(out));
@@ -194,7 +195,8 @@ void refuse_overlap(const py::array& out, const py::array& other, const char* na
     }
     if (!shared) return;
     throw py::value_error(std::string("out must not overlap ") + name +
-                          (identical_ok ? ", unless it is the same memory with the same strides" : "") + "; they share memory");
+                          (identical_ok ? ", unless it is the same memory with the same strides" : "") +
+                          "; they share memory, or could not be shown not to");
 }
 
 template TensorView<const float> view_of(const py::array&, int, Form, Layout);

@@ -147,12 +147,13 @@ class Plan {
         const py::array weights = readable(w);
         std::optional<py::array> readable_bias;
         if (bias) readable_bias = readable(*bias);
-        const py::gil_scoped_release release;
-        if (frame_.dtype == DType::f32) {
-            plan_->update_weights(weights_of<float>(weights, frame_.rank, readable_bias));
-        } else {
-            plan_->update_weights(weights_of<double>(weights, frame_.rank, readable_bias));
+        Parameters packed;
+        {
+            const py::gil_scoped_release release;
+            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias))
+                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias));
         }
+        plan_->set_parameters(packed);
     }
 
     std::string algorithm() const { return entry_of(plan_->decision().algorithm).name; }

@@ -2,7 +2,7 @@
 // npconv._core: the whole of it at a glance.
 #include "bindings/register.hpp"
 
-PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
+PYBIND11_MODULE(_core, m) {
     m.doc() = "The compiled core of npconv. Private: use the npconv package.";
     npconv::register_conv(m);
     npconv::register_threads(m);

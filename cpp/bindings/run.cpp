@@ -24,8 +24,9 @@ void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Che
     if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
     io.y = static_cast<T*>(arrays.out.mutable_data());
     io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
+    const Parameters parameters = plan.parameters();  // with the GIL: see ConvPlan
     const py::gil_scoped_release release;
-    plan.run(shape, io, threads);
+    plan.run(shape, parameters, io, threads);
 }
 
 }  // namespace
@@ -38,7 +39,11 @@ std::optional<py::array> as_optional_array(py::handle value, const char* name) {
 Arrays::Arrays(py::handle x_value, py::handle residual_value, py::handle out_value)
     : x(as_array(x_value, "x")),
       residual(as_optional_array(residual_value, "residual")),
-      out(py::reinterpret_borrow<py::object>(out_value)) {}
+      out(py::reinterpret_borrow<py::object>(out_value)) {
+    // From here on no other thread can give them another shape.
+    x = own_view(x);
+    if (residual) residual = own_view(*residual);
+}
 
 std::vector<std::int64_t> result_shape(const ConvShape& shape, int rank, Form form, Layout layout) {
     return output_shape(output_sizes(shape, rank), form, layout);

@@ -51,6 +51,7 @@ Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, 
     request.padding = s.padding;
     request.border = s.border;
     request.dtype = dtype;
+    request.layout = s.layout;
 
     Problem problem;
     problem.shape = validate(request);

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hooks for the tests: which kernels have run, how much the library has allocated, and guard pages around it.
+// Hooks for the tests: which kernels have run, how much the library has allocated, guard pages around it, and small
+// tiles, so that small problems take every turn that large ones do: several threads, blocks of k, panels and chunks.
 #include <pybind11/stl.h>
 
 #include "algorithms/conv_plan.hpp"
 #include "bindings/register.hpp"
 #include "core/buffer.hpp"
+#include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 
 void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
     m.def("_buffer_bytes_made", &buffer_bytes_made);
+    m.def("_set_small_tiles", [](bool small) { set_tiling_limits(small ? TilingLimits{2, 7, 1, 64, 1, 1} : TilingLimits{}); });
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));
         set_guard_pages(static_cast<GuardPages>(mode));

@@ -26,7 +26,10 @@ foreach(isa IN LISTS NPCONV_ISAS)
   list(APPEND NPCONV_KERNEL_OBJECTS $<TARGET_OBJECTS:npconv_kernels_${isa}>)
 endforeach()
 
-if(CMAKE_NM AND NOT NPCONV_SANITIZE)
+if(NOT CMAKE_NM)
+  message(FATAL_ERROR "npconv's build needs nm, which comes with the compiler's binutils")
+endif()
+if(NOT NPCONV_SANITIZE)
   set(stamp ${CMAKE_CURRENT_BINARY_DIR}/kernel_symbols.stamp)
   add_custom_command(OUTPUT ${stamp}
     COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} "-DOBJECTS=$<JOIN:${NPCONV_KERNEL_OBJECTS},|>" -P ${CMAKE_CURRENT_SOURCE_DIR}/cpp/cmake/check_kernel_symbols.cmake

@@ -27,19 +27,17 @@ std::atomic<bool> forked{false};
 
 using Function = void (*)(const void*, std::int64_t, int);
 
-// Starts up to `count` threads that run f(index 1..); returns when all that could be started have ended, with their number.
+// Runs f here and on up to `count` threads more, as many as can be started.
 template <class F>
-int with_threads(int count, const F& f) {
+void with_threads(int count, const F& f) {
     std::vector<std::thread> threads;
     try {
         threads.reserve(static_cast<std::size_t>(count));
-        for (int i = 1; i <= count; ++i) threads.emplace_back([&f, i] { f(i); });
+        for (int i = 0; i < count; ++i) threads.emplace_back([&f] { f(); });
     } catch (const std::exception&) {  // no more threads, or no more memory for them: fewer will do
     }
-    const int started = static_cast<int>(threads.size());
-    f(0);
+    f();
     for (std::thread& t : threads) t.join();
-    return started;
 }
 
 // Can the system spare a team of so many threads? Tried with threads of our own, and with the address space that those of a runtime take
@@ -87,22 +85,28 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
     std::fenv_t callers{};
     std::fegetenv(&callers);
     std::atomic<std::int64_t> next{0};
-    const auto work = [&](int thread) {
+    std::atomic<int> slots{0};
+    const auto work = [&] {
         std::fenv_t own{};
         std::fegetenv(&own);
         std::fesetenv(&callers);
-        for (std::int64_t task = next++; task < tasks; task = next++) body(context, task, thread);
+        int slot = -1;
+        for (std::int64_t task = next++; task < tasks; task = next++) {
+            if (slot < 0) slot = slots++;
+            body(context, task, slot);
+        }
         std::fesetenv(&own);
     };
-    threads = static_cast<int>(std::min<std::int64_t>(threads, tasks));
     thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
     if (forked || (threads > team && !affordable(threads))) {
-        with_threads(threads - 1, work);
+        with_threads(static_cast<int>(std::min<std::int64_t>(threads, tasks)) - 1, work);
         return;
     }
+    // Always the whole team, also where there are fewer tasks: a runtime that shrinks a team ends its threads, and the next call starts
+    // them anew.
     team = threads;
 #pragma omp parallel num_threads(threads)
-    work(omp_get_thread_num());
+    work();
 }
 
 }  // namespace detail

@@ -36,7 +36,8 @@ void at_least(const char* name, const std::vector<Size>& values, Size least) {
 void check_channels(const ConvRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
     if (times(r.w_in, r.groups, "w.shape[1] * groups") != r.channels) {
-        refuse("x has " + std::to_string(r.channels) + " channels, but w takes " + std::to_string(r.w_in) +
+        refuse("x has " + std::to_string(r.channels) + " channels with layout=\"" +
+               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but w takes " + std::to_string(r.w_in) +
                " (w.shape[1]) in each of groups=" + std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
     }
     if (r.w_out % r.groups != 0) {

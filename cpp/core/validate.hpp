@@ -36,6 +36,7 @@ struct ConvRequest {
     Padding padding;
     Border border = Border::zeros;
     DType dtype = DType::f32;
+    Layout layout = Layout::channels_first;  // for messages
 };
 
 ConvShape validate(const ConvRequest& request);

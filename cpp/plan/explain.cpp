@@ -73,8 +73,14 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
     const bool naive_f32 = d.algorithm == Algorithm::naive && p.dtype == DType::f32;  // summed in double, rounded once
     const double u = naive_f32 || p.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
-    const double bound = static_cast<double>(s.k() + 2) * u + (naive_f32 ? 0x1p-24 : 0.0);
-    out << "error        |y - exact| <= " << bound << " (|x|*|w| + |b| + |r|), before the activation\n";
+    const double mu = static_cast<double>(s.k() + 2) * u;
+    out << "error        |y - exact| <= ";
+    if (mu < 1) {
+        out << mu / (1 - mu) + (naive_f32 ? 0x1p-24 : 0.0) << " (|x|*|w| + |b| + |r|) + " << s.k() << " * "
+            << (p.dtype == DType::f32 ? "1.2e-38" : "2.2e-308") << ", before the activation\n";
+    } else {
+        out << "unbounded: the sum is too long\n";
+    }
     return out.str();
 }
 

@@ -49,7 +49,19 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
-// How many threads a problem is worth: a region costs some microseconds, about what a thread needs for this many multiplications.
+// How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
+
+// What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
+struct TilingLimits {
+    std::int64_t tiles_of_block = 16;        // 112 pixels of 7: long enough for L3-to-L2 streams, and a divisor of 784 and 3136
+    std::int64_t k_of_block = 256;           // 256 x 64 floats of a panel are 64 KB
+    std::int64_t vectors_of_panel = max_nv;  // or as many as the register tile has, if those are fewer
+    std::int64_t channels_of_chunk = 256;    // a gathered panel is used this often
+    std::int64_t enough_tasks = 16;          // where maps are small, chunks are made smaller until there are so many tasks
+    std::int64_t macs_of_region = 400'000;   // 8 to 20 us on one core, several times what a parallel region costs
+};
+TilingLimits tiling_limits();
+void set_tiling_limits(const TilingLimits& limits);  // while nothing runs and no plan will be run again
 
 }  // namespace npconv

@@ -10,7 +10,8 @@ namespace npconv {
 
 enum class Algorithm { gemm, naive };
 
-// To add an algorithm: a value above, a row in planner.cpp, its code in algorithms/, called in conv_plan.cpp.
+// To add an algorithm: a value above, a row in planner.cpp, its words in explain.cpp, its code in algorithms/, called in conv_plan.cpp
+// (run, workspace) and packed_weights.cpp (format, packing).
 struct AlgorithmEntry {
     Algorithm algorithm;
     const char* name;

@@ -15,6 +15,7 @@ struct EvenSplit {
     constexpr std::int64_t begin(std::int64_t i) const { return n / parts * i + (i < n % parts ? i : n % parts); }
     constexpr std::int64_t length(std::int64_t i) const { return n / parts + (i < n % parts ? 1 : 0); }
     constexpr std::int64_t longest() const { return length(0); }
+    bool operator==(const EvenSplit&) const = default;
 };
 
 // The fewest runs of at most `most`.

@@ -67,7 +67,7 @@ template <class T>
 void run(const Problem& p, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y, GuardPages side) {
     const GuardScope guard(side);
     const ConvPlan plan(p, algorithm, Packing::once, t.weights(), threads);
-    plan.run(p.shape, t.operands(y.data()), threads);
+    plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
     EXPECT_TRUE(y.canaries_intact());
 }
 
@@ -139,10 +139,10 @@ TEST(ConvPlan, SharesWeightsWithAnotherShapeUntilUpdated) {
     EXPECT_EQ(other.packed_bytes(), plan.packed_bytes());
     EXPECT_EQ(other.problem().shape.axis[1].input, 9);
     const Guarded<float> before(t.residual.size(), GuardPages::after), after(t.residual.size(), GuardPages::after);
-    plan.run(p.shape, t.operands(before.data()), 1);
+    plan.run(p.shape, plan.parameters(), t.operands(before.data()), 1);
     std::fill(t.w.begin(), t.w.end(), 0.0F);
-    other.update_weights(t.weights());
-    plan.run(p.shape, t.operands(after.data()), 1);
+    other.set_parameters(other.pack(t.weights()));
+    plan.run(p.shape, plan.parameters(), t.operands(after.data()), 1);
     EXPECT_TRUE(same(after.data(), before.data(), after.size()));
 }
 
