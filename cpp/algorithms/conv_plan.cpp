@@ -75,8 +75,9 @@ struct Rehearsal {
 template <class T>
 ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads)
     : problem_(problem), decision_(decide(problem, algorithm, packing)) {
-    if (packing == Packing::every_call && problem.shape.empty()) return;  // nothing will be run
-    if (algorithm == "measure" && has_a_choice(decision_) && !problem.shape.empty()) {
+    if (packing == Packing::every_call && problem.shape.empty()) return;          // nothing will be run
+    const bool worthwhile = packing == Packing::once || has_a_choice(decision_);  // explain() tells what a plan's only candidate takes
+    if (algorithm == "measure" && worthwhile && !problem.shape.empty()) {
         measure(weights, threads);
     } else {
         parameters_ = pack(decision_.algorithm, weights);
