@@ -74,9 +74,7 @@ NUMBERS += [
     *[Wrong("groups", v, ValueError, "must be at least 1") for v in (0, -1, -BIG)],
     *[Wrong("groups", v, ValueError, "64 bits") for v in (BIG - 1, BIG, 2**64)],
     *[
-        Wrong(
-            "groups", v, ValueError, r"x has 3 channels with layout=.channels_first., but w takes 3 .*groups="
-        )
+        Wrong("groups", v, ValueError, r"x has 3 channels with layout=.*, but w takes 3 .*groups=")
         for v in (2, 3)
     ],
     *[Wrong("num_threads", v, error, "must be None or an int") for v, error in NOT_INTS if v is not None],
@@ -269,21 +267,21 @@ def test_channels_must_match_the_weights_and_groups() -> None:
         (
             (4, 5, 3, 3),
             1,
-            "x has 6 channels with layout=.channels_first., but w takes 5 .*groups=1, expected 5",
+            "x has 6 channels with layout=.*, but w takes 5 .*groups=1, expected 5",
         ),
         (
             (4, 6, 3, 3),
             2,
-            "x has 6 channels with layout=.channels_first., but w takes 6 .*groups=2, expected 12",
+            "x has 6 channels with layout=.*, but w takes 6 .*groups=2, expected 12",
         ),
         (
             (4, 2, 3, 3),
             2,
-            "x has 6 channels with layout=.channels_first., but w takes 2 .*groups=2, expected 4",
+            "x has 6 channels with layout=.*, but w takes 2 .*groups=2, expected 4",
         ),
         ((4, 2, 3, 3), 3, "groups must divide the output channels, got groups=3 and 4 output channels"),
-        ((0, 5, 3, 3), 1, "x has 6 channels with layout=.channels_first., but w takes 5"),
-        ((4, 0, 3, 3), 1, "x has 6 channels with layout=.channels_first., but w takes 0"),
+        ((0, 5, 3, 3), 1, "x has 6 channels with layout=.*, but w takes 5"),
+        ((4, 0, 3, 3), 1, "x has 6 channels with layout=.*, but w takes 0"),
     ):
         for layout in ("channels_first", "channels_last"):
             xs = x if layout == "channels_first" else np.moveaxis(x, 1, -1)
