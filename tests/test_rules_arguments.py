@@ -7,6 +7,7 @@ One test a rule, whose name says it.
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import Any
 
 import cases
@@ -360,3 +361,14 @@ def test_an_empty_out_is_returned(rank: int) -> None:
     x, w, bias = problem(rank)
     out = np.empty((0, 4, *[n - k + 1 for n, k in zip(SPATIAL[rank], KERNEL[rank], strict=True)]), x.dtype)
     assert CONV[rank](x[:0], w, bias, out=out) is out
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+def test_a_residual_may_repeat_along_any_axes(layout: str) -> None:
+    x = ints((2, 3, 4, 5) if layout == "channels_first" else (2, 4, 5, 3))
+    w = np.ones((1, 3, 1, 1), np.float32)
+    plain = npconv.conv2d(x, w, layout=layout)
+    for repeated in itertools.product((False, True), repeat=4):
+        part = ints(tuple(1 if r else n for r, n in zip(repeated, plain.shape, strict=True)), seed=1)
+        residual = np.broadcast_to(part, plain.shape)
+        same(npconv.conv2d(x, w, residual=residual, layout=layout), plain + residual)

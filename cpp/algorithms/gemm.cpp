@@ -38,15 +38,17 @@ constexpr std::int64_t aliasing_bytes = 1024;
 
 // The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0. Strides of unit axes mean nothing.
 std::int64_t flat_pixel_stride(const ConvShape& s, const std::array<std::int64_t, 3>& strides) {
-    std::int64_t step = 0, expected = 0;
+    std::int64_t step = 1, expected = 0;
+    bool found = false;  // not told by step: a repeated residual has strides of 0
     for (std::size_t a = 3; a-- > 0;) {
         const std::int64_t n = s.axis[a].output;
         if (n == 1) continue;
-        if (step == 0) step = expected = strides[a];
+        if (!found) step = expected = strides[a];
+        found = true;
         if (strides[a] != expected) return 0;
         expected *= n;
     }
-    return step == 0 && s.pixels() == 1 ? 1 : step;
+    return step;
 }
 
 template <class T>
