@@ -278,7 +278,6 @@ def test_value_does_not_depend_on_its_place(activation: Activation, dtype: str, 
 # ---- constants ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not FIT.exists(), reason="only in a source tree")
 def test_constants_are_those_of_the_script() -> None:
     run = subprocess.run([sys.executable, FIT, "--check"], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
