@@ -8,24 +8,32 @@ import os
 import subprocess
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+
+SHORT = {"float32": "f32", "float64": "f64"}
+
+
+@cache
+def _compiled() -> ctypes.CDLL:
+    source = Path(__file__).with_name("fma_peak.cpp")
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "fma_peak.so"
+        compiler = os.environ.get("CXX", "c++")
+        subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+        return ctypes.CDLL(str(library))
 
 
 class Peak:
     """Collects GFLOP/s of the register-only loop; the peak is the 95th percentile of what it saw."""
 
     def __init__(self, isa: str, dtype: str) -> None:
-        source = Path(__file__).with_name("fma_peak.cpp")
-        with tempfile.TemporaryDirectory() as folder:
-            library = Path(folder) / "fma_peak.so"
-            compiler = os.environ.get("CXX", "c++")
-            subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
-            loaded = ctypes.CDLL(str(library))
-        if not hasattr(loaded, f"fma_{isa}_{dtype}"):
+        name = f"fma_{isa}_{SHORT[dtype]}"
+        if not hasattr(_compiled(), name):
             raise SystemExit(f"there is no loop of fused multiply-adds for {isa}, {dtype}")
-        self._loop = getattr(loaded, f"fma_{isa}_{dtype}")
+        self._loop = getattr(_compiled(), name)
         self._loop.restype = ctypes.c_double
         self._loop.argtypes = [ctypes.c_int64]
         self._seen: list[float] = []

@@ -39,6 +39,7 @@ void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io,
 template <class T>
 Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
     io.w = parameters.weights->as<const T>();
+    io.finite_weights = parameters.finite;
     io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
     return io;
 }
@@ -80,7 +81,7 @@ ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing
     if (algorithm == "measure" && worthwhile && !problem.shape.empty()) {
         measure(weights, threads);
     } else {
-        parameters_ = pack(decision_.algorithm, weights);
+        parameters_ = pack(decision_.algorithm, weights, threads);
     }
 }
 
@@ -88,6 +89,7 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
     : problem_(other.problem_), parameters_(other.parameters()) {
     problem_.shape = shape;
     problem_.free_batch = free_batch;
+    if (parameters_.format.algorithm == Algorithm::gemm) problem_.lane = parameters_.format.lane;
     decision_ = decide(problem_, entry_of(other.decision_.algorithm).name, Packing::once);
     decision_.wanted = other.decision_.wanted;
     if (parameters_.format != format_of(problem_, decision_.algorithm)) {
@@ -96,11 +98,12 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
 }
 
 template <class T>
-Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights) const {
+Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const {
     const std::int64_t channels = problem_.shape.groups * problem_.shape.out_channels;
     Parameters parameters;
     parameters.format = format_of(problem_, algorithm);
-    parameters.weights = std::make_shared<const Buffer>(pack_weights(problem_, algorithm, weights.w));
+    parameters.weights = std::make_shared<const Buffer>(pack_weights(problem_, algorithm, weights.w, threads));
+    parameters.finite = all_finite<T>(*parameters.weights);
     if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
     return parameters;
 }
@@ -117,7 +120,7 @@ void ConvPlan::measure(const WeightsView<T>& weights, int threads) {
     double best = 0.0;
     for (Candidate& c : decision_.candidates) {
         if (!entry_of(c.algorithm).automatic || !c.refusal.empty() || c.cycles > 10 * estimate) continue;
-        const Parameters packed = pack(c.algorithm, weights);
+        const Parameters packed = pack(c.algorithm, weights, threads);
         double least = 0.0;
         for (int round = 0; round < 4; ++round) {  // the first one warms up
             const auto start = Clock::now();
@@ -146,8 +149,8 @@ void ConvPlan::set_parameters(Parameters parameters) {
 }
 
 template <class T>
-Parameters ConvPlan::pack(const WeightsView<T>& weights) const {
-    return pack(decision_.algorithm, weights);
+Parameters ConvPlan::pack(const WeightsView<T>& weights, int threads) const {
+    return pack(decision_.algorithm, weights, threads);
 }
 
 template <class T>
@@ -178,7 +181,7 @@ template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const W
 template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<double>&, int);
 template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<float>, int) const;
 template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<double>, int) const;
-template Parameters ConvPlan::pack(const WeightsView<float>&) const;
-template Parameters ConvPlan::pack(const WeightsView<double>&) const;
+template Parameters ConvPlan::pack(const WeightsView<float>&, int) const;
+template Parameters ConvPlan::pack(const WeightsView<double>&, int) const;
 
 }  // namespace npconv

@@ -18,6 +18,7 @@ struct Parameters {
     PackedFormat format;
     std::shared_ptr<const Buffer> weights;
     std::shared_ptr<const Buffer> bias;  // null: none
+    bool finite = false;                 // are all weights?
 
     std::int64_t bytes() const { return static_cast<std::int64_t>(weights->bytes() + (bias ? bias->bytes() : 0)); }
 };
@@ -46,7 +47,7 @@ class ConvPlan {
     // A Python caller holds the GIL for parameters() and set_parameters(), so that no thread is inside them when the process forks: the
     // child would find the mutex locked for ever.
     template <class T>
-    Parameters pack(const WeightsView<T>& weights) const;
+    Parameters pack(const WeightsView<T>& weights, int threads) const;
     Parameters parameters() const;
     void set_parameters(Parameters parameters);
 
@@ -57,7 +58,7 @@ class ConvPlan {
 
   private:
     template <class T>
-    Parameters pack(Algorithm algorithm, const WeightsView<T>& weights) const;
+    Parameters pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const;
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
     Problem problem_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A good place to start reading: tiling in plan/gemm_tiling.hpp, the microkernel in kernels/gemm.inl.
+// A good place to start reading: tiling in plan/gemm_tiling.hpp, the microkernels in kernels/gemm.inl.
 #include "algorithms/gemm.hpp"
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
-#include "algorithms/gather.hpp"
+#include "algorithms/stage.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
 #include "kernels/registry.hpp"
@@ -14,27 +15,63 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { accumulators, panel, pixel_offsets, segments, residual_copy, slots };
+enum Slot : std::size_t { sums, staged, at, number, count, slot, panels, groups, segments, residual_copy, slots };
 using GemmWorkspace = Workspace<slots>;
+
+// Pixels, or vectors of pixels, that sum over the same taps.
+struct Group {
+    std::int64_t begin, end;
+    std::int64_t first_segment, segments;
+};
+
+template <class T>
+struct Panel {
+    std::int64_t length;  // vectors, or channels
+    std::int64_t width;   // channels of a row of packed weights
+    const T* w;
+    T* sums;
+    Output<T> output;
+};
 
 // Threads that can have a task at the same time, and so need a workspace.
 int slots_of(const GemmTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
 
+// Do sums leave the registers before they are finished: for the next block of k, or to be transposed?
+bool sums_are_kept(const Problem& p, const GemmTiling& t) {
+    return t.k.blocks() > 1 || (t.lane == Lane::channel && p.layout == Layout::channels_first);
+}
+
+// With lane = channel and channels last a pixel's channels are neighbours already: there, only a border makes a copy necessary.
+bool may_stage(const Problem& p, const GemmTiling& t) {
+    if (t.lane == Lane::pixel || p.layout == Layout::channels_first) return true;
+    return std::any_of(p.shape.axis.begin(), p.shape.axis.end(), [](const Axis& a) { return a.padded(); });
+}
+
 GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
-    const std::int64_t element = size_of(p.dtype);
-    const std::int64_t pixels = t.most_pixels();
+    const std::int64_t element = size_of(p.dtype), index = sizeof(std::int64_t);
+    const bool pixel_lanes = t.lane == Lane::pixel;
+    const std::int64_t items = pixel_lanes ? t.most_vectors_of_pixels() : t.most_pixels();
+    const std::int64_t most_taps = t.k.most_taps();
     GemmWorkspace::Sizes bytes{};
-    bytes[accumulators] = pixels * t.most_vectors_of_chunk() * t.lanes * element;
-    // Channels first: [k][row stride]. Channels last: [pixel][k + 1].
-    bytes[panel] = std::max(t.k_blocks.longest() * t.panel_row_stride(), pixels * (t.k_blocks.longest() + 1)) * element;
-    bytes[pixel_offsets] = pixels * static_cast<std::int64_t>(sizeof(std::int64_t));
-    bytes[segments] = std::max<std::int64_t>(t.k_blocks.longest(), 1) * static_cast<std::int64_t>(sizeof(Segment));
-    bytes[residual_copy] = pixels * t.panels.longest() * t.lanes * element;
+    bytes[sums] = sums_are_kept(p, t) ? items * (pixel_lanes ? t.lanes : 1) * t.most_channels_of_chunk() * element : 0;
+    bytes[staged] = may_stage(p, t) ? staged_elements(p.shape, t, p.layout) * element : 0;
+    bytes[at] = bytes[number] = items * index;
+    bytes[count] = bytes[slot] = pixel_lanes ? items * index : 0;
+    bytes[panels] = t.chunks.longest() * static_cast<std::int64_t>(sizeof(Panel<double>));
+    bytes[groups] = PixelBoxes::most * static_cast<std::int64_t>(sizeof(Group));
+    bytes[segments] =
+        std::max(most_taps, std::min(PixelBoxes::most_segments, PixelBoxes::most * most_taps)) * static_cast<std::int64_t>(sizeof(Segment));
+    bytes[residual_copy] = t.most_pixels() * t.most_channels_of_chunk() * element;
     return bytes;
 }
 
-// Rows of x that stand a multiple of 1 KB apart fall into few sets of a first-level cache of 64 sets: they are copied, not read in place.
-constexpr std::int64_t aliasing_bytes = 1024;
+// Channels that stand a multiple of a large power of two apart share few sets of the second-level cache: where a block of k has more of them
+// than half the ways of those sets hold, it is copied, not read in place.
+bool alias(std::int64_t channel_bytes, std::int64_t channels) {
+    constexpr std::int64_t way_bytes = 128 * 1024, ways = 8;
+    const std::int64_t places = way_bytes / std::gcd(channel_bytes, way_bytes);
+    return channel_bytes != 0 && channels > places * ways / 2;
+}
 
 // The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0. Strides of unit axes mean nothing.
 std::int64_t flat_pixel_stride(const ConvShape& s, const std::array<std::int64_t, 3>& strides) {
@@ -56,43 +93,39 @@ class GemmRun {
   public:
     GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
-        const bool long_rows = s_.in_channels > 8;
-        readable_in_place_ = !(long_rows && (io.x.channel * static_cast<std::int64_t>(sizeof(T))) % aliasing_bytes == 0);
+        aliasing_ = p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
+        flat_x_ = flat_pixel_stride(s_, io.x.spatial);
+        flat_residual_ = io.residual.data ? flat_pixel_stride(s_, io.residual.spatial) : 0;
     }
 
     // LOOP 1: tasks in the order image, group, chunk, block: neighbours share their weights.
     void task(std::int64_t index, int thread) const {
-        const std::int64_t block = index % t_.pixel_blocks.parts;
-        index /= t_.pixel_blocks.parts;
+        Task k{};
+        k.pixels = t_.block(index % t_.blocks_of_map());
+        index /= t_.blocks_of_map();
         const std::int64_t chunk = index % t_.chunks.parts;
         index /= t_.chunks.parts;
-        const std::int64_t group = index % s_.groups, image = index / s_.groups;
-
-        Task k{};
-        k.begin = t_.block_begin(block);
-        k.end = t_.block_end(block);
+        k.group = index % s_.groups;
+        k.image = index / s_.groups;
         k.first_panel = t_.chunks.begin(chunk);
         k.end_panel = k.first_panel + t_.chunks.length(chunk);
-        k.group = group;
-        k.image = image;
+        k.first_pixel = (k.pixels.begin[0] * t_.map[1] + k.pixels.begin[1]) * t_.map[2] + k.pixels.begin[2];
         k.thread = thread;
-        multiply(k);
-        finish(k);
+        const Panel<T>* panel = list_panels(k);
+        multiply(k, panel);
+        if (!transposed()) return;
+        for (const Panel<T>* end = panel + (k.end_panel - k.first_panel); panel != end; ++panel) {
+            kernels_.transpose_sums({panel->sums, panel->width, k.pixels.pixels(), panel->output});
+        }
     }
 
   private:
     struct Task {
-        std::int64_t begin, end;  // pixels
+        Box pixels;                // of t_.map; neighbours in y
+        std::int64_t first_pixel;  // its number in y
         std::int64_t first_panel, end_panel;
         std::int64_t group, image;
         int thread;
-    };
-
-    // One k block of the left operand, in the input or in the gathered panel.
-    struct Source {
-        const T* data;
-        std::int64_t segments;
-        std::int64_t k_stride;
     };
 
     template <class U>
@@ -100,132 +133,263 @@ class GemmRun {
         return workspace_.template get<U>(k.thread, slot);
     }
 
-    T* accumulators_of(const Task& k, std::int64_t panel_index) const {
-        return get<T>(k, accumulators) + (t_.panels.begin(panel_index) - t_.panels.begin(k.first_panel)) * t_.lanes * (k.end - k.begin);
-    }
+    bool pixel_lanes() const { return t_.lane == Lane::pixel; }
+    bool transposed() const { return !pixel_lanes() && p_.layout == Layout::channels_first; }
 
-    // LOOPS 2 to 4
-    void multiply(const Task& k) const {
+    // LOOP 2
+    void multiply(const Task& k, const Panel<T>* panel) const {
         TensorView<const T> x = io_.x;
         x.data += k.image * x.batch + k.group * s_.in_channels * x.channel;
-        const bool in_place = readable_in_place_ && inside(s_, k.begin, k.end);
-        std::int64_t* offsets = get<std::int64_t>(k, pixel_offsets);
-        if (in_place) {
-            offsets_in_place(k, x, offsets);
-        } else {
-            const std::int64_t step = layout_of_panel().pixel_stride;
-            for (std::int64_t i = 0; i < k.end - k.begin; ++i) offsets[i] = i * step;
-        }
-        for (std::int64_t b = 0; b < t_.k_blocks.parts; ++b) {
-            const std::int64_t k_begin = t_.k_blocks.begin(b), k_end = k_begin + t_.k_blocks.length(b);
-            const Source source = in_place ? read_in_place(k, x, k_begin, k_end) : gathered(k, x, k_begin, k_end);
-            for (std::int64_t panel_index = k.first_panel; panel_index < k.end_panel; ++panel_index) {
-                multiply_panel(k, source, panel_index, k_begin);
+        const std::int64_t blocks = t_.k.blocks();
+        for (std::int64_t b = 0; b < blocks; ++b) {
+            const KBlock block = t_.k.block(b);
+            const PixelBoxes boxes = cut(k.pixels, block);
+            const bool in_place = readable_in_place(k.pixels, x, boxes);
+            const Source<T> source = in_place ? place(k.pixels, block, x) : stage(p_, t_, x, k.pixels, block, get<T>(k, staged));
+            const std::int64_t parts = list(k, boxes, block, source, in_place);
+            const Step step{block.begin, b == 0, b == blocks - 1 && !transposed()};
+            if (pixel_lanes()) {
+                pixel_tiles(k, panel, source, parts, step);
+            } else {
+                channel_tiles(k, panel, source, parts, step);
             }
         }
     }
 
-    void offsets_in_place(const Task& k, const TensorView<const T>& x, std::int64_t* offsets) const {
-        const Axis* a = s_.axis.data();
-        auto o = coordinates(s_, k.begin);
-        for (std::int64_t i = 0; i < k.end - k.begin; ++i) {
-            offsets[i] = a[0].at(o[0], 0) * x.spatial[0] + a[1].at(o[1], 0) * x.spatial[1] + a[2].at(o[2], 0) * x.spatial[2];
-            if (++o[2] < a[2].output) continue;
-            o[2] = 0;
-            if (++o[1] < a[1].output) continue;
-            o[1] = 0;
-            ++o[0];
+    struct Step {
+        std::int64_t k_begin;
+        bool first;   // sums begin at zero
+        bool finish;  // and go to the output
+    };
+
+    PixelBoxes cut(const Box& pixels, const KBlock& block) const {
+        const bool zeros = p_.border == Border::zeros && io_.finite_weights && !t_.flat;
+        if (t_.flat) {
+            PixelBoxes whole;
+            for (std::size_t a = 0; a < 3; ++a) {
+                whole.runs[a].count = 1;
+                whole.runs[a].begin[0] = pixels.begin[a];
+                whole.runs[a].begin[1] = pixels.end[a];
+                whole.runs[a].tap_end[0] = 1;
+            }
+            return whole;
+        }
+        return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, t_.mr);
+    }
+
+    bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {
+        if (boxes.outside || aliasing_) return false;
+        if (!pixel_lanes()) return true;
+        const bool whole_vectors = pixels.length(2) % t_.lanes == 0;
+        return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] * s_.axis[2].stride == 1);
+    }
+
+    Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
+        Source<T> source;
+        source.data = x.data + block.channel_begin * x.channel;
+        source.k_stride = x.channel;
+        if (t_.flat) {
+            source.pixel_step = {0, 0, flat_x_};
+            if (flat_x_ != 0) source.data += pixels.begin[2] * flat_x_;
+            return source;
+        }
+        for (std::size_t a = 0; a < 3; ++a) {
+            source.data += s_.axis[a].at(pixels.begin[a], block.tap_begin[a]) * x.spatial[a];
+            source.pixel_step[a] = s_.axis[a].stride * x.spatial[a];
+            source.tap[a] = {1, 1, 0, s_.axis[a].dilation * x.spatial[a]};
+        }
+        return source;
+    }
+
+    // Lists the pixels, or their vectors, box by box, and the segments of each box. Returns the number of boxes.
+    std::int64_t list(const Task& k, const PixelBoxes& boxes, const KBlock& block, const Source<T>& source, bool in_place) const {
+        Group* group = get<Group>(k, groups);
+        std::int64_t items = 0, segments_listed = 0;
+        for (int i = 0; i < boxes.count(); ++i) {
+            const PixelBox box = boxes.box(i);
+            group[i].begin = items;
+            items = list_pixels(k, box.pixels, source, in_place, items);
+            group[i].end = items;
+            group[i].first_segment = segments_listed;
+            segments_listed = list_segments(box, block, source, get<Segment>(k, segments), segments_listed);
+            group[i].segments = segments_listed - group[i].first_segment;
+        }
+        return boxes.count();
+    }
+
+    std::int64_t list_pixels(const Task& k, const Box& box, const Source<T>& source, bool in_place, std::int64_t item) const {
+        std::int64_t* offsets = get<std::int64_t>(k, at);
+        std::int64_t* numbers = get<std::int64_t>(k, number);
+        std::int64_t* counts = get<std::int64_t>(k, count);
+        std::int64_t* place = get<std::int64_t>(k, slot);
+        const std::int64_t vectors = ceil_div(k.pixels.length(2), t_.lanes);
+        const std::int64_t step = pixel_lanes() ? t_.lanes : 1;
+        const bool scattered = t_.flat && in_place && flat_x_ == 0;  // pixels of a map that is dense in y, but not in x
+        for (std::int64_t d = box.begin[0]; d < box.end[0]; ++d) {
+            for (std::int64_t h = box.begin[1]; h < box.end[1]; ++h) {
+                const std::int64_t row_offset =
+                    (d - k.pixels.begin[0]) * source.pixel_step[0] + (h - k.pixels.begin[1]) * source.pixel_step[1];
+                const std::int64_t row_number = (d * t_.map[1] + h) * t_.map[2] - k.first_pixel;
+                for (std::int64_t w = box.begin[2]; w < box.end[2]; w += step, ++item) {
+                    offsets[item] = row_offset + (w - k.pixels.begin[2]) * source.pixel_step[2];
+                    numbers[item] = row_number + w;
+                    if (pixel_lanes()) {
+                        counts[item] = std::min<std::int64_t>(step, box.end[2] - w);
+                        place[item] = ((d - k.pixels.begin[0]) * k.pixels.length(1) + h - k.pixels.begin[1]) * vectors +
+                                      (w - k.pixels.begin[2]) / step;
+                    }
+                    if (!scattered) continue;
+                    const auto o = s_.coordinates(w);
+                    offsets[item] = o[0] * io_.x.spatial[0] + o[1] * io_.x.spatial[1] + o[2] * io_.x.spatial[2];
+                }
+            }
+        }
+        return item;
+    }
+
+    std::int64_t list_segments(const PixelBox& box, const KBlock& block, const Source<T>& source, Segment* segment, std::int64_t n) const {
+        const std::int64_t channels = block.channels();
+        if (channels == 0) return n;
+        const std::int64_t first = n;
+        for (std::int64_t d = box.tap_begin[0]; d < box.tap_end[0]; ++d) {
+            for (std::int64_t h = box.tap_begin[1]; h < box.tap_end[1]; ++h) {
+                for (std::int64_t w = box.tap_begin[2]; w < box.tap_end[2]; ++w) {
+                    const std::int64_t offset = source.tap[0].offset(d - block.tap_begin[0]) + source.tap[1].offset(h - block.tap_begin[1]) +
+                                                source.tap[2].offset(w - block.tap_begin[2]);
+                    const std::int64_t k = block.k_of(d, h, w);
+                    // Neighbours in memory, too: channels last.
+                    const bool joined = n > first && offset == segment[n - 1].offset + segment[n - 1].length * source.k_stride &&
+                                        k == segment[n - 1].k + segment[n - 1].length;
+                    if (joined) {
+                        segment[n - 1].length += channels;
+                    } else {
+                        segment[n++] = {offset, k, channels};
+                    }
+                }
+            }
+        }
+        return n;
+    }
+
+    // The panels of a task, with all that their tiles share.
+    const Panel<T>* list_panels(const Task& k) const {
+        Panel<T>* panel = get<Panel<T>>(k, panels);
+        const std::int64_t items = pixel_lanes() ? k.pixels.length(0) * k.pixels.length(1) * ceil_div(k.pixels.length(2), t_.lanes) * t_.lanes
+                                                 : k.pixels.pixels();
+        const std::int64_t first = t_.panels.begin(k.first_panel);
+        for (std::int64_t i = k.first_panel; i < k.end_panel; ++i, ++panel) {
+            const std::int64_t begin = t_.panels.begin(i);
+            panel->length = t_.panels.length(i);
+            panel->width = panel->length * t_.unit;
+            panel->w = io_.w + k.group * t_.packed_elements_of_group() + begin * t_.unit * t_.k_length;
+            panel->sums = get<T>(k, sums) + (begin - first) * t_.unit * items;
+            panel->output = output_of(k, i);
+        }
+        return get<Panel<T>>(k, panels);
+    }
+
+    // LOOPS 3 and 4, lane = channel. Where the weights of the chunk are few, they stay in L1 and the output is written row by row.
+    void channel_tiles(const Task& k, const Panel<T>* first_panel, const Source<T>& source, std::int64_t parts, const Step& step) const {
+        const Panel<T>* end = first_panel + (k.end_panel - k.first_panel);
+        const bool panels_inside = t_.panels_inside;
+        for (const Panel<T>* panel = first_panel; panel != end; panel = panels_inside ? end : panel + 1) {
+            const Panel<T>* last = panels_inside ? end : panel + 1;
+            for (std::int64_t g = 0; g < parts; ++g) channel_group(k, get<Group>(k, groups)[g], panel, last, source, step);
         }
     }
 
-    Source read_in_place(const Task& k, const TensorView<const T>& x, std::int64_t k_begin, std::int64_t k_end) const {
-        Segment* segment = get<Segment>(k, segments);
-        std::int64_t count = 0;
-        for_each_k_run(s_, k_begin, k_end, [&](const KRun& run) {
-            const auto tap = tap_coordinates(s_, run.tap);
-            std::int64_t offset = run.first * x.channel;
-            for (std::size_t a = 0; a < 3; ++a) offset += tap[a] * s_.axis[a].dilation * x.spatial[a];
-            segment[count++] = {offset, run.count};
-        });
-        return {x.data, count, x.channel};
+    void channel_group(const Task& k, const Group& group, const Panel<T>* first_panel, const Panel<T>* end, const Source<T>& source,
+                       const Step& step) const {
+        GemmTile<T> tile = tile_of(source, step);
+        tile.segment = get<Segment>(k, segments) + group.first_segment;
+        tile.segments = group.segments;
+        const EvenSplit tiles = split_by(group.end - group.begin, t_.mr);
+        tile.at = get<std::int64_t>(k, at) + group.begin;
+        tile.index = get<std::int64_t>(k, number) + group.begin;
+        for (std::int64_t i = 0; i < tiles.parts; ++i) {
+            const std::int64_t pixels = tiles.length(i);
+            for (const Panel<T>* panel = first_panel; panel != end; ++panel) {
+                tile.w = panel->w + step.k_begin * panel->width;
+                tile.sums = panel->sums;
+                tile.output = step.finish ? &panel->output : nullptr;
+                kernels_.channel_tile[panel->length - 1][pixels - 1](tile);
+            }
+            tile.at += pixels;
+            tile.index += pixels;
+        }
     }
 
-    // Channels last keeps a pixel's channels together, channels first a channel's pixels: as they are copied.
-    PanelLayout layout_of_panel() const {
-        if (p_.layout == Layout::channels_last) return {t_.k_blocks.longest() + 1, 1};
-        return {1, t_.panel_row_stride()};
+    // LOOPS 3 and 4, lane = pixel
+    void pixel_tiles(const Task& k, const Panel<T>* panel, const Source<T>& source, std::int64_t parts, const Step& step) const {
+        GemmTile<T> tile = tile_of(source, step);
+        for (const Panel<T>* end = panel + (k.end_panel - k.first_panel); panel != end; ++panel) {
+            tile.w = panel->w + step.k_begin * panel->width;
+            tile.sums = panel->sums;
+            tile.output = step.finish ? &panel->output : nullptr;
+            for (std::int64_t g = 0; g < parts; ++g) {
+                const Group& group = get<Group>(k, groups)[g];
+                tile.segment = get<Segment>(k, segments) + group.first_segment;
+                tile.segments = group.segments;
+                const EvenSplit tiles = split_by(group.end - group.begin, t_.nv);
+                std::int64_t item = group.begin;
+                for (std::int64_t i = 0; i < tiles.parts; ++i) {
+                    const std::int64_t vectors = tiles.length(i);
+                    tile.at = get<std::int64_t>(k, at) + item;
+                    tile.index = get<std::int64_t>(k, number) + item;
+                    tile.count = get<std::int64_t>(k, count) + item;
+                    tile.slot = get<std::int64_t>(k, slot) + item;
+                    kernels_.pixel_tile[vectors - 1][panel->length - 1](tile);
+                    item += vectors;
+                }
+            }
+        }
     }
 
-    Source gathered(const Task& k, const TensorView<const T>& x, std::int64_t k_begin, std::int64_t k_end) const {
-        T* data = get<T>(k, panel);
-        const PanelLayout layout = layout_of_panel();
-        gather(s_, p_.border, x, k.begin, k.end, k_begin, k_end, layout, data);
-        *get<Segment>(k, segments) = {0, k_end - k_begin};
-        return {data, 1, layout.k_stride};
-    }
-
-    void multiply_panel(const Task& k, const Source& source, std::int64_t panel_index, std::int64_t k_begin) const {
-        const std::int64_t width = t_.panels.length(panel_index) * t_.lanes;
-        const T* w = io_.w + k.group * t_.packed_elements_of_group() + t_.panels.begin(panel_index) * t_.lanes * t_.k + k_begin * width;
+    GemmTile<T> tile_of(const Source<T>& source, const Step& step) const {
         GemmTile<T> tile{};
         tile.x = source.data;
-        tile.segment = get<Segment>(k, segments);
-        tile.segments = source.segments;
         tile.k_stride = source.k_stride;
-        tile.w = w;
-        tile.accumulate = k_begin > 0;
-        const EvenSplit tiles = split_by(k.end - k.begin, t_.mr);
-        tile.pixel = get<std::int64_t>(k, pixel_offsets);
-        tile.acc = accumulators_of(k, panel_index);
-        for (std::int64_t i = 0; i < tiles.parts; ++i) {
-            const std::int64_t m = tiles.length(i);
-            kernels_.gemm[m - 1][t_.panels.length(panel_index) - 1](tile);
-            tile.pixel += m;
-            tile.acc += m * width;
-        }
+        tile.accumulate = !step.first;
+        return tile;
     }
 
-    void finish(const Task& k) const {
+    Output<T> output_of(const Task& k, std::int64_t panel) const {
         const bool last = p_.layout == Layout::channels_last;
-        const std::int64_t all_channels = s_.groups * s_.out_channels;
-        for (std::int64_t panel_index = k.first_panel; panel_index < k.end_panel; ++panel_index) {
-            const std::int64_t first = t_.panels.begin(panel_index) * t_.lanes;
-            const std::int64_t channel = k.group * s_.out_channels + first;
-            FinishPanel<T> f{};
-            f.acc = accumulators_of(k, panel_index);
-            f.acc_stride = t_.panels.length(panel_index) * t_.lanes;
-            f.pixels = k.end - k.begin;
-            f.channels = std::min(f.acc_stride, s_.out_channels - first);
-            f.y = io_.y + k.image * io_.y_batch + (last ? k.begin * all_channels + channel : channel * t_.pixels + k.begin);
-            f.y_stride = last ? all_channels : t_.pixels;
-            f.bias = io_.bias ? io_.bias + channel : nullptr;
-            if (io_.residual.data) find_residual(k, channel, f);
-            f.activation = p_.activation.kind;
-            f.a = static_cast<T>(p_.activation.a);
-            f.b = static_cast<T>(p_.activation.b);
-            (last ? kernels_.finish_channels_last : kernels_.finish_channels_first)(f);
-        }
+        const std::int64_t all_channels = s_.groups * s_.out_channels, pixels = s_.pixels();
+        const std::int64_t first = t_.panels.begin(panel) * t_.unit;
+        const std::int64_t channel = k.group * s_.out_channels + first;
+        Output<T> o{};
+        o.y = io_.y + k.image * io_.y_batch + (last ? k.first_pixel * all_channels + channel : channel * pixels + k.first_pixel);
+        o.y_stride = last ? all_channels : pixels;
+        o.channels = std::min(t_.panels.length(panel) * t_.unit, s_.out_channels - first);
+        o.bias = io_.bias ? io_.bias + channel : nullptr;
+        if (io_.residual.data) find_residual(k, panel, channel, o);
+        o.activation = p_.activation.kind;
+        o.a = static_cast<T>(p_.activation.a);
+        o.b = static_cast<T>(p_.activation.b);
+        return o;
     }
 
     // The residual of a panel: where it stands, or as a dense copy in the order of the output where its strides are unusual.
-    void find_residual(const Task& k, std::int64_t channel, FinishPanel<T>& f) const {
+    void find_residual(const Task& k, std::int64_t panel, std::int64_t channel, Output<T>& o) const {
         const bool last = p_.layout == Layout::channels_last;
         const TensorView<const T>& r = io_.residual;
         const T* base = r.data + k.image * r.batch + channel * r.channel;
-        if (const std::int64_t pixel_step = flat_pixel_stride(s_, r.spatial); last ? r.channel == 1 && pixel_step != 0 : pixel_step == 1) {
-            f.residual = base + k.begin * pixel_step;
-            f.residual_stride = last ? pixel_step : r.channel;
+        if (last ? r.channel == 1 && flat_residual_ != 0 : flat_residual_ == 1) {
+            o.residual = base + k.first_pixel * flat_residual_;
+            o.residual_stride = last ? flat_residual_ : r.channel;
             return;
         }
-        T* copy = get<T>(k, residual_copy);
-        const std::int64_t pixel_stride = last ? f.channels : 1, channel_stride = last ? 1 : f.pixels;
-        for (std::int64_t i = 0; i < f.pixels; ++i) {
-            const auto o = coordinates(s_, k.begin + i);
-            const T* from = base + o[0] * r.spatial[0] + o[1] * r.spatial[1] + o[2] * r.spatial[2];
-            for (std::int64_t c = 0; c < f.channels; ++c) copy[i * pixel_stride + c * channel_stride] = from[c * r.channel];
+        const std::int64_t pixels = k.pixels.pixels();
+        T* copy = get<T>(k, residual_copy) + (t_.panels.begin(panel) - t_.panels.begin(k.first_panel)) * t_.unit * pixels;
+        const std::int64_t pixel_stride = last ? o.channels : 1, channel_stride = last ? 1 : pixels;
+        for (std::int64_t i = 0; i < pixels; ++i) {
+            const auto c = s_.coordinates(k.first_pixel + i);
+            const T* from = base + c[0] * r.spatial[0] + c[1] * r.spatial[1] + c[2] * r.spatial[2];
+            for (std::int64_t j = 0; j < o.channels; ++j) copy[i * pixel_stride + j * channel_stride] = from[j * r.channel];
         }
-        f.residual = copy;
-        f.residual_stride = last ? f.channels : f.pixels;
+        o.residual = copy;
+        o.residual_stride = last ? o.channels : pixels;
     }
 
     const Problem& p_;
@@ -234,7 +398,8 @@ class GemmRun {
     const Operands<T>& io_;
     const Kernels<T>& kernels_;
     const GemmWorkspace& workspace_;
-    bool readable_in_place_ = true;
+    bool aliasing_ = false;
+    std::int64_t flat_x_ = 0, flat_residual_ = 0;  // steps between pixels, where they are all the same
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Convolution as a matrix product whose left operand is never materialised: read in place, or gathered block by block.
+// Convolution as a matrix product whose left operand is never materialised: read in place, or a block's part of it copied.
 #pragma once
 #include <cstdint>
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "algorithms/gather.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -49,6 +48,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
+    const std::int64_t width = s.axis[2].kernel, height = s.axis[1].kernel;
     const bool last = p.layout == Layout::channels_last;
     ActivationSpec activation = p.activation;  // limits and slope as the other algorithms have them: rounded to the dtype
     activation.a = static_cast<double>(static_cast<T>(activation.a));
@@ -59,10 +59,10 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
         const T* x = io.x.data + image * io.x.batch + channel / s.out_channels * s.in_channels * io.x.channel;
         const T* w = io.w + channel * s.k();
         for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
-            const auto o = coordinates(s, pixel);
+            const auto o = s.coordinates(pixel);
             double sum = 0.0;
             for (std::int64_t tap = 0; tap < taps; ++tap) {
-                const auto k = tap_coordinates(s, tap);
+                const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
                 std::int64_t offset = 0;
                 bool zero = false;
                 for (std::size_t a = 0; a < 3; ++a) {

@@ -9,6 +9,7 @@ template <class T>
 struct Operands {
     TensorView<const T> x;
     const T* w = nullptr;          // packed
+    bool finite_weights = false;   // known to be
     const T* bias = nullptr;       // contiguous, or null
     TensorView<const T> residual;  // data null: none
     T* y = nullptr;                // dense in the problem's layout within an image

@@ -2,22 +2,25 @@
 #include "algorithms/packed_weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
+#include <vector>
 
+#include "core/parallel.hpp"
+#include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 namespace {
 
-// Calls f(tap, offset of the tap in w), taps in row-major order; flip reads w from its far end.
+// Calls f(offset of the tap in w, its place in the block) for the taps of a block, row-major; flip reads w from its far end.
 template <class T, class F>
-void for_each_tap(const Problem& p, const TensorView<const T>& w, const F& f) {
+void for_each_tap(const Problem& p, const TensorView<const T>& w, const KBlock& k, const F& f) {
     const auto& axis = p.shape.axis;
-    const auto place = [&](std::size_t a, std::int64_t i) { return (p.flip ? axis[a].kernel - 1 - i : i) * w.spatial[a]; };
-    std::int64_t tap = 0;
-    for (std::int64_t d = 0; d < axis[0].kernel; ++d) {
-        for (std::int64_t h = 0; h < axis[1].kernel; ++h) {
-            for (std::int64_t x = 0; x < axis[2].kernel; ++x) f(tap++, place(0, d) + place(1, h) + place(2, x));
+    const auto offset = [&](std::size_t a, std::int64_t i) { return (p.flip ? axis[a].kernel - 1 - i : i) * w.spatial[a]; };
+    for (std::int64_t d = k.tap_begin[0]; d < k.tap_end[0]; ++d) {
+        for (std::int64_t h = k.tap_begin[1]; h < k.tap_end[1]; ++h) {
+            for (std::int64_t x = k.tap_begin[2]; x < k.tap_end[2]; ++x) f(offset(0, d) + offset(1, h) + offset(2, x), k.k_of(d, h, x));
         }
     }
 }
@@ -27,30 +30,84 @@ Buffer allocate(std::int64_t elements) {
     return Buffer(static_cast<std::size_t>(elements) * sizeof(T));
 }
 
+// Packs the panels of a group. Weights whose taps and channels are contiguous, as NumPy makes them, are transposed in registers.
 template <class T>
-Buffer pack_gemm(const Problem& p, const TensorView<const T>& w) {
-    const GemmTiling t = tile_gemm(p);
-    const ConvShape& s = p.shape;
-    Buffer packed = allocate<T>(s.groups * t.packed_elements_of_group());
-    if (packed.bytes() == 0) return packed;
-    T* out = packed.as<T>();
-    for (std::int64_t g = 0; g < s.groups; ++g) {
-        for (std::int64_t panel = 0; panel < t.panels.parts; ++panel) {
-            const std::int64_t first = t.panels.begin(panel) * t.lanes;
-            const std::int64_t width = t.panels.length(panel) * t.lanes;
-            const std::int64_t real = std::min(width, s.out_channels - first);
-            const T* source = w.data + (g * s.out_channels + first) * w.batch;
-            for_each_tap(p, w, [&](std::int64_t tap, std::int64_t offset) {
-                T* row = out + tap * s.in_channels * width;
-                for (std::int64_t c = 0; c < s.in_channels; ++c, row += width) {
-                    const T* from = source + offset + c * w.channel;
-                    for (std::int64_t o = 0; o < real; ++o) row[o] = from[o * w.batch];
+class GemmPacking {
+  public:
+    GemmPacking(const Problem& p, const TensorView<const T>& w)
+        : p_(p), s_(p.shape), t_(tile_gemm(p)), w_(w), kernels_(kernels_of<T>(*p.kernels)) {
+        const auto& axis = s_.axis;
+        contiguous_ = t_.k.most_taps() == s_.taps() && unit_step(2, 1) && unit_step(1, axis[2].kernel) &&
+                      unit_step(0, axis[1].kernel * axis[2].kernel) && (s_.in_channels == 1 || w.channel == s_.taps());
+        if (!contiguous_) return;
+        place_.resize(static_cast<std::size_t>(s_.k()));
+        const std::int64_t taps = s_.taps();
+        for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
+            const KBlock k = t_.k.block(b);
+            for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
+                for (std::int64_t tap = 0; tap < taps; ++tap) {
+                    place_[static_cast<std::size_t>(c * taps + tap)] =
+                        k.begin + (p.flip ? taps - 1 - tap : tap) * k.channels() + c - k.channel_begin;
+                }
+            }
+        }
+    }
+
+    std::int64_t elements() const { return s_.groups * t_.packed_elements_of_group(); }
+    std::int64_t panels() const { return s_.groups * t_.panels.parts; }
+
+    void pack(std::int64_t index, T* packed) const {
+        const std::int64_t group = index / t_.panels.parts, panel = index % t_.panels.parts;
+        const std::int64_t first = t_.panels.begin(panel) * t_.unit, width = t_.panels.length(panel) * t_.unit;
+        const std::int64_t real = std::min(width, s_.out_channels - first);
+        const T* from = w_.data + (group * s_.out_channels + first) * w_.batch;
+        T* to = packed + group * t_.packed_elements_of_group() + first * t_.k_length;
+        if (contiguous_) {
+            for (std::int64_t r = 0; r < width; r += t_.lanes) {
+                const std::int64_t left = width - r;
+                const PackedRows<T> rows{from + r * w_.batch,         w_.batch, std::max<std::int64_t>(0, std::min<std::int64_t>(real - r, t_.lanes)),
+                                         std::min<std::int64_t>(left, t_.lanes), s_.k(), place_.data(),
+                                         to + r,                      width};
+                kernels_.pack_vectors(rows);
+            }
+            return;
+        }
+        for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
+            const KBlock k = t_.k.block(b);
+            for_each_tap(p_, w_, k, [&](std::int64_t offset, std::int64_t place) {
+                T* row = to + (k.begin + place) * width;
+                for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, row += width) {
+                    const T* value = from + offset + c * w_.channel;
+                    for (std::int64_t o = 0; o < real; ++o) row[o] = value[o * w_.batch];
                     std::fill(row + real, row + width, T(0));
                 }
             });
-            out += width * t.k;
         }
     }
+
+  private:
+    bool unit_step(std::size_t a, std::int64_t step) const { return s_.axis[a].kernel == 1 || w_.spatial[a] == step; }
+
+    const Problem& p_;
+    const ConvShape& s_;
+    GemmTiling t_;
+    TensorView<const T> w_;
+    const Kernels<T>& kernels_;
+    bool contiguous_ = false;
+    std::vector<std::int64_t> place_;  // in a panel, of each value of an output channel
+};
+
+// Below this a parallel region costs more than it saves.
+constexpr std::int64_t elements_worth_threads = 100'000;
+
+template <class T>
+Buffer pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
+    const GemmPacking<T> packing(p, w);
+    Buffer packed = allocate<T>(packing.elements());
+    if (packed.bytes() == 0) return packed;
+    T* to = packed.as<T>();
+    parallel_for(packing.panels(), packing.elements() < elements_worth_threads ? 1 : threads,
+                 [&](std::int64_t panel, int) { packing.pack(panel, to); });
     return packed;
 }
 
@@ -60,10 +117,11 @@ Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
     Buffer packed = allocate<T>(s.groups * s.out_channels * s.k());
     if (packed.bytes() == 0) return packed;
     T* out = packed.as<T>();
+    const KBlock all = order_k(s, s.k(), s.k()).block(0);
     for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o, out += s.k()) {
-        for_each_tap(p, w, [&](std::int64_t tap, std::int64_t offset) {
+        for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t place) {
             const T* from = w.data + o * w.batch + offset;
-            for (std::int64_t c = 0; c < s.in_channels; ++c) out[tap * s.in_channels + c] = from[c * w.channel];
+            for (std::int64_t c = 0; c < s.in_channels; ++c) out[place + c] = from[c * w.channel];
         });
     }
     return packed;
@@ -72,22 +130,51 @@ Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
 }  // namespace
 
 PackedFormat format_of(const Problem& p, Algorithm algorithm) {
-    PackedFormat format{algorithm, 0, p.shape.groups, p.shape.k(), {p.shape.out_channels, 1}};
-    if (algorithm == Algorithm::naive) return format;
+    PackedFormat format;
+    format.algorithm = algorithm;
+    format.groups = p.shape.groups;
+    format.channels = p.shape.out_channels;
+    if (algorithm == Algorithm::naive) {
+        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
+        return format;
+    }
     const GemmTiling t = tile_gemm(p);
-    format.lanes = t.lanes;
+    format.k = t.k;
+    format.lane = t.lane;
+    format.unit = t.unit;
     format.panels = t.panels;
     return format;
 }
 
 template <class T>
-Buffer pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w) {
+Buffer pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
     switch (algorithm) {
-        case Algorithm::gemm: return pack_gemm(p, w);
+        case Algorithm::gemm: return pack_gemm(p, w, threads);
         case Algorithm::naive: return pack_naive(p, w);
     }
     throw std::logic_error("no packing for this algorithm");
 }
+
+template <class T>
+bool all_finite(const Buffer& packed) {
+    // A sum of v - v is 0, or NaN: eight chains, which the compiler keeps in vectors.
+    constexpr std::size_t chains = 8;
+    const T* v = packed.as<const T>();
+    const std::size_t n = packed.bytes() / sizeof(T);
+    std::array<T, chains> sums{};
+    std::size_t i = 0;
+    for (; i + chains <= n; i += chains) {
+        for (std::size_t j = 0; j < chains; ++j) sums[j] += v[i + j] - v[i + j];
+    }
+    for (; i < n; ++i) sums[0] += v[i] - v[i];
+    for (const T sum : sums) {
+        if (sum != 0) return false;
+    }
+    return true;
+}
+
+template bool all_finite<float>(const Buffer&);
+template bool all_finite<double>(const Buffer&);
 
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
@@ -98,7 +185,7 @@ Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
 
 template Buffer pack_bias(std::int64_t, const float*, std::int64_t);
 template Buffer pack_bias(std::int64_t, const double*, std::int64_t);
-template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const float>&);
-template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const double>&);
+template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const float>&, int);
+template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const double>&, int);
 
 }  // namespace npconv

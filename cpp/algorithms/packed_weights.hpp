@@ -5,6 +5,7 @@
 
 #include "core/buffer.hpp"
 #include "core/types.hpp"
+#include "plan/k_order.hpp"
 #include "plan/planner.hpp"
 #include "plan/split.hpp"
 
@@ -13,20 +14,27 @@ namespace npconv {
 // How weights are laid out: plans whose formats are equal can share them.
 struct PackedFormat {
     Algorithm algorithm = Algorithm::gemm;
-    int lanes = 0;
     std::int64_t groups = 0;
-    std::int64_t k = 0;
-    EvenSplit panels;  // of a group; gemm only
+    std::int64_t channels = 0;  // of the output, of a group
+    KOrder k;
+    Lane lane = Lane::automatic;  // gemm only, as what follows
+    std::int64_t unit = 0;        // channels that panels count in
+    EvenSplit panels;             // of a group
 
     bool operator==(const PackedFormat&) const = default;
 };
 PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
-//   gemm:  [group][panel][k][width of the panel], k = (tap, channel); lanes without a channel are zero, and their results are never stored
-//   naive: [group * out][k] in the order of the sum
+//   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
+//          stored
+//   naive: [group * out][tap][channel]
 template <class T>
-Buffer pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w);
+Buffer pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);
+
+// Are all weights finite? If not, the zeros of a border count: infinity times zero is NaN.
+template <class T>
+bool all_finite(const Buffer& packed);
 
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride);

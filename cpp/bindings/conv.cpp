@@ -147,11 +147,12 @@ class Plan {
         const py::array weights = readable(w);
         std::optional<py::array> readable_bias;
         if (bias) readable_bias = readable(*bias);
+        const int used = threads();
         Parameters packed;
         {
             const py::gil_scoped_release release;
-            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias))
-                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias));
+            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias), used)
+                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias), used);
         }
         plan_->set_parameters(packed);
     }

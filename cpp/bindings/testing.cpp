@@ -13,7 +13,7 @@ namespace npconv {
 void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
     m.def("_buffer_bytes_made", &buffer_bytes_made);
-    m.def("_set_small_tiles", [](bool small) { set_tiling_limits(small ? TilingLimits{2, 7, 1, 64, 1, 1} : TilingLimits{}); });
+    m.def("_set_small_tiles", [](bool small) { set_tiling_limits(small ? TilingLimits{14, 32, 7, 4, 1, 64, 1, 1, 1} : TilingLimits{}); });
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));
         set_guard_pages(static_cast<GuardPages>(mode));

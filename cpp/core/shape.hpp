@@ -31,6 +31,18 @@ struct ConvShape {
     std::int64_t k() const { return taps() * in_channels; }  // the length of the sum
     std::int64_t pixels() const { return axis[0].output * axis[1].output * axis[2].output; }
     std::int64_t macs() const { return batch * groups * out_channels * pixels() * k(); }
+    // One multiplication a pixel: no axis has taps, steps or padding, so that rows and slices are one long row of pixels.
+    bool flat() const {
+        for (const Axis& a : axis) {
+            if (a.kernel != 1 || a.stride != 1 || a.padded()) return false;
+        }
+        return true;
+    }
+    // Output coordinates of flat pixel p.
+    std::array<std::int64_t, 3> coordinates(std::int64_t p) const {
+        const std::int64_t w = axis[2].output, h = axis[1].output;
+        return {p / w / h, p / w % h, p % w};
+    }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }
 };
 

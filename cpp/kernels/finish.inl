@@ -1,74 +1,143 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From accumulators to the output: bias, residual, activation, and for channels first the transposition, on a panel that is still in L1/L2.
-// Clamping activations are applied in registers; the others on the stretch of output that was just written.
+// The epilogue: from finished sums to the output, with bias, residual and activation. Clamping activations are applied in registers; the
+// others on the stretch of output that was just written and is still in L1.
 
 // max(limit, value) keeps a NaN in value; without a clip the limits are infinite.
 template <class Vec>
 struct Limits {
     typename Vec::V low, high;
-    explicit Limits(const FinishPanel<typename Vec::T>& p) {
-        const bool clip = p.activation == Activation::clip;
+    explicit Limits(const Output<typename Vec::T>& o) {
+        const bool clip = o.activation == Activation::clip;
         const auto infinity = static_cast<typename Vec::T>(__builtin_huge_val());
-        low = Vec::set1(clip ? p.a : -infinity);
-        high = Vec::set1(clip ? p.b : infinity);
+        low = Vec::set1(clip ? o.a : -infinity);
+        high = Vec::set1(clip ? o.b : infinity);
     }
     typename Vec::V operator()(typename Vec::V v) const { return Vec::min(high, Vec::max(low, v)); }
 };
 
 template <class T>
-bool activated_in_registers(const FinishPanel<T>& p) {
-    return p.activation == Activation::none || p.activation == Activation::clip;
+bool activated_in_registers(const Output<T>& o) {
+    return o.activation == Activation::none || o.activation == Activation::clip;
 }
 
-template <class Vec>
-void finish_channels_last(const FinishPanel<typename Vec::T>& p) {
+// sum[i][j]: vector j of channels of pixel index[i].
+template <class Vec, int MR, int NV>
+[[gnu::always_inline]] inline void finish_channel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index,
+                                                       const Output<typename Vec::T>& o) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
-    const Limits<Vec> limits(p);
-    for (std::int64_t i = 0; i < p.pixels; ++i) {
-        const T* acc = p.acc + i * p.acc_stride;
-        T* y = p.y + i * p.y_stride;
-        const T* residual = p.residual ? p.residual + i * p.residual_stride : nullptr;
-        for (std::int64_t c = 0; c < p.channels; c += L) {
-            const std::int64_t left = p.channels - c;
-            const int n = left < L ? static_cast<int>(left) : L;
-            V v = Vec::load(acc + c);  // the panel is whole vectors wide
-            if (p.bias) v = Vec::add(v, Vec::load_n(p.bias + c, n));
-            if (residual) v = Vec::add(v, Vec::load_n(residual + c, n));
-            v = limits(v);
-            if (n == L) {
-                Vec::store(y + c, v);
-            } else {
-                Vec::store_n(y + c, v, n);
+    const int tail = static_cast<int>(o.channels - (NV - 1) * L);  // channels of the last vector
+    if (o.bias) {
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) {
+            const V bias = j < NV - 1 ? Vec::load(o.bias + j * L) : Vec::load_n(o.bias + j * L, tail);
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) sum[i][j] = Vec::add(sum[i][j], bias);
+        }
+    }
+    if (o.residual) {
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; ++i) {
+            const T* residual = o.residual + index[i] * o.residual_stride;
+#pragma GCC unroll 4
+            for (int j = 0; j < NV; ++j) {
+                sum[i][j] = Vec::add(sum[i][j], j < NV - 1 ? Vec::load(residual + j * L) : Vec::load_n(residual + j * L, tail));
             }
         }
-        if (!activated_in_registers(p)) activate<Vec>(p.activation, p.a, p.b, y, p.channels);
+    }
+    if (o.activation == Activation::clip) {
+        const Limits<Vec> limits(o);
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NV; ++j) sum[i][j] = limits(sum[i][j]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i) {
+        T* y = o.y + index[i] * o.y_stride;
+#pragma GCC unroll 4
+        for (int j = 0; j < NV - 1; ++j) Vec::store(y + j * L, sum[i][j]);
+        if (tail == L) {
+            Vec::store(y + (NV - 1) * L, sum[i][NV - 1]);
+        } else {
+            Vec::store_n(y + (NV - 1) * L, sum[i][NV - 1], tail);
+        }
+    }
+    if (!activated_in_registers(o)) {
+        for (int i = 0; i < MR; ++i) activate<Vec>(o.activation, o.a, o.b, o.y + index[i] * o.y_stride, o.channels);
+    }
+}
+
+// sum[i][j]: channel i of the pixels index[j] .. index[j] + count[j] - 1.
+template <class Vec, int MR, int NV>
+[[gnu::always_inline]] inline void finish_pixel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index, const std::int64_t* count,
+                                                     const Output<typename Vec::T>& o) {
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes;
+    if (o.bias) {
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; ++i) {
+            const V bias = Vec::set1(o.bias[i]);
+#pragma GCC unroll 4
+            for (int j = 0; j < NV; ++j) sum[i][j] = Vec::add(sum[i][j], bias);
+        }
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+        const int n = static_cast<int>(count[j]);
+        T* y = o.y + index[j];
+        if (o.residual) {
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) {
+                sum[i][j] = Vec::add(sum[i][j], Vec::load_n(o.residual + i * o.residual_stride + index[j], n));
+            }
+        }
+        if (o.activation == Activation::clip) {
+            const Limits<Vec> limits(o);
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) sum[i][j] = limits(sum[i][j]);
+        }
+        if (n == L) {
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) Vec::store(y + i * o.y_stride, sum[i][j]);
+        } else {
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) Vec::store_n(y + i * o.y_stride, sum[i][j], n);
+        }
+    }
+    if (!activated_in_registers(o)) {
+        for (int i = 0; i < MR; ++i) {
+            for (int j = 0; j < NV; ++j) activate<Vec>(o.activation, o.a, o.b, o.y + i * o.y_stride + index[j], count[j]);
+        }
     }
 }
 
 template <class Vec>
-void finish_channels_first(const FinishPanel<typename Vec::T>& p) {
+void transpose_sums(const TransposedSums<typename Vec::T>& p) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
-    const Limits<Vec> limits(p);
-    for (std::int64_t c = 0; c < p.channels; c += L) {
-        const int channels = p.channels - c < L ? static_cast<int>(p.channels - c) : L;
-        const V bias = p.bias ? Vec::load_n(p.bias + c, channels) : Vec::zero();
+    const Output<T>& o = p.output;
+    const Limits<Vec> limits(o);
+    for (std::int64_t c = 0; c < o.channels; c += L) {
+        const int channels = o.channels - c < L ? static_cast<int>(o.channels - c) : L;
+        const V bias = o.bias ? Vec::load_n(o.bias + c, channels) : Vec::zero();
         for (std::int64_t i = 0; i < p.pixels; i += L) {
             const int pixels = p.pixels - i < L ? static_cast<int>(p.pixels - i) : L;
             V block[L];
-            for (int r = 0; r < L; ++r) block[r] = r < pixels ? Vec::load(p.acc + (i + r) * p.acc_stride + c) : Vec::zero();
-            if (p.bias) {
+            for (int r = 0; r < L; ++r) block[r] = r < pixels ? Vec::load(p.sums + (i + r) * p.stride + c) : Vec::zero();
+            if (o.bias) {
                 for (V& row : block) row = Vec::add(row, bias);
             }
             Vec::transpose(block);  // now block[r] holds the pixels of channel c + r
             for (int r = 0; r < channels; ++r) {
                 V v = block[r];
-                if (p.residual) v = Vec::add(v, Vec::load_n(p.residual + (c + r) * p.residual_stride + i, pixels));
+                if (o.residual) v = Vec::add(v, Vec::load_n(o.residual + (c + r) * o.residual_stride + i, pixels));
                 v = limits(v);
-                T* y = p.y + (c + r) * p.y_stride + i;
+                T* y = o.y + (c + r) * o.y_stride + i;
                 if (pixels == L) {
                     Vec::store(y, v);
                 } else {
@@ -76,8 +145,8 @@ void finish_channels_first(const FinishPanel<typename Vec::T>& p) {
                 }
             }
         }
-        if (!activated_in_registers(p)) {
-            for (int r = 0; r < channels; ++r) activate<Vec>(p.activation, p.a, p.b, p.y + (c + r) * p.y_stride, p.pixels);
+        if (!activated_in_registers(o)) {
+            for (int r = 0; r < channels; ++r) activate<Vec>(o.activation, o.a, o.b, o.y + (c + r) * o.y_stride, p.pixels);
         }
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Builds the table of one instruction set. A shim (kernels_*.cpp) includes the Vec header of its set, defines the macros below and includes
 // this.
-//   NPCONV_TABLE        the exported table, the only symbol that leaves the object
-//   NPCONV_ISA_NAME     its name, NPCONV_ISA_FEATURES what it needs
-//   NPCONV_MR, NPCONV_NV  the largest register tile: pixels, vectors of channels
+//   NPCONV_TABLE          the exported table, the only symbol that leaves the object
+//   NPCONV_ISA_NAME       its name, NPCONV_ISA_FEATURES what it needs
+//   NPCONV_CHANNEL_TILE   the widest register tile with lane = channel: pixels, vectors; narrower ones have max_mr pixels
+//   NPCONV_PIXEL_TILE     the largest register tile with lane = pixel: channels, vectors
 #include <cstdint>
 
 #include "kernels/table.hpp"
@@ -14,16 +15,30 @@ namespace {
 #include "kernels/activations.inl"
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
+//
+#include "kernels/pack.inl"
+
+template <class Vec, int MR, int NV>
+constexpr void set_pixel_tile(Kernels<typename Vec::T>& k) {
+    k.pixel_mr = MR;
+    k.pixel_nv = NV;
+    fill_pixel_tiles<Vec, MR, NV>(k);
+}
+
+template <class Vec, int MR, int NV>
+constexpr void set_channel_tile(Kernels<typename Vec::T>& k) {
+    k.nv = NV;
+    fill_channel_tiles<Vec, MR, NV>(k);
+}
 
 template <class Vec>
 constexpr Kernels<typename Vec::T> make_kernels() {
     Kernels<typename Vec::T> k{};
     k.lanes = Vec::lanes;
-    k.mr = NPCONV_MR;
-    k.nv = NPCONV_NV;
-    fill_gemm<Vec, NPCONV_MR, NPCONV_NV>(k);
-    k.finish_channels_last = &finish_channels_last<Vec>;
-    k.finish_channels_first = &finish_channels_first<Vec>;
+    set_channel_tile<Vec, NPCONV_CHANNEL_TILE>(k);
+    set_pixel_tile<Vec, NPCONV_PIXEL_TILE>(k);
+    k.transpose_sums = &transpose_sums<Vec>;
+    k.pack_vectors = &pack_vectors<Vec>;
     return k;
 }
 

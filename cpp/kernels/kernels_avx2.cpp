@@ -2,8 +2,8 @@
 #define NPCONV_TABLE kernels_avx2
 #define NPCONV_ISA_NAME "avx2"
 #define NPCONV_ISA_FEATURES "AVX2, FMA"
-#define NPCONV_MR 6
-#define NPCONV_NV 2
+#define NPCONV_CHANNEL_TILE 6, 2
+#define NPCONV_PIXEL_TILE 4, 3
 #include "simd/avx2.hpp"
 //
 #include "kernels/kernels.inl"

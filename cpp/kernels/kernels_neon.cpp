@@ -2,8 +2,8 @@
 #define NPCONV_TABLE kernels_neon
 #define NPCONV_ISA_NAME "neon"
 #define NPCONV_ISA_FEATURES "64-bit ARM: NEON"
-#define NPCONV_MR 8
-#define NPCONV_NV 2
+#define NPCONV_CHANNEL_TILE 8, 2
+#define NPCONV_PIXEL_TILE 8, 3
 #include "simd/neon.hpp"
 //
 #include "kernels/kernels.inl"

@@ -9,43 +9,66 @@ namespace npconv {
 enum class Activation : int { none, clip, leaky_relu, sigmoid, tanh, silu, hardswish, gelu, gelu_tanh };
 
 // A run of `length` consecutive values of k (input channels of one tap): the input of the first stands `offset` elements after the
-// pixel's own place, each next one k_stride further.
+// pixel's own place, each next one k_stride further; their weights begin with row `k` of the packed panel.
 struct Segment {
     std::int64_t offset;
+    std::int64_t k;
     std::int64_t length;
 };
 
-// One register tile of the GEMM: mr pixels x (nv vectors of output channels), summed over the segments in order.
-//     acc[i][j] (+)= sum over k of x[pixel[i] + offset(k)] * w[k][j]
-// The order of the sum is that of k, whatever the tile: results do not depend on the tiling.
+// Where finished sums go: y = activation(sum + bias + residual). The residual is laid out as y, with strides of its own.
+template <class T>
+struct Output {
+    T* y;
+    std::int64_t y_stride;  // channels last: between pixels; channels first: between channels. The other stride is 1
+    const T* bias;          // [channels], or null
+    const T* residual;      // or null
+    std::int64_t residual_stride;
+    std::int64_t channels;  // that count; the vectors of a tile may hold more
+    Activation activation;
+    T a, b;  // clip: limits; leaky_relu: a is the slope
+};
+
+// One register tile of the GEMM, summed over the segments in order. The order of the sum is that of k, whatever the tile and the lanes:
+// results do not depend on them.
+//   lane = channel: mr pixels x nv vectors of channels   at, index: [mr], of pixels        w [k][nv * lanes]   sums [index][nv * lanes]
+//   lane = pixel:   mr channels x nv vectors of pixels   at, index, count, slot: [nv]      w [k][mr]           sums [slot][mr][lanes]
 template <class T>
 struct GemmTile {
     const T* x;
-    const std::int64_t* pixel;  // [mr] element offsets of the tile's pixels
+    const std::int64_t* at;     // element offsets of the tile's pixels, or of the first pixels of its vectors
+    const std::int64_t* index;  // which pixels they are: their number in y
+    const std::int64_t* count;  // lane = pixel: pixels of each vector that count; the others are read, too, and not stored
+    const std::int64_t* slot;   // lane = pixel: numbers of the vectors in `sums`
     const Segment* segment;
     std::int64_t segments;
     std::int64_t k_stride;
-    const T* w;  // [k][nv * lanes]
-    T* acc;      // [mr][nv * lanes]
-    bool accumulate;
+    const T* w;
+    T* sums;
+    bool accumulate;          // begin with `sums`, not with zero
+    const Output<T>* output;  // null: the sums go back to `sums`
 };
 
-// y = activation(acc + bias + residual) for a panel of accumulators: [pixels][stride], of which `channels` columns count.
-// Channels last: a pixel's channels are contiguous, pixels y_stride apart. Channels first: a channel's pixels are contiguous, channels
-// y_stride apart.
+// Sums [pixels][stride] -> channels-first output: the vectors are transposed on their way.
 template <class T>
-struct FinishPanel {
-    const T* acc;
-    std::int64_t acc_stride;
+struct TransposedSums {
+    const T* sums;
+    std::int64_t stride;
     std::int64_t pixels;
-    std::int64_t channels;
-    T* y;
-    std::int64_t y_stride;
-    const T* bias;      // [channels], or null
-    const T* residual;  // laid out as y, or null
-    std::int64_t residual_stride;
-    Activation activation;
-    T a, b;  // clip: limits; leaky_relu: a is the slope
+    Output<T> output;
+};
+
+// to[place[k] * to_stride + r] = from[r * from_stride + k] for r < width <= lanes and k < columns; rows beyond `rows` are zero.
+template <class T>
+struct PackedRows {
+    const T* from;
+    std::int64_t from_stride;
+    std::int64_t rows;
+    std::int64_t width;
+    std::int64_t columns;
+    const std::int64_t* place;
+    T* to;
+    std::int64_t to_stride;
 };
 
 constexpr int max_mr = 8;
@@ -53,12 +76,14 @@ constexpr int max_nv = 4;
 
 template <class T>
 struct Kernels {
-    int lanes;                                         // elements of a vector
-    int mr;                                            // pixels of the largest register tile
-    int nv;                                            // vectors of output channels of the largest register tile
-    void (*gemm[max_mr][max_nv])(const GemmTile<T>&);  // [pixels - 1][vectors - 1]
-    void (*finish_channels_last)(const FinishPanel<T>&);
-    void (*finish_channels_first)(const FinishPanel<T>&);
+    int lanes;                                                  // elements of a vector
+    int nv;                                                     // lane = channel: vectors of the widest register tile,
+    int mr[max_nv];                                             //   and pixels of that of each width
+    int pixel_mr, pixel_nv;                                     // lane = pixel: channels and vectors of the largest register tile
+    void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);  // [vectors - 1][pixels - 1]
+    void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);    // [vectors - 1][channels - 1]
+    void (*transpose_sums)(const TransposedSums<T>&);
+    void (*pack_vectors)(const PackedRows<T>&);
 };
 
 struct KernelTable {

@@ -26,15 +26,22 @@ void describe_axis(std::ostream& out, const char* name, const Axis& a) {
 
 void describe_gemm(std::ostream& out, const Problem& p) {
     const GemmTiling t = tile_gemm(p);
-    out << "tiling       register tile " << t.mr << " pixels x " << t.panels.longest() * t.lanes << " channels; k " << t.k << " in "
-        << t.k_blocks.parts << " block(s) of at most " << t.k_blocks.longest() << "\n"
-        << "             " << t.tasks << " task(s): " << t.pixel_blocks.parts << " block(s) of at most " << t.most_pixels() << " pixels x "
+    const bool pixel = t.lane == Lane::pixel;
+    const std::int64_t pixels = pixel ? t.nv * t.lanes : t.mr, channels = pixel ? t.mr : t.nv * t.lanes;
+    out << "tiling       register tile " << pixels << " pixels x " << channels << " channels, lane = " << (pixel ? "pixel" : "channel") << "; k "
+        << t.k_length << " in " << t.k.blocks() << " block(s) of at most " << t.k.longest() << "\n"
+        << "             " << t.tasks << " task(s): " << t.blocks_of_map() << " block(s) of at most " << t.most_pixels() << " pixels x "
         << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << " of " << t.panels.parts
         << " panel(s) of channels, for each image and group\n";
-    const double real =
-        static_cast<double>(t.vectors() * t.lanes) / static_cast<double>(p.shape.out_channels > 0 ? p.shape.out_channels : 1);
-    out << "operations   " << 2 * p.shape.macs() << " (direct count), " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
-        << " done: channels of a group fill whole vectors of " << t.lanes << "\n";
+    const auto at_least_1 = [](std::int64_t n) { return static_cast<double>(n > 0 ? n : 1); };
+    const double real = at_least_1(t.panels.n * t.unit) / at_least_1(p.shape.out_channels);
+    out << "operations   " << 2 * p.shape.macs() << " (direct count)";
+    if (pixel) {
+        out << "; the last vector of a row of pixels may be part empty\n";
+    } else {
+        out << ", " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real) << " at most done: channels of a group fill whole vectors of "
+            << t.lanes << ", taps in a border of zeros are left out\n";
+    }
 }
 
 }  // namespace

@@ -10,34 +10,129 @@ namespace {
 
 TilingLimits limits;
 
+constexpr std::int64_t short_sum = 32;
+constexpr int vectors_of_short_sums = 18;
+constexpr std::int64_t first_level_weights = 16 * 1024;  // bytes: half of a first-level cache of 32 KB
+
+double as_double(std::int64_t n) { return static_cast<double>(n); }
+
+// Rows are cut where they alone fill a block; else a block has whole rows, and where all rows fit whole slices.
+void cut_map(GemmTiling& t, std::int64_t most) {
+    t.blocks[2] = split_by(ceil_div(t.map[2], t.step), std::max<std::int64_t>(1, most / t.step));
+    std::int64_t room = t.blocks[2].parts > 1 ? 1 : most / std::max<std::int64_t>(1, t.map[2]);
+    for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
+        t.blocks[a] = split_by(t.map[a], std::max<std::int64_t>(1, room));
+        room = t.blocks[a].parts > 1 ? 1 : room / std::max<std::int64_t>(1, t.map[a]);
+    }
+}
+
 template <class T>
-GemmTiling tile(const ConvShape& s, const Kernels<T>& kernels) {
+double cycles(const ConvShape& s, const Kernels<T>& kernels, Layout layout, Lane lane) {
+    const std::int64_t lanes = kernels.lanes, inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
+    const double k = as_double(s.k());
+    if (lane == Lane::channel) {
+        const std::int64_t vectors = ceil_div(s.out_channels, lanes);
+        const double sums = as_double(s.pixels()) * as_double(vectors);
+        const double leaving = layout == Layout::channels_last ? 1.0 : 8.0;  // a transposed store of a vector
+        return sums * (k + leaving);
+    }
+    const std::int64_t map_rows = s.pixels() / std::max<std::int64_t>(1, s.axis[2].output);
+    const std::int64_t vectors = s.flat() ? ceil_div(s.pixels(), lanes) : map_rows * ceil_div(s.axis[2].output, lanes);
+    const bool in_place = s.flat() && s.pixels() % lanes == 0;
+    const double copied = in_place ? 0.0 : 0.3 * as_double(s.in_channels) * as_double(inputs);
+    // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
+    const double rows = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
+    const double per_product = std::max(1.0, (2.0 * kernels.pixel_nv + rows) / (rows * kernels.pixel_nv));
+    return as_double(vectors) * as_double(s.out_channels) * (k * per_product + 2.0) + copied;
+}
+
+template <class T>
+GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
+    const ConvShape& s = p.shape;
     GemmTiling t;
     t.lanes = kernels.lanes;
-    t.mr = kernels.mr;
-    t.k = s.k();
-    t.pixels = s.pixels();
-    t.panels = split_by(ceil_div(s.out_channels, t.lanes), std::min<std::int64_t>(kernels.nv, limits.vectors_of_panel));
-    t.pixel_blocks = split_by(ceil_div(t.pixels, t.mr), limits.tiles_of_block);
-    t.k_blocks = split_by(t.k, limits.k_of_block);
-    const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.pixel_blocks.parts;
-    const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.lanes;  // no channels: no vectors
+    t.lane = p.lane;
+    if (t.lane == Lane::automatic) {
+        const bool pixel = p.layout == Layout::channels_first &&
+                           cycles(s, kernels, p.layout, Lane::pixel) < cycles(s, kernels, p.layout, Lane::channel);
+        t.lane = pixel ? Lane::pixel : Lane::channel;
+    }
+    t.flat = s.flat();
+    t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}
+                   : std::array<std::int64_t, 3>{s.axis[0].output, s.axis[1].output, s.axis[2].output};
+    t.k = order_k(s, limits.taps_of_block, limits.k_of_block);
+    t.k_length = s.k();
+    if (t.lane == Lane::channel) {
+        t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, limits.widest_tile));
+        t.unit = t.lanes;
+        t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
+        t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
+        t.mr = kernels.mr[t.nv - 1];
+        // The sums of one tile leave while the next is begun, which fits in the processor's window only if they are few.
+        if (t.k_length <= short_sum) t.mr = std::min(t.mr, std::max(4, vectors_of_short_sums / t.nv));
+        t.step = t.mr;
+        cut_map(t, limits.pixels_of_block);
+    } else {
+        t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
+        t.mr = kernels.pixel_mr;
+        t.panels = split_by(s.out_channels, t.mr);
+        t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
+        t.step = t.lanes;
+        cut_map(t, limits.pixel_lanes_of_block);
+    }
+    const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
+    const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
-    const std::int64_t wanted = ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1));
-    t.chunks = {t.panels.parts, std::clamp(wanted, fewest, t.panels.parts)};
+    // A copy of the input that is used for few products would cost as much as they do.
+    const std::int64_t least_panels = t.lane == Lane::pixel ? ceil_div(limits.products_of_copy, std::max<std::int64_t>(1, s.taps() * width)) : 1;
+    const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
+    const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
+    t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
     t.tasks = blocks * t.chunks.parts;
+    const std::int64_t weights_of_chunk = t.most_channels_of_chunk() * t.k.longest() * static_cast<std::int64_t>(sizeof(T));
+    t.panels_inside = t.lane == Lane::pixel || weights_of_chunk <= first_level_weights;
     return t;
 }
 
 }  // namespace
 
-GemmTiling tile_gemm(const Problem& p) { return p.dtype == DType::f32 ? tile(p.shape, p.kernels->f32) : tile(p.shape, p.kernels->f64); }
+Box GemmTiling::block(std::int64_t i) const {
+    Box b;
+    for (std::size_t a = 3; a-- > 0;) {
+        const std::int64_t n = i % blocks[a].parts, each = a == 2 ? step : 1;
+        b.begin[a] = blocks[a].begin(n) * each;
+        b.end[a] = std::min(map[a], (blocks[a].begin(n) + blocks[a].length(n)) * each);
+        i /= blocks[a].parts;
+    }
+    return b;
+}
+
+std::array<std::int64_t, 3> GemmTiling::longest_block() const {
+    return {blocks[0].longest(), blocks[1].longest(), std::min(map[2], blocks[2].longest() * step)};
+}
+
+std::int64_t GemmTiling::most_pixels() const {
+    const auto n = longest_block();
+    return n[0] * n[1] * n[2];
+}
+
+std::int64_t GemmTiling::most_vectors_of_pixels() const {
+    const auto n = longest_block();
+    return n[0] * n[1] * ceil_div(n[2], lanes);
+}
+
+GemmTiling tile_gemm(const Problem& p) { return p.dtype == DType::f32 ? tile(p, p.kernels->f32) : tile(p, p.kernels->f64); }
 
 GemmTiling tile_gemm_for_many_images(const Problem& problem) {
     Problem many = problem;
     many.shape.batch = limits.enough_tasks;
     return tile_gemm(many);
+}
+
+double gemm_cycles(const Problem& p, Lane lane) {
+    const double image = p.dtype == DType::f32 ? cycles(p.shape, p.kernels->f32, p.layout, lane) : cycles(p.shape, p.kernels->f64, p.layout, lane);
+    return image * as_double(p.shape.groups);
 }
 
 int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }

@@ -1,47 +1,52 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the GEMM path cuts a convolution up. A pure function of shape, dtype and instruction set.
+// How the GEMM path cuts a convolution up. A pure function of shape, layout, dtype and kernel set.
 //
-// The product is pixels x channels, summed over k = taps x input channels (taps outermost, so that k runs alike in both layouts):
+// The product is pixels x channels, summed over k = taps x input channels:
 //
 //   LOOP 1  tasks: image, group, chunk of panels, block of pixels        the parallel dimension
-//   LOOP 2    block of k                  its x fits L2; a panel's slice of it, kc x nr weights (64 KB), streams from L2
-//   LOOP 3      panel of output channels  nr = nv vectors wide, packed [panel][k][nr]
-//   LOOP 4        tile of pixels          mr pixels x nr channels in registers: the microkernel
+//   LOOP 2    block of k                  its part of x fits L2; a panel's slice of weights streams from L2 (k_order.hpp)
+//   LOOP 3      panel of output channels  as wide as a register tile, packed [panel][k][width]
+//   LOOP 4        tile of pixels          the microkernel (kernels/gemm.inl)
 //
-// The accumulators of a task, pixel block x chunk, stay in L2 (about 112 x 256 floats) from LOOP 2 to the epilogue.
+// With a lane an output channel, a register tile is mr pixels x nv vectors of channels: any pixels, so that no shape of map wastes work, but
+// channels fill whole vectors, and channels first the sums are transposed on their way out. With a lane a pixel it is mr channels x nv
+// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. There, and where the weights of a chunk are
+// few, LOOP 4 runs outside LOOP 3.
 #pragma once
 #include <cstdint>
 
+#include "plan/k_order.hpp"
+#include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
 #include "plan/split.hpp"
 
 namespace npconv {
 
 struct GemmTiling {
-    int lanes = 1;
-    int mr = 1;
-    std::int64_t k = 0;
-    EvenSplit panels;        // vectors of output channels of a group -> panels
-    EvenSplit chunks;        // panels -> chunks
-    EvenSplit pixel_blocks;  // groups of mr pixels -> blocks
-    EvenSplit k_blocks;      // k -> blocks
-    std::int64_t pixels = 0;
+    Lane lane = Lane::channel;
+    int lanes = 1;                    // elements of a vector
+    int mr = 1;                       // rows of the register tile: pixels, or channels
+    int nv = 1;                       // its vectors
+    std::int64_t unit = 1;            // output channels that panels count in: a vector, or one
+    bool flat = false;                // pixels are cut as one row
+    std::array<std::int64_t, 3> map;  // pixels of the output, as they are cut
+    std::int64_t step = 1;            // pixels that the cuts of the last axis count in
+    bool panels_inside = false;       // LOOP 4 runs outside LOOP 3
+    EvenSplit panels;                 // units of output channels of a group -> panels
+    EvenSplit chunks;                 // panels -> chunks
+    std::array<EvenSplit, 3> blocks;  // map -> blocks
+    KOrder k;
     std::int64_t tasks = 0;
 
-    std::int64_t vectors() const { return panels.n; }
-    std::int64_t block_begin(std::int64_t block) const { return pixel_blocks.begin(block) * mr; }
-    std::int64_t block_end(std::int64_t block) const {
-        const std::int64_t end = pixel_blocks.begin(block + 1) * mr;
-        return end < pixels ? end : pixels;
-    }
-    std::int64_t most_pixels() const {
-        const std::int64_t n = pixel_blocks.longest() * mr;
-        return n < pixels ? n : pixels;
-    }
-    std::int64_t most_vectors_of_chunk() const { return chunks.longest() * panels.longest(); }
-    std::int64_t packed_elements_of_group() const { return vectors() * lanes * k; }
-    // The gathered panel of a block: [k][row_stride] for channels first.
-    std::int64_t panel_row_stride() const { return most_pixels() + 1; }  // odd or at least no power of two: rows must not share a cache set
+    std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks[2].parts; }
+    Box block(std::int64_t i) const;
+    // Lengths that no block exceeds.
+    std::array<std::int64_t, 3> longest_block() const;
+    std::int64_t most_pixels() const;
+    std::int64_t most_vectors_of_pixels() const;  // lane = pixel: vectors end with their row
+    std::int64_t most_channels_of_chunk() const { return chunks.longest() * panels.longest() * unit; }
+    std::int64_t packed_elements_of_group() const { return panels.n * unit * k_length; }
+    std::int64_t k_length = 0;
 };
 
 GemmTiling tile_gemm(const Problem& problem);
@@ -49,17 +54,23 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
+// Estimated cycles of one core for one image: the multiplications at one vector a cycle, and what the way of the lanes costs beside them.
+double gemm_cycles(const Problem& problem, Lane lane);
+
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
 
 // What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
 struct TilingLimits {
-    std::int64_t tiles_of_block = 16;        // 112 pixels of 7: long enough for L3-to-L2 streams, and a divisor of 784 and 3136
-    std::int64_t k_of_block = 256;           // 256 x 64 floats of a panel are 64 KB
-    std::int64_t vectors_of_panel = max_nv;  // or as many as the register tile has, if those are fewer
-    std::int64_t channels_of_chunk = 256;    // a gathered panel is used this often
-    std::int64_t enough_tasks = 16;          // where maps are small, chunks are made smaller until there are so many tasks
-    std::int64_t macs_of_region = 400'000;   // 8 to 20 us on one core, several times what a parallel region costs
+    std::int64_t pixels_of_block = 128;        // with 256 channels 128 KB of sums; long enough that a panel's weights are used often
+    std::int64_t pixel_lanes_of_block = 256;   // lane = pixel: five tiles of 48
+    std::int64_t k_of_block = 640;             // with 64 channels of weights 160 KB, with 128 pixels of input 320 KB
+    std::int64_t taps_of_block = 1024;         // an input is copied at most so often
+    std::int64_t widest_tile = max_nv;         // vectors, or as many as the register tile has, if those are fewer
+    std::int64_t channels_of_chunk = 256;      // a copied part of the input is used this often
+    std::int64_t enough_tasks = 16;            // where maps are small, chunks are made smaller until there are so many tasks
+    std::int64_t products_of_copy = 96;        // lane = pixel: products for each copied value
+    std::int64_t macs_of_region = 400'000;     // 8 to 20 us on one core, several times what a parallel region costs
 };
 TilingLimits tiling_limits();
 void set_tiling_limits(const TilingLimits& limits);  // while nothing runs and no plan will be run again

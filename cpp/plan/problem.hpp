@@ -13,6 +13,9 @@ struct ActivationSpec {
     double b = 0.0;  // clip: high
 };
 
+// What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). The result is the same, bit by bit; the packed weights are not.
+enum class Lane { automatic, channel, pixel };
+
 struct Problem {
     ConvShape shape;
     bool free_batch = false;  // shape.batch is 1 then, and stands for any
@@ -21,6 +24,7 @@ struct Problem {
     Border border = Border::zeros;
     bool flip = false;
     ActivationSpec activation;
+    Lane lane = Lane::automatic;
     const KernelTable* kernels = nullptr;
 };
 

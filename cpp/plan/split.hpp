@@ -9,16 +9,19 @@ constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return n / d +
 
 // n things in `parts` runs whose lengths differ by at most one, the longer ones first.
 struct EvenSplit {
-    std::int64_t n = 0;
-    std::int64_t parts = 1;
+    std::int64_t n;
+    std::int64_t parts;
+    std::int64_t shorter, longer;  // the length of the shorter runs, the number of the longer ones: no division in a loop
 
-    constexpr std::int64_t begin(std::int64_t i) const { return n / parts * i + (i < n % parts ? i : n % parts); }
-    constexpr std::int64_t length(std::int64_t i) const { return n / parts + (i < n % parts ? 1 : 0); }
+    constexpr explicit EvenSplit(std::int64_t things = 0, std::int64_t runs = 1)
+        : n(things), parts(runs), shorter(things / runs), longer(things % runs) {}
+    constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + (i < longer ? i : longer); }
+    constexpr std::int64_t length(std::int64_t i) const { return shorter + (i < longer ? 1 : 0); }
     constexpr std::int64_t longest() const { return length(0); }
     bool operator==(const EvenSplit&) const = default;
 };
 
 // The fewest runs of at most `most`.
-constexpr EvenSplit split_by(std::int64_t n, std::int64_t most) { return {n, n > 0 ? ceil_div(n, most) : 1}; }
+constexpr EvenSplit split_by(std::int64_t n, std::int64_t most) { return EvenSplit(n, n > 0 ? ceil_div(n, most) : 1); }
 
 }  // namespace npconv

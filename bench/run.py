@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""npconv against its peers, layer by layer, by one protocol (see timing.py).
+
+python bench/run.py                              every set, both layouts, one thread and all
+python bench/run.py --only resnet50,lenet --threads 1 --runs 3 --json bench/results/x.json --chart x.png
+python bench/run.py --list                       the sets and their layers
+python bench/run.py sweep --chart docs/sweep.png npconv alone over maps and channels
+python bench/run.py compare A.json B.json        two results, or two sweeps, side by side
+python bench/run.py chart A.json A.png           the picture of a result, or of a sweep
+python bench/run.py readme                       the table of README.md from bench/results
+python bench/run.py COMMAND --help               all options
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import npconv
+import report as reports
+import results_io
+from layer_sets import SETS
+from machine import ROOT, OtherWork, commit, describe, versions
+from timing import FULL_ROUNDS, FULL_RUNS, FULL_SECONDS, Protocol
+
+COMMANDS = ("run", "sweep", "compare", "chart", "readme")
+LAYOUTS = ("channels_first", "channels_last")
+BUSY = 0.05  # share of the cores' time that other processes may have
+
+
+def words(text: str) -> list[str]:
+    return [word for word in text.split(",") if word]
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    if not argv or (argv[0] not in COMMANDS and argv[0] not in ("-h", "--help")):
+        argv = ["run", *argv]
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="measure layer sets (the default)")
+    run.add_argument("--only", type=words, default=list(SETS), metavar="SETS", help=f"of {', '.join(SETS)}")
+    run.add_argument("--match", default="", help="only layers whose name holds this text")
+    run.add_argument("--layout", type=words, default=list(LAYOUTS), help="channels_first,channels_last")
+    run.add_argument(
+        "--calls", type=words, default=["plan"], help="plan,plain: plain calls are compared with torch"
+    )
+    run.add_argument("--peers", type=words, default=None, help="of torch, ort, openvino, ncnn, litert, scipy")
+    run.add_argument("--no-peers", action="store_true", help="npconv alone")
+    run.add_argument("--direct", action="store_true", help="npconv's gemm, and ncnn without Winograd")
+    run.add_argument("--list", action="store_true", help="print the sets and their layers, and stop")
+    run.add_argument("--runs", type=int, default=1, help=f"repeat everything; a claim needs {FULL_RUNS}")
+    _measuring(run, rounds=FULL_ROUNDS, seconds=FULL_SECONDS)
+
+    sweep = commands.add_parser("sweep", help="npconv alone over a grid of maps and channels")
+    sweep.add_argument("--layout", default="channels_first", choices=LAYOUTS)
+    _measuring(sweep, rounds=3, seconds=0.005)
+
+    compare = commands.add_parser("compare", help="two results side by side")
+    compare.add_argument("files", nargs=2, type=Path, metavar="JSON")
+
+    chart = commands.add_parser("chart", help="the picture of a result or of a sweep")
+    chart.add_argument("json", type=Path)
+    chart.add_argument("picture", type=Path)
+
+    readme = commands.add_parser(
+        "readme", help="put the table made from results between the README's markers"
+    )
+    readme.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
+    readme.add_argument("--readme", type=Path, default=ROOT / "README.md")
+    args = parser.parse_args(argv)
+    if args.command == "run":
+        _check(parser, args)
+    return args
+
+
+def _measuring(parser: argparse.ArgumentParser, rounds: int, seconds: float) -> None:
+    """What runs and sweeps have in common."""
+    cores = npconv.get_num_threads()
+    counts = sorted({1, cores})
+    many = parser.prog.endswith("run")
+    default: Any = counts if many else 1
+    kind: Any = (lambda text: [int(n) for n in words(text)]) if many else int
+    parser.add_argument(
+        "--threads", type=kind, default=default, help="default: 1 and all" if many else "default: 1"
+    )
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument(
+        "--isa", default=npconv._core._isa(), choices=npconv._core._isa_names(), help="of npconv"
+    )
+    parser.add_argument("--algorithm", default=None, help="npconv's algorithm; auto where not given")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--min-seconds", type=float, default=seconds, help="least length of a timed block")
+    parser.add_argument("--json", type=Path, help="keep the result here")
+    parser.add_argument("--chart", type=Path, help="draw the result here (PNG)")
+
+
+def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    for option, known in (("only", SETS), ("layout", LAYOUTS), ("calls", ("plan", "plain"))):
+        for word in getattr(args, option):
+            if word not in known:
+                parser.error(f"--{option}: {word!r} is none of {', '.join(known)}")
+    if args.rounds < 2 or args.runs < 1 or min(args.threads) < 1:
+        parser.error("--rounds begins at 2, --runs and --threads at 1")
+
+
+def main(argv: list[str]) -> int:
+    args = arguments(argv)
+    if args.command == "compare":
+        compare(*args.files)
+    elif args.command == "readme":
+        reports.fill_readme(args.readme, reports.readme_table(args.results))
+    elif args.command == "chart":
+        draw(args.json, args.picture)
+    elif args.command == "sweep":
+        run_sweep(args)
+    elif args.list:
+        for s in SETS.values():
+            print(f"{s.name}: {s.about}", *(f"  {y.count} x {y.name}" for y in s.make()), sep="\n")
+    else:
+        run(args)
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
+    import peers
+    from runner import run_table
+    from tqdm import tqdm
+
+    found, notes = ([], ["no peers, as asked"]) if args.no_peers else peers.load(args.peers)
+    protocol = Protocol(args.rounds, args.min_seconds, args.runs)
+    algorithm = args.algorithm or ("gemm" if args.direct else "auto")
+    keys = [
+        results_io.Key(name, layout, threads, args.dtype, calls, args.isa, algorithm, args.direct)
+        for name in args.only
+        for calls in args.calls
+        for layout in args.layout
+        for threads in args.threads
+    ]
+    layers = {name: [y for y in SETS[name].make() if args.match in y.name] for name in args.only}
+    runs: dict[results_io.Key, list[results_io.Run]] = {key: [] for key in keys if layers[key.set]}
+    if not runs:
+        raise SystemExit(f"no layer's name holds {args.match!r}")
+    others = OtherWork()
+    total = args.runs * sum(len(layers[key.set]) for key in runs)
+    with tqdm(total=total, disable=None, unit="layer") as bar:
+        for _ in range(args.runs):
+            for key, done in runs.items():
+                done.append(run_table(key, layers[key.set], found, protocol, bar))
+    result = results_io.Report(
+        date=_now(),
+        commit=commit(),
+        machine=describe(),
+        versions=versions() | {peer.name: peer.version for peer in found},
+        caveats=_caveats(args, protocol, found, notes, others.share()),
+        notes=notes,
+        protocol=asdict(protocol) | {"other_work": others.share()},
+        tables=[
+            results_io.Table(key, SETS[key.set].network and not args.match, done)
+            for key, done in runs.items()
+        ],
+    )
+    print(reports.text(result))
+    if args.json:
+        results_io.save(result, args.json)
+    if args.chart:
+        import chart
+
+        chart.bars(result, args.chart)
+
+
+def _caveats(
+    args: argparse.Namespace, protocol: Protocol, found: list[Any], notes: list[str], others: float
+) -> list[str]:
+    caveats = []
+    if protocol.shortened:
+        rounds = f"{FULL_ROUNDS} rounds of {FULL_SECONDS * 1e3:.0f} ms"
+        caveats.append(
+            f"shortened: {protocol.rounds} rounds of {protocol.seconds * 1e3:.0f} ms, not {rounds}"
+        )
+    if protocol.runs < FULL_RUNS:
+        caveats.append(f"{protocol.runs} of {FULL_RUNS} runs")
+    if args.match:
+        caveats.append("not all layers")
+    if others > BUSY:
+        caveats.append(f"other work had {others:.0%} of the cores' time")
+    caveats += [f"{peer.name} {peer.version} is older than {peer.minimum}" for peer in found if peer.too_old]
+    caveats += notes if not args.peers else [f"only these peers: {', '.join(args.peers)}"]
+    return caveats
+
+
+def run_sweep(args: argparse.Namespace) -> None:
+    import sweep
+
+    protocol = Protocol(args.rounds, args.min_seconds)
+    algorithm = args.algorithm or "auto"
+    swept = sweep.Sweep(args.layout, args.dtype, args.threads, args.isa, algorithm, protocol)
+    grids = swept.grids()
+    about = {
+        "title": f"npconv, {args.layout}, {args.dtype}, {args.isa}, {args.threads} thread(s), {algorithm}",
+        "date": _now(),
+        "commit": commit(),
+        "machine": describe(),
+        "versions": versions(),
+        "peak": round(swept.peak.gflops, 2),
+    }
+    print(f"{about['title']}; FMA peak {swept.peak.gflops:.1f} GFLOP/s a core")
+    print(sweep.text(grids))
+    if args.json:
+        sweep.save(grids, about, args.json)
+    if args.chart:
+        _draw_sweep(about, grids, args.chart)
+
+
+def compare(a: Path, b: Path) -> None:
+    import sweep
+
+    if is_sweep(a) and is_sweep(b):
+        print(sweep.compare(sweep.load(a)[1], sweep.load(b)[1]))
+        return
+    try:
+        print(reports.compare(results_io.load(a), results_io.load(b)))
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+
+
+def draw(source: Path, picture: Path) -> None:
+    import chart
+    import sweep
+
+    if is_sweep(source):
+        _draw_sweep(*sweep.load(source), picture)
+    else:
+        chart.bars(results_io.load(source), picture)
+
+
+def is_sweep(path: Path) -> bool:
+    return "about" in json.loads(path.read_text(encoding="utf-8"))
+
+
+def _draw_sweep(about: dict[str, Any], grids: Any, picture: Path) -> None:
+    import chart
+
+    title = f"{about['title']}; {about['machine']['cpu']}, {about['date'][:10]}, commit {about['commit']}"
+    chart.heat_map(grids, title, picture)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/stage.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/border.hpp"
+
+namespace npconv {
+namespace {
+
+// How the input along one axis stands in the copy: in pieces, each every source_step-th element from a start of its own.
+struct AxisCopy {
+    std::int64_t pieces = 1;
+    std::int64_t length = 1;       // of a piece
+    std::int64_t source_step = 1;  // in the input, between elements of a piece
+    std::int64_t piece_step = 1;   // in the input, between the starts of pieces
+    std::int64_t pixel_step = 1;   // in the copy, between neighbouring pixels
+    std::int64_t tap_scale = 1, phases = 1;
+
+    std::int64_t extent() const { return pieces * length; }
+    std::int64_t source(std::int64_t first, std::int64_t i) const { return first + i / length * piece_step + i % length * source_step; }
+};
+
+// n pixels and `taps` taps of an axis. unit: neighbouring pixels must be neighbours in the copy.
+AxisCopy axis_copy(const Axis& a, std::int64_t n, std::int64_t taps, bool unit) {
+    const std::int64_t reach = (taps - 1) * a.dilation;
+    // A piece for each tap: what im2col would do along this axis alone.
+    AxisCopy by_tap;
+    by_tap.pieces = taps;
+    by_tap.length = n;
+    by_tap.source_step = a.stride;
+    by_tap.piece_step = a.dilation;
+    // Everything between the first tap of the first pixel and the last tap of the last, split by phase if pixels must be neighbours.
+    AxisCopy span;
+    span.tap_scale = a.dilation;
+    if (unit && a.stride > 1) {
+        span.phases = a.stride;
+        span.pieces = a.dilation % a.stride == 0 ? 1 : std::min(a.stride, reach + 1);
+        span.length = n + reach / a.stride;
+        span.source_step = a.stride;
+    } else {
+        span.length = (n - 1) * a.stride + reach + 1;
+        span.pixel_step = a.stride;
+    }
+    return by_tap.extent() < span.extent() ? by_tap : span;
+}
+
+// The copy of a block: its axes, and their strides in it.
+struct Extents {
+    std::array<AxisCopy, 3> axis;
+    std::array<std::int64_t, 3> stride{};
+    std::int64_t channel_stride = 1;
+    std::int64_t row = 0;  // elements of a row of channels first, with what lies beyond its end
+    std::int64_t elements = 0;
+};
+
+// A multiple of a cache line, and an odd one: rows of equal place must not share a set of the cache.
+template <class N>
+N spread(N elements) {
+    constexpr N line = 16;
+    return ((elements + line - 1) / line | 1) * line;
+}
+
+Extents extents(const ConvShape& s, const GemmTiling& t, Layout layout, const std::array<std::int64_t, 3>& pixels,
+                const std::array<std::int64_t, 3>& taps, std::int64_t channels) {
+    Extents e;
+    const bool unit = t.lane == Lane::pixel;
+    for (std::size_t a = 0; a < 3; ++a) e.axis[a] = axis_copy(s.axis[a], pixels[a], taps[a], unit && a == 2);
+    if (layout == Layout::channels_last) {
+        e.stride = {e.axis[1].extent() * e.axis[2].extent() * channels, e.axis[2].extent() * channels, channels};
+        e.elements = e.axis[0].extent() * e.stride[0];
+        return e;
+    }
+    e.row = e.axis[2].extent();
+    if (unit) e.row += ceil_div(pixels[2], t.lanes) * t.lanes - pixels[2];  // the last vector is read whole
+    e.stride = {e.axis[1].extent() * e.row, e.row, 1};
+    e.channel_stride = spread(e.axis[0].extent() * e.stride[0]);
+    e.elements = e.channel_stride * channels;
+    return e;
+}
+
+template <class T>
+void copy_run(const T* from, std::int64_t n, T* to) {
+    constexpr std::int64_t step = 4, call = 64;  // short runs are many: no call for them
+    if (n >= call) {
+        std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
+    } else if (n >= step) {
+        for (std::int64_t i = 0; i < n - step; i += step) std::memcpy(to + i, from + i, step * sizeof(T));
+        std::memcpy(to + n - step, from + n - step, step * sizeof(T));
+    } else {
+        for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+    }
+}
+
+template <class T>
+void copy_strided(const T* from, std::int64_t step, std::int64_t n, T* to) {
+    if (step == 1) return copy_run(from, n, to);
+    if (step == 2) {
+        for (std::int64_t i = 0; i < n; ++i) to[i] = from[2 * i];
+        return;
+    }
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
+}
+
+// The elements of a piece that lie inside the input: [begin, end) of its `length`; the first stands at input coordinate `first`.
+struct Inside {
+    std::int64_t begin, end;
+};
+
+Inside inside(const AxisCopy& a, std::int64_t first, std::int64_t input) {
+    const std::int64_t begin = first >= 0 ? 0 : ceil_div(-first, a.source_step);
+    const std::int64_t end = first >= input ? 0 : (input - 1 - first) / a.source_step + 1;
+    const std::int64_t b = std::min(begin, a.length);
+    return {b, std::clamp(end, b, a.length)};
+}
+
+template <class T>
+class Staging {
+  public:
+    Staging(const Problem& p, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
+        : p_(p), x_(x), e_(e), k_(k) {
+        for (std::size_t a = 0; a < 3; ++a) first_[a] = p.shape.axis[a].at(pixels.begin[a], k.tap_begin[a]);
+    }
+
+    void channels_first(T* to) const {
+        for (std::int64_t c = k_.channel_begin; c < k_.channel_end; ++c, to += e_.channel_stride) {
+            for_each_row([&](std::int64_t row, const T* from) { copy_row(from ? from + c * x_.channel : nullptr, to + row * e_.row); });
+        }
+    }
+
+    void channels_last(T* to) const {
+        for_each_row([&](std::int64_t row, const T* from) {
+            T* begin = to + row * e_.stride[1];
+            if (!from) {
+                std::fill_n(begin, e_.stride[1], T(0));
+            } else {
+                copy_pixels(from + k_.channel_begin * x_.channel, begin);
+            }
+        });
+    }
+
+  private:
+    // f(number of the row in the copy, the row of the input, or null where it is in the zero border)
+    template <class F>
+    void for_each_row(const F& f) const {
+        const auto& axis = p_.shape.axis;
+        std::int64_t row = 0;
+        for (std::int64_t d = 0; d < e_.axis[0].extent(); ++d) {
+            const std::int64_t depth = border_source(e_.axis[0].source(first_[0], d), axis[0].input, p_.border);
+            for (std::int64_t h = 0; h < e_.axis[1].extent(); ++h, ++row) {
+                const std::int64_t height = border_source(e_.axis[1].source(first_[1], h), axis[1].input, p_.border);
+                f(row, depth < 0 || height < 0 ? nullptr : x_.data + depth * x_.spatial[0] + height * x_.spatial[1]);
+            }
+        }
+    }
+
+    // One channel's row.
+    void copy_row(const T* from, T* to) const {
+        const AxisCopy& a = e_.axis[2];
+        const std::int64_t input = p_.shape.axis[2].input;
+        if (!from) {
+            std::fill_n(to, e_.row, T(0));
+            return;
+        }
+        std::int64_t first = first_[2];
+        for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
+            const Inside in = inside(a, first, input);
+            border(from, first, 0, in.begin, to);
+            copy_strided(from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2], in.end - in.begin,
+                         to + in.begin);
+            border(from, first, in.end, a.length, to);
+        }
+        for (std::int64_t i = a.extent(); i < e_.row; ++i) *to++ = T(0);
+    }
+
+    void border(const T* from, std::int64_t first, std::int64_t begin, std::int64_t end, T* to) const {
+        for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t source =
+                border_source(first + i * e_.axis[2].source_step, p_.shape.axis[2].input, p_.border);
+            to[i] = source < 0 ? T(0) : from[source * x_.spatial[2]];
+        }
+    }
+
+    // A row of pixels with all channels of the block.
+    void copy_pixels(const T* from, T* to) const {
+        const AxisCopy& a = e_.axis[2];
+        const Axis& axis = p_.shape.axis[2];
+        const std::int64_t channels = k_.channels();
+        std::int64_t first = first_[2];
+        for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step) {
+            const Inside in = inside(a, first, axis.input);
+            for (std::int64_t i = 0; i < a.length;) {
+                const bool run = i == in.begin && in.end > i && a.source_step == 1 && x_.channel == 1 && x_.spatial[2] == channels;
+                if (run) {
+                    copy_run(from + (first + i) * x_.spatial[2], (in.end - i) * channels, to);
+                    to += (in.end - i) * channels;
+                    i = in.end;
+                    continue;
+                }
+                const std::int64_t source = border_source(first + i * a.source_step, axis.input, p_.border);
+                if (source < 0) {
+                    std::fill_n(to, channels, T(0));
+                } else {
+                    copy_strided(from + source * x_.spatial[2], x_.channel, channels, to);
+                }
+                to += channels;
+                ++i;
+            }
+        }
+    }
+
+    const Problem& p_;
+    const TensorView<const T>& x_;
+    const Extents& e_;
+    const KBlock& k_;
+    std::array<std::int64_t, 3> first_{};  // input coordinates of the block's first pixel and tap
+};
+
+// Pixels of a flat map: one row for each channel, from however many rows of the input.
+template <class T>
+void stage_flat(const ConvShape& s, const TensorView<const T>& x, const Box& pixels, const KBlock& k, std::int64_t row_length, T* to) {
+    const std::int64_t width = s.axis[2].output;
+    for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
+        T* end = to + row_length;
+        for (std::int64_t p = pixels.begin[2]; p < pixels.end[2];) {
+            const auto o = s.coordinates(p);
+            const std::int64_t n = std::min(pixels.end[2] - p, width - o[2]);
+            const T* from = x.data + c * x.channel + o[0] * x.spatial[0] + o[1] * x.spatial[1] + o[2] * x.spatial[2];
+            copy_strided(from, x.spatial[2], n, to);
+            to += n;
+            p += n;
+        }
+        while (to < end) *to++ = T(0);
+    }
+}
+
+std::int64_t flat_row(const GemmTiling& t, std::int64_t pixels) { return spread(ceil_div(pixels, t.lanes) * t.lanes); }
+
+}  // namespace
+
+std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t, Layout layout) {
+    if (t.flat) return flat_row(t, t.most_pixels()) * t.k.channels.longest();
+    const std::array<std::int64_t, 3> taps{t.k.taps[0].longest(), t.k.taps[1].longest(), t.k.taps[2].longest()};
+    return extents(s, t, layout, t.longest_block(), taps, t.k.channels.longest()).elements;
+}
+
+template <class T>
+Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
+    Source<T> source;
+    source.data = to;
+    if (t.flat) {
+        source.k_stride = flat_row(t, pixels.pixels());
+        source.pixel_step = {0, 0, 1};
+        stage_flat(p.shape, x, pixels, k, source.k_stride, to);
+        return source;
+    }
+    const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)},
+                              k.channels());
+    const Staging<T> staging(p, x, e, pixels, k);
+    if (p.layout == Layout::channels_last) {
+        staging.channels_last(to);
+    } else {
+        staging.channels_first(to);
+    }
+    source.k_stride = e.channel_stride;
+    for (std::size_t a = 0; a < 3; ++a) {
+        const AxisCopy& axis = e.axis[a];
+        source.pixel_step[a] = axis.pixel_step * e.stride[a];
+        source.tap[a] = {axis.tap_scale, axis.phases, axis.length * e.stride[a], (axis.pieces > 1 && axis.phases == 1 ? axis.length : 1) * e.stride[a]};
+    }
+    return source;
+}
+
+template Source<float> stage(const Problem&, const GemmTiling&, const TensorView<const float>&, const Box&, const KBlock&, float*);
+template Source<double> stage(const Problem&, const GemmTiling&, const TensorView<const double>&, const Box&, const KBlock&, double*);
+
+}  // namespace npconv

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A small copy of the part of the input that a block of pixels and a block of k need, with the border filled in: each value once, so that
+// the taps of the kernel are offsets into it (no im2col). Used where padding cuts a block, or where the input in place would be read
+// slowly. This is where padding modes end.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "core/types.hpp"
+#include "plan/gemm_tiling.hpp"
+
+namespace npconv {
+
+// Where a block finds its pixels and taps: in the input itself or in a copy.
+template <class T>
+struct Source {
+    // The place of tap t of an axis, counted from the block's first: rows may be split by phase, so that strided pixels are neighbours.
+    struct TapSteps {
+        std::int64_t scale = 1;
+        std::int64_t phases = 1;
+        std::int64_t phase_step = 0;
+        std::int64_t step = 0;
+        std::int64_t offset(std::int64_t t) const { return t * scale % phases * phase_step + t * scale / phases * step; }
+    };
+
+    const T* data = nullptr;                  // the block's first pixel, first tap, first channel
+    std::array<std::int64_t, 3> pixel_step{};  // elements between neighbouring pixels
+    std::array<TapSteps, 3> tap{};
+    std::int64_t k_stride = 0;  // elements between channels
+};
+
+// The most elements that a copy takes, over all blocks.
+std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling, Layout layout);
+
+// x points at the first channel of the group, of the image. Copies into `to`.
+template <class T>
+Source<T> stage(const Problem& problem, const GemmTiling& tiling, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to);
+
+}  // namespace npconv

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/pixel_boxes.hpp"
+
+#include <algorithm>
+
+namespace npconv {
+namespace {
+
+struct Taps {
+    std::int64_t begin, end;
+    bool operator==(const Taps&) const = default;
+};
+
+// The taps of [begin, end) that find pixel o inside the input.
+Taps inside(const Axis& a, std::int64_t o, std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = a.at(o, 0);
+    const std::int64_t low = first >= 0 ? 0 : ceil_div(-first, a.dilation);
+    const std::int64_t high = first >= a.input ? 0 : (a.input - 1 - first) / a.dilation + 1;
+    const std::int64_t b = std::clamp(low, begin, end);
+    return {b, std::clamp(high, b, end)};
+}
+
+AxisRuns whole(std::int64_t begin, std::int64_t end, Taps taps, bool outside) {
+    AxisRuns runs;
+    runs.count = 1;
+    runs.begin[0] = begin;
+    runs.begin[1] = end;
+    runs.tap_begin[0] = taps.begin;
+    runs.tap_end[0] = taps.end;
+    runs.outside = outside;
+    return runs;
+}
+
+// Cut wherever the taps change; in one piece where that makes too many runs.
+AxisRuns cut(const Axis& a, std::int64_t begin, std::int64_t end, Taps all) {
+    AxisRuns runs;
+    for (std::int64_t o = begin; o < end; ++o) {
+        const Taps taps = inside(a, o, all.begin, all.end);
+        const auto last = static_cast<std::size_t>(runs.count);
+        if (runs.count > 0 && taps == Taps{runs.tap_begin[last - 1], runs.tap_end[last - 1]}) continue;
+        if (runs.count == AxisRuns::most) return whole(begin, end, all, true);
+        runs.begin[last] = o;
+        runs.tap_begin[last] = taps.begin;
+        runs.tap_end[last] = taps.end;
+        ++runs.count;
+    }
+    runs.begin[static_cast<std::size_t>(runs.count)] = end;
+    return runs;
+}
+
+// In units of a pixel and tap. A tile of one pixel costs as much as one of one and a half: it waits for the weights.
+double work(const PixelBoxes& boxes, int mr) {
+    double sum = 0.0;
+    for (int i = 0; i < boxes.count(); ++i) {
+        const PixelBox b = boxes.box(i);
+        const std::int64_t n = b.pixels.pixels();
+        sum += static_cast<double>(b.taps()) * std::max(static_cast<double>(n), 1.5 * static_cast<double>(ceil_div(n, mr)));
+    }
+    return sum;
+}
+
+bool too_many(const PixelBoxes& boxes, std::int64_t taps) {
+    return boxes.count() > PixelBoxes::most || (boxes.count() > 1 && boxes.count() * taps > PixelBoxes::most_segments);
+}
+
+}  // namespace
+
+PixelBox PixelBoxes::box(int i) const {
+    PixelBox b;
+    for (std::size_t a = 3; a-- > 0;) {
+        const auto run = static_cast<std::size_t>(i % runs[a].count);
+        b.pixels.begin[a] = runs[a].begin[run];
+        b.pixels.end[a] = runs[a].begin[run + 1];
+        b.tap_begin[a] = runs[a].tap_begin[run];
+        b.tap_end[a] = runs[a].tap_end[run];
+        i /= runs[a].count;
+    }
+    return b;
+}
+
+PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr) {
+    PixelBoxes uncut;
+    std::array<AxisRuns, 3> cuts;
+    std::array<bool, 3> choice{};
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = s.axis[a];
+        const Taps all{k.tap_begin[a], k.tap_end[a]};
+        const bool outside = axis.at(pixels.begin[a], all.begin) < 0 || axis.at(pixels.end[a] - 1, all.end - 1) >= axis.input;
+        uncut.runs[a] = whole(pixels.begin[a], pixels.end[a], all, outside);
+        uncut.outside = uncut.outside || outside;
+        choice[a] = outside && may_cut[a];
+        if (choice[a]) cuts[a] = cut(axis, pixels.begin[a], pixels.end[a], all);
+    }
+    PixelBoxes best = uncut;
+    double least = work(uncut, mr) * (uncut.outside ? 1.02 : 1.0);  // a padded copy must be made
+    for (unsigned chosen = 1; chosen < 8; ++chosen) {
+        PixelBoxes boxes = uncut;
+        boxes.outside = false;
+        bool possible = true;
+        for (std::size_t a = 0; a < 3; ++a) {
+            if ((chosen >> a & 1U) != 0) {
+                possible = possible && choice[a];
+                boxes.runs[a] = cuts[a];
+            }
+            boxes.outside = boxes.outside || boxes.runs[a].outside;
+        }
+        if (!possible || too_many(boxes, k.taps())) continue;
+        if (const double cost = work(boxes, mr) * (boxes.outside ? 1.02 : 1.0); cost < least) {
+            least = cost;
+            best = boxes;
+        }
+    }
+    return best;
+}
+
+}  // namespace npconv
