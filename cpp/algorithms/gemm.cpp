@@ -43,6 +43,7 @@ bool sums_are_kept(const Problem& p, const GemmTiling& t) {
 
 // With lane = channel and channels last a pixel's channels are neighbours already: there, only a border makes a copy necessary.
 bool may_stage(const Problem& p, const GemmTiling& t) {
+    if (t.k_length == 0) return false;
     if (t.lane == Lane::pixel || p.layout == Layout::channels_first) return true;
     return std::any_of(p.shape.axis.begin(), p.shape.axis.end(), [](const Axis& a) { return a.padded(); });
 }
@@ -144,7 +145,7 @@ class GemmRun {
         for (std::int64_t b = 0; b < blocks; ++b) {
             const KBlock block = t_.k.block(b);
             const PixelBoxes boxes = cut(k.pixels, block);
-            const bool in_place = readable_in_place(k.pixels, x, boxes);
+            const bool in_place = t_.k_length == 0 || readable_in_place(k.pixels, x, boxes);
             const Source<T> source = in_place ? place(k.pixels, block, x) : stage(p_, t_, x, k.pixels, block, get<T>(k, staged));
             const std::int64_t parts = list(k, boxes, block, source, in_place);
             const Step step{block.begin, b == 0, b == blocks - 1 && !transposed()};
@@ -163,17 +164,18 @@ class GemmRun {
     };
 
     PixelBoxes cut(const Box& pixels, const KBlock& block) const {
-        const bool zeros = p_.border == Border::zeros && io_.finite_weights && !t_.flat;
-        if (t_.flat) {
+        if (t_.flat || t_.k_length == 0) {
             PixelBoxes whole;
             for (std::size_t a = 0; a < 3; ++a) {
                 whole.runs[a].count = 1;
                 whole.runs[a].begin[0] = pixels.begin[a];
                 whole.runs[a].begin[1] = pixels.end[a];
+                whole.runs[a].tap_begin[0] = 0;
                 whole.runs[a].tap_end[0] = 1;
             }
             return whole;
         }
+        const bool zeros = p_.border == Border::zeros && io_.finite_weights;
         return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, t_.mr);
     }
 
@@ -186,6 +188,7 @@ class GemmRun {
 
     Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
         Source<T> source;
+        if (t_.k_length == 0) return source;  // nothing is read
         source.data = x.data + block.channel_begin * x.channel;
         source.k_stride = x.channel;
         if (t_.flat) {
@@ -220,31 +223,39 @@ class GemmRun {
     std::int64_t list_pixels(const Task& k, const Box& box, const Source<T>& source, bool in_place, std::int64_t item) const {
         std::int64_t* offsets = get<std::int64_t>(k, at);
         std::int64_t* numbers = get<std::int64_t>(k, number);
-        std::int64_t* counts = get<std::int64_t>(k, count);
-        std::int64_t* place = get<std::int64_t>(k, slot);
-        const std::int64_t vectors = ceil_div(k.pixels.length(2), t_.lanes);
         const std::int64_t step = pixel_lanes() ? t_.lanes : 1;
-        const bool scattered = t_.flat && in_place && flat_x_ == 0;  // pixels of a map that is dense in y, but not in x
+        const std::int64_t items = ceil_div(box.length(2), step);  // of a row
+        const std::int64_t first = box.begin[2] - k.pixels.begin[2];
         for (std::int64_t d = box.begin[0]; d < box.end[0]; ++d) {
             for (std::int64_t h = box.begin[1]; h < box.end[1]; ++h) {
-                const std::int64_t row_offset =
-                    (d - k.pixels.begin[0]) * source.pixel_step[0] + (h - k.pixels.begin[1]) * source.pixel_step[1];
-                const std::int64_t row_number = (d * t_.map[1] + h) * t_.map[2] - k.first_pixel;
-                for (std::int64_t w = box.begin[2]; w < box.end[2]; w += step, ++item) {
-                    offsets[item] = row_offset + (w - k.pixels.begin[2]) * source.pixel_step[2];
-                    numbers[item] = row_number + w;
-                    if (pixel_lanes()) {
-                        counts[item] = std::min<std::int64_t>(step, box.end[2] - w);
-                        place[item] = ((d - k.pixels.begin[0]) * k.pixels.length(1) + h - k.pixels.begin[1]) * vectors +
-                                      (w - k.pixels.begin[2]) / step;
-                    }
-                    if (!scattered) continue;
-                    const auto o = s_.coordinates(w);
-                    offsets[item] = o[0] * io_.x.spatial[0] + o[1] * io_.x.spatial[1] + o[2] * io_.x.spatial[2];
-                }
+                const std::int64_t row = (d - k.pixels.begin[0]) * k.pixels.length(1) + h - k.pixels.begin[1];
+                const std::int64_t offset = (d - k.pixels.begin[0]) * source.pixel_step[0] + (h - k.pixels.begin[1]) * source.pixel_step[1] +
+                                            first * source.pixel_step[2];
+                const std::int64_t in_y = (d * t_.map[1] + h) * t_.map[2] + box.begin[2] - k.first_pixel;
+                for (std::int64_t i = 0; i < items; ++i) offsets[item + i] = offset + i * step * source.pixel_step[2];
+                for (std::int64_t i = 0; i < items; ++i) numbers[item + i] = in_y + i * step;
+                if (pixel_lanes()) list_vectors(k, row, first, box.length(2), item);
+                item += items;
+            }
+        }
+        if (t_.flat && in_place && flat_x_ == 0) {  // pixels of a map that is dense in y, but not in x
+            for (std::int64_t i = 0; i < box.pixels(); ++i) {
+                const auto o = s_.coordinates(box.begin[2] + i);
+                offsets[i] = o[0] * io_.x.spatial[0] + o[1] * io_.x.spatial[1] + o[2] * io_.x.spatial[2];
             }
         }
         return item;
+    }
+
+    // lane = pixel: how many pixels each vector of a row has, and where its sums are kept.
+    void list_vectors(const Task& k, std::int64_t row, std::int64_t first, std::int64_t pixels, std::int64_t item) const {
+        std::int64_t* counts = get<std::int64_t>(k, count) + item;
+        std::int64_t* slots_of_row = get<std::int64_t>(k, slot) + item;
+        const std::int64_t vectors = ceil_div(k.pixels.length(2), t_.lanes);
+        for (std::int64_t i = 0; i * t_.lanes < pixels; ++i) {
+            counts[i] = std::min<std::int64_t>(t_.lanes, pixels - i * t_.lanes);
+            slots_of_row[i] = row * vectors + first / t_.lanes + i;
+        }
     }
 
     std::int64_t list_segments(const PixelBox& box, const KBlock& block, const Source<T>& source, Segment* segment, std::int64_t n) const {
@@ -253,10 +264,10 @@ class GemmRun {
         const std::int64_t first = n;
         for (std::int64_t d = box.tap_begin[0]; d < box.tap_end[0]; ++d) {
             for (std::int64_t h = box.tap_begin[1]; h < box.tap_end[1]; ++h) {
-                for (std::int64_t w = box.tap_begin[2]; w < box.tap_end[2]; ++w) {
-                    const std::int64_t offset = source.tap[0].offset(d - block.tap_begin[0]) + source.tap[1].offset(h - block.tap_begin[1]) +
-                                                source.tap[2].offset(w - block.tap_begin[2]);
-                    const std::int64_t k = block.k_of(d, h, w);
+                const std::int64_t row = source.tap[0].offset(d - block.tap_begin[0]) + source.tap[1].offset(h - block.tap_begin[1]);
+                std::int64_t k = block.k_of(d, h, box.tap_begin[2]);
+                for (std::int64_t w = box.tap_begin[2]; w < box.tap_end[2]; ++w, k += channels) {
+                    const std::int64_t offset = row + source.tap[2].offset(w - block.tap_begin[2]);
                     // Neighbours in memory, too: channels last.
                     const bool joined = n > first && offset == segment[n - 1].offset + segment[n - 1].length * source.k_stride &&
                                         k == segment[n - 1].k + segment[n - 1].length;

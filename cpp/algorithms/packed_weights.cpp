@@ -39,7 +39,7 @@ class GemmPacking {
         const auto& axis = s_.axis;
         contiguous_ = t_.k.most_taps() == s_.taps() && unit_step(2, 1) && unit_step(1, axis[2].kernel) &&
                       unit_step(0, axis[1].kernel * axis[2].kernel) && (s_.in_channels == 1 || w.channel == s_.taps());
-        if (!contiguous_) return;
+        if (!contiguous_ || elements() == 0) return;
         place_.resize(static_cast<std::size_t>(s_.k()));
         const std::int64_t taps = s_.taps();
         for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {

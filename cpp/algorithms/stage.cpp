@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/border.hpp"
+#include "kernels/registry.hpp"
 
 namespace npconv {
 namespace {
@@ -94,13 +95,12 @@ void copy_run(const T* from, std::int64_t n, T* to) {
 }
 
 template <class T>
-void copy_strided(const T* from, std::int64_t step, std::int64_t n, T* to) {
-    if (step == 1) return copy_run(from, n, to);
-    if (step == 2) {
-        for (std::int64_t i = 0; i < n; ++i) to[i] = from[2 * i];
-        return;
+void copy_strided(const Kernels<T>& kernels, const T* from, std::int64_t step, std::int64_t n, T* to) {
+    if (step == 1) {
+        copy_run(from, n, to);
+    } else {
+        kernels.copy_every(from, step, n, to);
     }
-    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
 }
 
 // The elements of a piece that lie inside the input: [begin, end) of its `length`; the first stands at input coordinate `first`.
@@ -119,7 +119,7 @@ template <class T>
 class Staging {
   public:
     Staging(const Problem& p, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
-        : p_(p), x_(x), e_(e), k_(k) {
+        : p_(p), kernels_(kernels_of<T>(*p.kernels)), x_(x), e_(e), k_(k) {
         for (std::size_t a = 0; a < 3; ++a) first_[a] = p.shape.axis[a].at(pixels.begin[a], k.tap_begin[a]);
     }
 
@@ -167,7 +167,7 @@ class Staging {
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
             const Inside in = inside(a, first, input);
             border(from, first, 0, in.begin, to);
-            copy_strided(from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2], in.end - in.begin,
+            copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2], in.end - in.begin,
                          to + in.begin);
             border(from, first, in.end, a.length, to);
         }
@@ -202,7 +202,7 @@ class Staging {
                 if (source < 0) {
                     std::fill_n(to, channels, T(0));
                 } else {
-                    copy_strided(from + source * x_.spatial[2], x_.channel, channels, to);
+                    copy_strided(kernels_, from + source * x_.spatial[2], x_.channel, channels, to);
                 }
                 to += channels;
                 ++i;
@@ -211,6 +211,7 @@ class Staging {
     }
 
     const Problem& p_;
+    const Kernels<T>& kernels_;
     const TensorView<const T>& x_;
     const Extents& e_;
     const KBlock& k_;
@@ -219,15 +220,20 @@ class Staging {
 
 // Pixels of a flat map: one row for each channel, from however many rows of the input.
 template <class T>
-void stage_flat(const ConvShape& s, const TensorView<const T>& x, const Box& pixels, const KBlock& k, std::int64_t row_length, T* to) {
-    const std::int64_t width = s.axis[2].output;
+void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box& pixels, const KBlock& k, std::int64_t row_length, T* to) {
+    const ConvShape& s = problem.shape;
+    // Dense pixels are one run; else each row is one.
+    const Axis &h = s.axis[1], &w = s.axis[2];
+    const bool rows_join = h.output == 1 || x.spatial[1] == w.output * x.spatial[2];
+    const bool slices_join = s.axis[0].output == 1 || x.spatial[0] == h.output * w.output * x.spatial[2];
+    const std::int64_t width = rows_join && slices_join ? s.pixels() : w.output;
     for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
         T* end = to + row_length;
         for (std::int64_t p = pixels.begin[2]; p < pixels.end[2];) {
             const auto o = s.coordinates(p);
-            const std::int64_t n = std::min(pixels.end[2] - p, width - o[2]);
+            const std::int64_t n = std::min(pixels.end[2] - p, width - p % width);
             const T* from = x.data + c * x.channel + o[0] * x.spatial[0] + o[1] * x.spatial[1] + o[2] * x.spatial[2];
-            copy_strided(from, x.spatial[2], n, to);
+            copy_strided(kernels_of<T>(*problem.kernels), from, x.spatial[2], n, to);
             to += n;
             p += n;
         }
@@ -252,7 +258,7 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     if (t.flat) {
         source.k_stride = flat_row(t, pixels.pixels());
         source.pixel_step = {0, 0, 1};
-        stage_flat(p.shape, x, pixels, k, source.k_stride, to);
+        stage_flat(p, x, pixels, k, source.k_stride, to);
         return source;
     }
     const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)},

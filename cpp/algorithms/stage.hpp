@@ -20,7 +20,10 @@ struct Source {
         std::int64_t phases = 1;
         std::int64_t phase_step = 0;
         std::int64_t step = 0;
-        std::int64_t offset(std::int64_t t) const { return t * scale % phases * phase_step + t * scale / phases * step; }
+        std::int64_t offset(std::int64_t t) const {
+            if (phases == 1) return t * scale * step;
+            return t * scale % phases * phase_step + t * scale / phases * step;
+        }
     };
 
     const T* data = nullptr;                  // the block's first pixel, first tap, first channel

@@ -70,6 +70,11 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
     }
 }
 
+// Channels that stand far apart are no stream that a processor foresees: where there are many, pixels are fetched so many steps of k ahead,
+// more than wait in its window at once. (256 -> 64 at 56x56, read from the third-level cache: 4 to 8% faster; short sums: 3% slower.)
+constexpr std::int64_t fetched_steps = 12;
+constexpr std::int64_t fetched_length = 128;
+
 template <class Vec, int MR, int NV>
 void pixel_tile(const GemmTile<typename Vec::T>& tile) {
     using T = typename Vec::T;
@@ -89,10 +94,14 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
         const T* x = tile.x + s->offset;
         const T* w = tile.w + s->k * MR;
+        const std::int64_t fetch = s->length >= fetched_length ? fetched_steps * step : 0;
         for (std::int64_t k = s->length; k > 0; --k) {
             V xk[NV];
 #pragma GCC unroll 4
-            for (int j = 0; j < NV; ++j) xk[j] = Vec::load(x + at[j]);
+            for (int j = 0; j < NV; ++j) {
+                xk[j] = Vec::load(x + at[j]);
+                __builtin_prefetch(x + at[j] + fetch);
+            }
 #pragma GCC unroll 8
             for (int i = 0; i < MR; ++i) {
                 const V wi = Vec::set1(w[i]);

@@ -13,6 +13,7 @@ namespace npconv {
 namespace {
 
 #include "kernels/activations.inl"
+#include "kernels/copy.inl"
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
 //
@@ -39,6 +40,7 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     set_pixel_tile<Vec, NPCONV_PIXEL_TILE>(k);
     k.transpose_sums = &transpose_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
+    k.copy_every = &copy_every<Vec>;
     return k;
 }
 

@@ -68,7 +68,7 @@ struct TilingLimits {
     std::int64_t taps_of_block = 1024;         // an input is copied at most so often
     std::int64_t widest_tile = max_nv;         // vectors, or as many as the register tile has, if those are fewer
     std::int64_t channels_of_chunk = 256;      // a copied part of the input is used this often
-    std::int64_t enough_tasks = 16;            // where maps are small, chunks are made smaller until there are so many tasks
+    std::int64_t enough_tasks = 8;             // where maps are small, chunks are made smaller until there are so many tasks
     std::int64_t products_of_copy = 96;        // lane = pixel: products for each copied value
     std::int64_t macs_of_region = 400'000;     // 8 to 20 us on one core, several times what a parallel region costs
 };

@@ -58,6 +58,7 @@ struct KOrder {
 // Blocks of at most taps_of_block taps and, where a channel has no more taps than that, about k_of_block values.
 inline KOrder order_k(const ConvShape& s, std::int64_t taps_of_block, std::int64_t k_of_block) {
     KOrder order;
+    if (s.in_channels == 0) return order;  // no channels, no sum: not even of taps, which may be many
     std::int64_t room = taps_of_block;
     for (std::size_t a = 3; a-- > 0;) {
         order.taps[a] = split_by(s.axis[a].kernel, room > 0 ? room : 1);

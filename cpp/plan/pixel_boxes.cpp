@@ -20,32 +20,30 @@ Taps inside(const Axis& a, std::int64_t o, std::int64_t begin, std::int64_t end)
     return {b, std::clamp(high, b, end)};
 }
 
-AxisRuns whole(std::int64_t begin, std::int64_t end, Taps taps, bool outside) {
-    AxisRuns runs;
+void set_whole(AxisRuns& runs, std::int64_t begin, std::int64_t end, Taps taps, bool outside) {
     runs.count = 1;
     runs.begin[0] = begin;
     runs.begin[1] = end;
     runs.tap_begin[0] = taps.begin;
     runs.tap_end[0] = taps.end;
     runs.outside = outside;
-    return runs;
 }
 
 // Cut wherever the taps change; in one piece where that makes too many runs.
-AxisRuns cut(const Axis& a, std::int64_t begin, std::int64_t end, Taps all) {
-    AxisRuns runs;
+void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end, Taps all) {
+    runs.count = 0;
+    runs.outside = false;
     for (std::int64_t o = begin; o < end; ++o) {
         const Taps taps = inside(a, o, all.begin, all.end);
         const auto last = static_cast<std::size_t>(runs.count);
         if (runs.count > 0 && taps == Taps{runs.tap_begin[last - 1], runs.tap_end[last - 1]}) continue;
-        if (runs.count == AxisRuns::most) return whole(begin, end, all, true);
+        if (runs.count == AxisRuns::most) return set_whole(runs, begin, end, all, true);
         runs.begin[last] = o;
         runs.tap_begin[last] = taps.begin;
         runs.tap_end[last] = taps.end;
         ++runs.count;
     }
     runs.begin[static_cast<std::size_t>(runs.count)] = end;
-    return runs;
 }
 
 // In units of a pixel and tap. A tile of one pixel costs as much as one of one and a half: it waits for the weights.
@@ -80,37 +78,42 @@ PixelBox PixelBoxes::box(int i) const {
 
 PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr) {
     PixelBoxes uncut;
-    std::array<AxisRuns, 3> cuts;
-    std::array<bool, 3> choice{};
+    unsigned choice = 0;  // bit a: axis a may be cut, and cutting it changes something
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];
         const Taps all{k.tap_begin[a], k.tap_end[a]};
         const bool outside = axis.at(pixels.begin[a], all.begin) < 0 || axis.at(pixels.end[a] - 1, all.end - 1) >= axis.input;
-        uncut.runs[a] = whole(pixels.begin[a], pixels.end[a], all, outside);
+        set_whole(uncut.runs[a], pixels.begin[a], pixels.end[a], all, outside);
         uncut.outside = uncut.outside || outside;
-        choice[a] = outside && may_cut[a];
-        if (choice[a]) cuts[a] = cut(axis, pixels.begin[a], pixels.end[a], all);
+        if (outside && may_cut[a]) choice |= 1U << a;
     }
-    PixelBoxes best = uncut;
-    double least = work(uncut, mr) * (uncut.outside ? 1.02 : 1.0);  // a padded copy must be made
-    for (unsigned chosen = 1; chosen < 8; ++chosen) {
-        PixelBoxes boxes = uncut;
-        boxes.outside = false;
-        bool possible = true;
+    if (choice == 0) return uncut;
+
+    std::array<AxisRuns, 3> cuts;
+    for (std::size_t a = 0; a < 3; ++a) {
+        if ((choice >> a & 1U) != 0) set_cut(cuts[a], s.axis[a], pixels.begin[a], pixels.end[a], {k.tap_begin[a], k.tap_end[a]});
+    }
+    const auto cut_as = [&](unsigned chosen) {
+        PixelBoxes boxes;
         for (std::size_t a = 0; a < 3; ++a) {
-            if ((chosen >> a & 1U) != 0) {
-                possible = possible && choice[a];
-                boxes.runs[a] = cuts[a];
-            }
+            boxes.runs[a] = (chosen >> a & 1U) != 0 ? cuts[a] : uncut.runs[a];
             boxes.outside = boxes.outside || boxes.runs[a].outside;
         }
-        if (!possible || too_many(boxes, k.taps())) continue;
-        if (const double cost = work(boxes, mr) * (boxes.outside ? 1.02 : 1.0); cost < least) {
+        return boxes;
+    };
+    constexpr double padded_copy = 1.02;  // what it costs beside the work
+    unsigned best = 0;
+    double least = work(uncut, mr) * (uncut.outside ? padded_copy : 1.0);
+    for (unsigned chosen = 1; chosen < 8; ++chosen) {
+        if ((chosen & ~choice) != 0) continue;
+        const PixelBoxes boxes = cut_as(chosen);
+        if (too_many(boxes, k.taps())) continue;
+        if (const double cost = work(boxes, mr) * (boxes.outside ? padded_copy : 1.0); cost < least) {
             least = cost;
-            best = boxes;
+            best = chosen;
         }
     }
-    return best;
+    return best == 0 ? uncut : cut_as(best);
 }
 
 }  // namespace npconv

@@ -22,8 +22,8 @@ struct Box {
 struct AxisRuns {
     static constexpr int most = 16;
     int count = 0;
-    std::array<std::int64_t, most + 1> begin{};  // begin[count]: the end
-    std::array<std::int64_t, most> tap_begin{}, tap_end{};
+    std::array<std::int64_t, most + 1> begin;  // begin[count]: the end; entries beyond are not set
+    std::array<std::int64_t, most> tap_begin, tap_end;
     bool outside = false;  // does a tap of a run leave the input?
 };
 

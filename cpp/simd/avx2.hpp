@@ -42,6 +42,7 @@ struct F64 {
         const V half = round(mul(k, set1(0.5)));
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
+    static V even(V a, V b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8); }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
         const V c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
@@ -94,6 +95,10 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) {
         return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
+    }
+    static V even(V a, V b) {
+        const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+        return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
     }
     static void transpose(V (&r)[lanes]) {
         V t[8], u[8];

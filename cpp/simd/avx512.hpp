@@ -39,6 +39,7 @@ struct F64 {
         return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_add_epi64(bits, _mm512_set1_epi64(1023)), 52));
     }
     static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
+    static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
     static void transpose(V (&r)[lanes]) {
         V t[8];
         for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1
@@ -95,6 +96,9 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) {
         return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+    }
+    static V even(V a, V b) {
+        return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
     }
     static void transpose(V (&r)[lanes]) {
         V t[16], u[16];

@@ -38,6 +38,7 @@ struct F64 {
         const V half = round(mul(k, set1(0.5)));
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
+    static V even(V a, V b) { return vuzp1q_f64(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f64(r[0], r[1]), b = vtrn2q_f64(r[0], r[1]);
         r[0] = a;
@@ -87,6 +88,7 @@ struct F32 {
         high = vcvt_high_f64_f32(a);
     }
     static V from_f64(F64::V low, F64::V high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
+    static V even(V a, V b) { return vuzp1q_f32(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
         const V c = vtrn1q_f32(r[2], r[3]), d = vtrn2q_f32(r[2], r[3]);
