@@ -66,8 +66,8 @@ GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
     return bytes;
 }
 
-// Channels that stand a multiple of a large power of two apart share few sets of the second-level cache: where a block of k has more of them
-// than half the ways of those sets hold, it is copied, not read in place.
+// Channels that stand a multiple of a large power of two apart share few sets of the second-level cache: where a block of k has more of
+// them than half the ways of those sets hold, it is copied, not read in place.
 bool alias(std::int64_t channel_bytes, std::int64_t channels) {
     constexpr std::int64_t way_bytes = 128 * 1024, ways = 8;
     const std::int64_t places = way_bytes / std::gcd(channel_bytes, way_bytes);
@@ -94,7 +94,8 @@ class GemmRun {
   public:
     GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
-        aliasing_ = p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
+        aliasing_ =
+            p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         flat_x_ = flat_pixel_stride(s_, io.x.spatial);
         flat_residual_ = io.residual.data ? flat_pixel_stride(s_, io.residual.spatial) : 0;
     }
@@ -229,8 +230,8 @@ class GemmRun {
         for (std::int64_t d = box.begin[0]; d < box.end[0]; ++d) {
             for (std::int64_t h = box.begin[1]; h < box.end[1]; ++h) {
                 const std::int64_t row = (d - k.pixels.begin[0]) * k.pixels.length(1) + h - k.pixels.begin[1];
-                const std::int64_t offset = (d - k.pixels.begin[0]) * source.pixel_step[0] + (h - k.pixels.begin[1]) * source.pixel_step[1] +
-                                            first * source.pixel_step[2];
+                const std::int64_t offset = (d - k.pixels.begin[0]) * source.pixel_step[0] +
+                                            (h - k.pixels.begin[1]) * source.pixel_step[1] + first * source.pixel_step[2];
                 const std::int64_t in_y = (d * t_.map[1] + h) * t_.map[2] + box.begin[2] - k.first_pixel;
                 for (std::int64_t i = 0; i < items; ++i) offsets[item + i] = offset + i * step * source.pixel_step[2];
                 for (std::int64_t i = 0; i < items; ++i) numbers[item + i] = in_y + i * step;
@@ -285,8 +286,8 @@ class GemmRun {
     // The panels of a task, with all that their tiles share.
     const Panel<T>* list_panels(const Task& k) const {
         Panel<T>* panel = get<Panel<T>>(k, panels);
-        const std::int64_t items = pixel_lanes() ? k.pixels.length(0) * k.pixels.length(1) * ceil_div(k.pixels.length(2), t_.lanes) * t_.lanes
-                                                 : k.pixels.pixels();
+        const std::int64_t items =
+            pixel_lanes() ? k.pixels.length(0) * k.pixels.length(1) * ceil_div(k.pixels.length(2), t_.lanes) * t_.lanes : k.pixels.pixels();
         const std::int64_t first = t_.panels.begin(k.first_panel);
         for (std::int64_t i = k.first_panel; i < k.end_panel; ++i, ++panel) {
             const std::int64_t begin = t_.panels.begin(i);

@@ -65,9 +65,14 @@ class GemmPacking {
         if (contiguous_) {
             for (std::int64_t r = 0; r < width; r += t_.lanes) {
                 const std::int64_t left = width - r;
-                const PackedRows<T> rows{from + r * w_.batch,         w_.batch, std::max<std::int64_t>(0, std::min<std::int64_t>(real - r, t_.lanes)),
-                                         std::min<std::int64_t>(left, t_.lanes), s_.k(), place_.data(),
-                                         to + r,                      width};
+                const PackedRows<T> rows{from + r * w_.batch,
+                                         w_.batch,
+                                         std::max<std::int64_t>(0, std::min<std::int64_t>(real - r, t_.lanes)),
+                                         std::min<std::int64_t>(left, t_.lanes),
+                                         s_.k(),
+                                         place_.data(),
+                                         to + r,
+                                         width};
                 kernels_.pack_vectors(rows);
             }
             return;

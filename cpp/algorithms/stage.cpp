@@ -167,8 +167,8 @@ class Staging {
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
             const Inside in = inside(a, first, input);
             border(from, first, 0, in.begin, to);
-            copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2], in.end - in.begin,
-                         to + in.begin);
+            copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2],
+                         in.end - in.begin, to + in.begin);
             border(from, first, in.end, a.length, to);
         }
         for (std::int64_t i = a.extent(); i < e_.row; ++i) *to++ = T(0);
@@ -176,8 +176,7 @@ class Staging {
 
     void border(const T* from, std::int64_t first, std::int64_t begin, std::int64_t end, T* to) const {
         for (std::int64_t i = begin; i < end; ++i) {
-            const std::int64_t source =
-                border_source(first + i * e_.axis[2].source_step, p_.shape.axis[2].input, p_.border);
+            const std::int64_t source = border_source(first + i * e_.axis[2].source_step, p_.shape.axis[2].input, p_.border);
             to[i] = source < 0 ? T(0) : from[source * x_.spatial[2]];
         }
     }
@@ -261,8 +260,8 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
         stage_flat(p, x, pixels, k, source.k_stride, to);
         return source;
     }
-    const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)},
-                              k.channels());
+    const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)},
+                              {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
     const Staging<T> staging(p, x, e, pixels, k);
     if (p.layout == Layout::channels_last) {
         staging.channels_last(to);
@@ -273,7 +272,8 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     for (std::size_t a = 0; a < 3; ++a) {
         const AxisCopy& axis = e.axis[a];
         source.pixel_step[a] = axis.pixel_step * e.stride[a];
-        source.tap[a] = {axis.tap_scale, axis.phases, axis.length * e.stride[a], (axis.pieces > 1 && axis.phases == 1 ? axis.length : 1) * e.stride[a]};
+        source.tap[a] = {axis.tap_scale, axis.phases, axis.length * e.stride[a],
+                         (axis.pieces > 1 && axis.phases == 1 ? axis.length : 1) * e.stride[a]};
     }
     return source;
 }

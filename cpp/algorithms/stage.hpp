@@ -26,7 +26,7 @@ struct Source {
         }
     };
 
-    const T* data = nullptr;                  // the block's first pixel, first tap, first channel
+    const T* data = nullptr;                   // the block's first pixel, first tap, first channel
     std::array<std::int64_t, 3> pixel_step{};  // elements between neighbouring pixels
     std::array<TapSteps, 3> tap{};
     std::int64_t k_stride = 0;  // elements between channels

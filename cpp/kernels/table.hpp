@@ -76,10 +76,10 @@ constexpr int max_nv = 4;
 
 template <class T>
 struct Kernels {
-    int lanes;                                                  // elements of a vector
-    int nv;                                                     // lane = channel: vectors of the widest register tile,
-    int mr[max_nv];                                             //   and pixels of that of each width
-    int pixel_mr, pixel_nv;                                     // lane = pixel: channels and vectors of the largest register tile
+    int lanes;                                                 // elements of a vector
+    int nv;                                                    // lane = channel: vectors of the widest register tile,
+    int mr[max_nv];                                            //   and pixels of that of each width
+    int pixel_mr, pixel_nv;                                    // lane = pixel: channels and vectors of the largest register tile
     void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);  // [vectors - 1][pixels - 1]
     void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);    // [vectors - 1][channels - 1]
     void (*transpose_sums)(const TransposedSums<T>&);

@@ -28,8 +28,8 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     const GemmTiling t = tile_gemm(p);
     const bool pixel = t.lane == Lane::pixel;
     const std::int64_t pixels = pixel ? t.nv * t.lanes : t.mr, channels = pixel ? t.mr : t.nv * t.lanes;
-    out << "tiling       register tile " << pixels << " pixels x " << channels << " channels, lane = " << (pixel ? "pixel" : "channel") << "; k "
-        << t.k_length << " in " << t.k.blocks() << " block(s) of at most " << t.k.longest() << "\n"
+    out << "tiling       register tile " << pixels << " pixels x " << channels << " channels, lane = " << (pixel ? "pixel" : "channel")
+        << "; k " << t.k_length << " in " << t.k.blocks() << " block(s) of at most " << t.k.longest() << "\n"
         << "             " << t.tasks << " task(s): " << t.blocks_of_map() << " block(s) of at most " << t.most_pixels() << " pixels x "
         << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << " of " << t.panels.parts
         << " panel(s) of channels, for each image and group\n";
@@ -39,8 +39,8 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     if (pixel) {
         out << "; the last vector of a row of pixels may be part empty\n";
     } else {
-        out << ", " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real) << " at most done: channels of a group fill whole vectors of "
-            << t.lanes << ", taps in a border of zeros are left out\n";
+        out << ", " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
+            << " at most done: channels of a group fill whole vectors of " << t.lanes << ", taps in a border of zeros are left out\n";
     }
 }
 

@@ -19,15 +19,16 @@ double as_double(std::int64_t n) { return static_cast<double>(n); }
 // Rows are cut where they alone fill a block; else a block has whole rows, and where all rows fit whole slices.
 void cut_map(GemmTiling& t, std::int64_t most) {
     t.blocks[2] = split_by(ceil_div(t.map[2], t.step), std::max<std::int64_t>(1, most / t.step));
-    std::int64_t room = t.blocks[2].parts > 1 ? 1 : most / std::max<std::int64_t>(1, t.map[2]);
+    const std::int64_t row = t.lane == Lane::pixel ? ceil_div(t.map[2], t.step) * t.step : t.map[2];  // whole vectors are kept
+    std::int64_t room = t.blocks[2].parts > 1 ? 1 : most / std::max<std::int64_t>(1, row);
     for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
         t.blocks[a] = split_by(t.map[a], std::max<std::int64_t>(1, room));
         room = t.blocks[a].parts > 1 ? 1 : room / std::max<std::int64_t>(1, t.map[a]);
     }
 }
 
-// What a vector of sums costs beside its multiplications, in cycles, and a value that is copied; measured on Zen 4 with maps that are larger
-// than the second-level cache.
+// What a vector of sums costs beside its multiplications, in cycles, and a value that is copied; measured on Zen 4 with maps that are
+// larger than the second-level cache.
 struct Costs {
     double stored = 7.0;        // to leave the registers for the output
     double transposed = 19.0;   // to leave through a buffer
@@ -63,8 +64,8 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     t.lanes = kernels.lanes;
     t.lane = p.lane;
     if (t.lane == Lane::automatic) {
-        const bool pixel = p.layout == Layout::channels_first &&
-                           cycles(s, kernels, p.layout, Lane::pixel) < cycles(s, kernels, p.layout, Lane::channel);
+        const bool pixel =
+            p.layout == Layout::channels_first && cycles(s, kernels, p.layout, Lane::pixel) < cycles(s, kernels, p.layout, Lane::channel);
         t.lane = pixel ? Lane::pixel : Lane::channel;
     }
     t.flat = s.flat();
@@ -95,7 +96,8 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
     // A copy of the input that is used for few products would cost as much as they do.
-    const std::int64_t least_panels = t.lane == Lane::pixel ? ceil_div(limits.products_of_copy, std::max<std::int64_t>(1, s.taps() * width)) : 1;
+    const std::int64_t least_panels =
+        t.lane == Lane::pixel ? ceil_div(limits.products_of_copy, std::max<std::int64_t>(1, s.taps() * width)) : 1;
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
     const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
@@ -141,7 +143,8 @@ GemmTiling tile_gemm_for_many_images(const Problem& problem) {
 }
 
 double gemm_cycles(const Problem& p, Lane lane) {
-    const double image = p.dtype == DType::f32 ? cycles(p.shape, p.kernels->f32, p.layout, lane) : cycles(p.shape, p.kernels->f64, p.layout, lane);
+    const double image =
+        p.dtype == DType::f32 ? cycles(p.shape, p.kernels->f32, p.layout, lane) : cycles(p.shape, p.kernels->f64, p.layout, lane);
     return image * as_double(p.shape.groups);
 }
 

@@ -46,13 +46,13 @@ void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end
     runs.begin[static_cast<std::size_t>(runs.count)] = end;
 }
 
-// In units of a pixel and tap. A tile of one pixel costs as much as one of one and a half: it waits for the weights.
+// In units of a pixel and tap. A tile of one pixel costs as much as one of two: it waits for the weights.
 double work(const PixelBoxes& boxes, int mr) {
     double sum = 0.0;
     for (int i = 0; i < boxes.count(); ++i) {
         const PixelBox b = boxes.box(i);
         const std::int64_t n = b.pixels.pixels();
-        sum += static_cast<double>(b.taps()) * std::max(static_cast<double>(n), 1.5 * static_cast<double>(ceil_div(n, mr)));
+        sum += static_cast<double>(b.taps()) * std::max(static_cast<double>(n), 2.0 * static_cast<double>(ceil_div(n, mr)));
     }
     return sum;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which taps count where: a block of output pixels cut into boxes whose pixels all find the same taps inside the input. With zero padding the
-// other taps add nothing, so they are left out: a 3x3 kernel on a 7x7 map saves 18% of its work, one of dilation 12 on 33x33 43%, and no
-// padded copy is needed. (The zeros of the border do count where a weight is infinite or NaN: then nothing is cut.)
+// Which taps count where: a block of output pixels cut into boxes whose pixels all find the same taps inside the input. With zero padding
+// the other taps add nothing, so they are left out: a 3x3 kernel on a 7x7 map saves 18% of its work, one of dilation 12 on 33x33 43%, and
+// no padded copy is needed. (The zeros of the border do count where a weight is infinite or NaN: then nothing is cut.)
 #pragma once
 #include <array>
 #include <cstdint>

@@ -29,8 +29,8 @@ double naive_packing_cycles(const Problem& p) {
 
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
-        {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, serves_everything, all_gemm_cycles,
-         gemm_packing_cycles},
+        {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, serves_everything,
+         all_gemm_cycles, gemm_packing_cycles},
         {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, serves_everything, naive_cycles,
          naive_packing_cycles},
     };

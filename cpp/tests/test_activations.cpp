@@ -58,18 +58,19 @@ std::vector<T> arguments() {
 constexpr Activation kinds[] = {Activation::leaky_relu, Activation::sigmoid, Activation::tanh,     Activation::silu,
                                 Activation::hardswish,  Activation::gelu,    Activation::gelu_tanh};
 
+// n pixels of one channel, whose sums stand in the first lanes of as many vectors.
 template <class T>
-FinishPanel<T> one_row(const T* acc, std::int64_t n, T* y, Activation kind) {
-    FinishPanel<T> f{};
-    f.acc = acc;
-    f.acc_stride = n;
-    f.pixels = 1;
-    f.channels = n;
-    f.y = y;
-    f.y_stride = n;
-    f.activation = kind;
-    f.a = T(0.01);
-    return f;
+TransposedSums<T> one_channel(const Kernels<T>& kernels, const T* sums, std::int64_t n, T* y, Activation kind) {
+    TransposedSums<T> t{};
+    t.sums = sums;
+    t.stride = kernels.lanes;
+    t.pixels = n;
+    t.output.y = y;
+    t.output.y_stride = n;
+    t.output.channels = 1;
+    t.output.activation = kind;
+    t.output.a = T(0.01);
+    return t;
 }
 
 template <class T>
@@ -81,10 +82,10 @@ TYPED_TEST(Activations, WithinFourUlp) {
     const std::vector<T> x = arguments<T>();
     const auto n = static_cast<std::int64_t>(x.size());
     for_each_set<T>([&](const KernelTable&, const Kernels<T>& kernels) {
-        std::vector<T> acc = x, y(x.size());
-        acc.insert(acc.end(), 64 / sizeof(T), T(0));  // panels are whole vectors wide
+        std::vector<T> sums(x.size() * static_cast<std::size_t>(kernels.lanes)), y(x.size());
+        for (std::size_t i = 0; i < x.size(); ++i) sums[i * static_cast<std::size_t>(kernels.lanes)] = x[i];
         for (const Activation kind : kinds) {
-            kernels.finish_channels_last(one_row(acc.data(), n, y.data(), kind));
+            kernels.transpose_sums(one_channel(kernels, sums.data(), n, y.data(), kind));
             Wide worst = 0;
             T where = 0;
             for (std::size_t i = 0; i < x.size(); ++i) {
@@ -106,10 +107,10 @@ TYPED_TEST(Activations, NaNIsKeptAndLimitsAtInfinity) {
     constexpr T infinity = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
     for_each_set<T>([&](const KernelTable&, const Kernels<T>& kernels) {
         for (const T x : {nan, infinity, -infinity}) {
-            const std::vector<T> acc(static_cast<std::size_t>(kernels.lanes), x);
+            const std::vector<T> sums(static_cast<std::size_t>(kernels.lanes), x);
             for (const Activation kind : kinds) {
                 T y = 0;
-                kernels.finish_channels_last(one_row(acc.data(), 1, &y, kind));
+                kernels.transpose_sums(one_channel(kernels, sums.data(), 1, &y, kind));
                 T expected = x;  // NaN, and infinity where nothing bounds it
                 if (kind == Activation::sigmoid && x == x) expected = x > 0 ? T(1) : T(0);
                 if (kind == Activation::tanh && x == x) expected = x > 0 ? T(1) : T(-1);
@@ -127,18 +128,20 @@ TYPED_TEST(Activations, StayBetweenGuardPages) {
     for_each_set<T>([&](const KernelTable&, const Kernels<T>& kernels) {
         for (const GuardPages side : guard_sides) {
             for (std::int64_t n = 1; n <= 2 * kernels.lanes + 1; ++n) {
-                Guarded<T> acc(n * kernels.lanes, side), y(n, side);
-                std::fill(acc.begin(), acc.end(), T(-1.5));
+                Guarded<T> sums(n * kernels.lanes, side), y(n, side);
+                std::fill(sums.begin(), sums.end(), T(-1.5));
                 for (const Activation kind : kinds) {
-                    FinishPanel<T> f = one_row(acc.data(), n, y.data(), kind);
-                    kernels.finish_channels_last(f);
+                    std::fill(y.begin(), y.end(), T(9));
+                    TransposedSums<T> t = one_channel(kernels, sums.data(), n, y.data(), kind);
+                    kernels.transpose_sums(t);
                     const T first = y[0];
                     EXPECT_LE(first, T(0.2));
                     EXPECT_EQ(std::count(y.begin(), y.end(), first), n);
-                    f.acc_stride = kernels.lanes;
-                    f.pixels = n;
-                    f.channels = 1;
-                    kernels.finish_channels_first(f);
+                    std::fill(y.begin(), y.end(), T(9));
+                    t.output.y_stride = 1;  // n channels of one pixel
+                    t.output.channels = n;
+                    t.pixels = 1;
+                    kernels.transpose_sums(t);
                     EXPECT_EQ(std::count(y.begin(), y.end(), first), n);
                     EXPECT_TRUE(y.canaries_intact());
                 }

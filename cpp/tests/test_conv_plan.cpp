@@ -1,31 +1,52 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Whole convolutions by every kernel set, with guard pages around everything: small integers exactly as the naive path has them, and real
-// numbers bitwise the same for any number of threads. The Python tests go further; these also run on ARM under qemu.
+// numbers bitwise the same however the work is cut. The Python tests go further; these also run on ARM under qemu.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
+#include <limits>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "algorithms/conv_plan.hpp"
 #include "guarded.hpp"
+#include "limits.hpp"
 #include "shapes.hpp"
+#include "strided.hpp"
 
 namespace npconv::test {
 namespace {
 
-// Dense tensors of one problem, against guard pages.
+// The tensors of one problem, against guard pages. Dense, until x and the residual are given other strides.
 template <class T>
 struct Tensors {
-    Tensors(const Problem& p, GuardPages side)
+    Tensors(const Problem& p, GuardPages guard_side)
         : s(p.shape),
-          last(p.layout == Layout::channels_last),
-          in_pixels(s.axis[0].input * s.axis[1].input * s.axis[2].input),
+          side(guard_side),
+          inputs{s.axis[0].input, s.axis[1].input, s.axis[2].input},
+          outputs{s.axis[0].output, s.axis[1].output, s.axis[2].output},
           in(s.groups * s.in_channels),
           out(s.groups * s.out_channels),
-          x(s.batch * in * in_pixels, side),
+          x(s.batch * in * inputs[0] * inputs[1] * inputs[2], side),
           w(out * s.k(), side),
           bias(out, side),
-          residual(s.batch * out * s.pixels(), side) {}
+          residual(s.batch * out * s.pixels(), side) {
+        io.x = dense<T>(x.data(), in, inputs, p.layout);
+        io.residual = dense<T>(residual.data(), out, outputs, p.layout);
+        io.y_batch = out * s.pixels();
+    }
+
+    void scatter(Random& random) {
+        Strided<T> any_x({s.batch, in, inputs[0], inputs[1], inputs[2]}, random, side);
+        x = std::move(any_x.memory);
+        io.x = any_x.view;
+        Strided<T> any_residual({s.batch, out, outputs[0], outputs[1], outputs[2]}, random, side, Repeats::some);
+        residual = std::move(any_residual.memory);
+        io.residual = any_residual.view;
+    }
 
     template <class F>
     void fill(const F& f) {
@@ -34,62 +55,130 @@ struct Tensors {
         }
     }
 
+    Guarded<T> result() const { return Guarded<T>(s.batch * io.y_batch, side); }
+
     WeightsView<T> weights() const {
-        const std::int64_t row = s.axis[2].kernel, plane = row * s.axis[1].kernel;
-        return {{w.data(), s.k(), s.taps(), {plane, row, 1}}, bias.data(), 1};
+        return {dense<T>(w.data(), s.in_channels, {s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel}, Layout::channels_first),
+                with_bias ? bias.data() : nullptr, 1};
     }
 
     Operands<T> operands(T* y) const {
-        Operands<T> io;
-        const auto view = [&](const T* data, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t pixels) {
-            const std::int64_t pixel = last ? channels : 1;
-            return TensorView<const T>{data, channels * pixels, last ? 1 : pixels, {pixel * height * width, pixel * width, pixel}};
-        };
-        io.x = view(x.data(), in, s.axis[1].input, s.axis[2].input, in_pixels);
-        io.residual = view(residual.data(), out, s.axis[1].output, s.axis[2].output, s.pixels());
-        io.y = y;
-        io.y_batch = out * s.pixels();
-        return io;
+        Operands<T> all = io;
+        all.y = y;
+        return all;
     }
 
     const ConvShape& s;
-    bool last;
-    std::int64_t in_pixels, in, out;
+    GuardPages side;
+    std::array<std::int64_t, 3> inputs, outputs;
+    std::int64_t in, out;
     Guarded<T> x, w, bias, residual;
+    Operands<T> io;
+    bool with_bias = true;
 };
 
 template <class T>
 class ConvPlans : public ::testing::Test {};
 TYPED_TEST_SUITE(ConvPlans, Elements);
 
+template <class T>
+ConvRequest of_type(ConvRequest r) {
+    r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
+    return r;
+}
+
 // Runs the plan with guard pages around workspace and packed weights too.
 template <class T>
-void run(const Problem& p, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y, GuardPages side) {
-    const GuardScope guard(side);
+void run(const Problem& p, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y) {
+    const GuardScope guard(t.side);
     const ConvPlan plan(p, algorithm, Packing::once, t.weights(), threads);
     plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
     EXPECT_TRUE(y.canaries_intact());
+}
+
+// Is the result of gemm that of naive, bit by bit?
+template <class T>
+::testing::AssertionResult as_naive(const Problem& p, const Tensors<T>& t, int threads) {
+    const Guarded<T> y = t.result(), expected = t.result();
+    run(p, t, "gemm", threads, y);
+    run(p, t, "naive", 1, expected);
+    return same(y.data(), expected.data(), y.size());
+}
+
+std::string words(const Problem& p) {
+    return std::string(p.layout == Layout::channels_last ? ", channels last" : ", channels first") + ", lane " +
+           std::to_string(static_cast<int>(p.lane)) + (p.flip ? ", flip" : "");
 }
 
 TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
     using T = TypeParam;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         Random random(1);
-        for (int round = 0; round < 300; ++round) {
-            ConvRequest r = anything_small(random, round % 4 == 0 ? 40 : 5);
-            r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-            SCOPED_TRACE(text_of(r));
+        for (int round = 0; round < 600; ++round) {
+            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
+            const ConvRequest r = of_type<T>(anything_small(random, round % 4 == 0 ? 40 : 5));
             Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             p.flip = random.integer(0, 1) == 1;
             if (random.integer(0, 1)) p.activation = {Activation::clip, -20, 300};
-            const GuardPages side = guard_sides[random.integer(0, 1)];
-            Tensors<T> t(p, side);
+            SCOPED_TRACE(text_of(r) + words(p));
+            Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
+            if (random.integer(0, 1)) t.scatter(random);
             t.fill([&] { return random.small_integer<T>(); });
-            const Guarded<T> y(t.residual.size(), side), expected(t.residual.size(), side);
-            run(p, t, "gemm", static_cast<int>(random.integer(1, 4)), y, side);
-            run(p, t, "naive", 1, expected, side);
-            ASSERT_TRUE(same(y.data(), expected.data(), y.size()));
+            t.with_bias = random.integer(0, 3) != 0;
+            if (random.integer(0, 2) == 0) t.io.residual.data = nullptr;
+            ASSERT_TRUE(as_naive(p, t, static_cast<int>(random.integer(1, 4))));
         }
+    });
+}
+
+// The output may be the residual.
+TYPED_TEST(ConvPlans, InPlaceOnTheResidual) {
+    using T = TypeParam;
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        Random random(2);
+        for (int round = 0; round < 60; ++round) {
+            const LimitsScope scope(small_limits(random));
+            const ConvRequest r = of_type<T>(anything_small(random, 20));
+            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
+            SCOPED_TRACE(text_of(r) + words(p));
+            Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
+            t.fill([&] { return random.small_integer<T>(); });
+            const Guarded<T> expected = t.result();
+            run(p, t, "naive", 1, expected);
+            run(p, t, "gemm", 3, t.residual);
+            ASSERT_TRUE(same(t.residual.data(), expected.data(), expected.size()));
+        }
+    });
+}
+
+// NaN and infinity in x and in the weights reach what the definition says: an infinite weight times a zero of the border is NaN, too.
+TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
+    using T = TypeParam;
+    constexpr T bad[] = {std::numeric_limits<T>::infinity(), -std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()};
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        Random random(3);
+        std::int64_t nan = 0, finite = 0;
+        for (int round = 0; round < 200; ++round) {
+            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
+            ConvRequest r = of_type<T>(anything_small(random, 6));
+            r.border = random.integer(0, 2) ? Border::zeros : r.border;
+            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
+            SCOPED_TRACE(text_of(r) + words(p));
+            Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
+            t.fill([&] { return random.small_integer<T>(); });
+            const Guarded<T>& spoilt = random.integer(0, 1) ? t.x : t.w;
+            spoilt[random.integer(0, spoilt.size() - 1)] = bad[random.integer(0, 2)];
+            const Guarded<T> y = t.result(), expected = t.result();
+            run(p, t, "gemm", 2, y);
+            run(p, t, "naive", 1, expected);
+            ASSERT_TRUE(same(y.data(), expected.data(), y.size()));
+            for (const T value : y) ++(std::isnan(value) ? nan : finite);
+        }
+        EXPECT_GT(nan, 1000);
+        EXPECT_GT(finite, 1000);
     });
 }
 
@@ -97,22 +186,140 @@ TYPED_TEST(ConvPlans, BitwiseTheSameForAnyNumberOfThreads) {
     using T = TypeParam;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
-            Random random(2);
-            ConvRequest r = image(23, 19, 37, 70, 3);  // enough work for the planner to want all threads
-            r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-            r.border = Border::reflect;
-            const Problem p = problem_of(r, table, layout);
-            Tensors<T> t(p, GuardPages::after);
-            t.fill([&] { return random.real<T>(); });
-            const Guarded<T> expected(t.residual.size(), GuardPages::after);
-            run(p, t, "gemm", 1, expected, GuardPages::after);
-            for (const int threads : {2, 3, 7}) {
-                const Guarded<T> y(t.residual.size(), GuardPages::after);
-                run(p, t, "gemm", threads, y, GuardPages::after);
-                EXPECT_TRUE(same(y.data(), expected.data(), y.size())) << threads << " threads";
+            for (const Border border : {Border::zeros, Border::reflect}) {
+                Random random(4);
+                ConvRequest r = of_type<T>(image(23, 19, 37, 70, 3));  // enough work for the planner to want all threads
+                r.border = border;
+                const Problem p = problem_of(r, table, layout);
+                Tensors<T> t(p, GuardPages::after);
+                t.fill([&] { return random.real<T>(); });
+                const Guarded<T> expected = t.result();
+                run(p, t, "gemm", 1, expected);
+                for (const int threads : {2, 3, 7}) {
+                    const Guarded<T> y = t.result();
+                    run(p, t, "gemm", threads, y);
+                    EXPECT_TRUE(same(y.data(), expected.data(), y.size())) << threads << " threads";
+                }
             }
         }
     });
+}
+
+// Tiles, lanes, layouts, strides, and whether taps in the border are left out: nothing but the order of k touches the bits.
+TYPED_TEST(ConvPlans, BitwiseTheSameHoweverItIsCut) {
+    using T = TypeParam;
+    ConvRequest dilated = image(33, 17, 7, 19, 3), strided = image(30, 21, 3, 40, 5), deep = image(9, 7, 700, 9, 1),
+                wrapped = image(15, 14, 20, 33, 3);
+    dilated.dilation = {6, 6};
+    strided.stride = {2, 2};
+    wrapped.border = Border::circular;
+    wrapped.groups = 1;
+    wrapped.batch = 2;
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        for (const ConvRequest& request : {dilated, strided, deep, wrapped, line(300, 40, 1, 2, 39, 3)}) {
+            const ConvRequest r = of_type<T>(request);
+            SCOPED_TRACE(text_of(r));
+            Random random(5);
+            Problem p = problem_of(r, table);
+            Tensors<T> t(p, GuardPages::after);
+            t.io.residual.data = nullptr;
+            t.fill([&] { return random.real<T>(); });
+            const Guarded<T> expected = t.result();
+            run(p, t, "gemm", 1, expected);
+            for (int round = 0; round < 12; ++round) {
+                const LimitsScope scope(other_tiles(random));
+                p.lane = static_cast<Lane>(round % 3);
+                const Guarded<T> y = t.result();
+                run(p, t, "gemm", 2, y);
+                ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << "round " << round << words(p);
+            }
+            p.lane = Lane::automatic;
+            p.layout = Layout::channels_last;  // of y; x stays where it is
+            const Guarded<T> last = t.result();
+            run(p, t, "gemm", 1, last);
+            const std::int64_t pixels = p.shape.pixels(), channels = t.out;
+            for (std::int64_t i = 0; i < last.size(); ++i) {
+                const std::int64_t image = i / (pixels * channels), pixel = i / channels % pixels, channel = i % channels;
+                ASSERT_TRUE(same(last[i], expected[(image * channels + channel) * pixels + pixel])) << "channels last, element " << i;
+            }
+        }
+    });
+}
+
+// A part of a map is that part of the whole, bit by bit: no sum depends on the size of the map.
+TYPED_TEST(ConvPlans, BitwiseTheSameInALargerMap) {
+    using T = TypeParam;
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        ConvRequest r = of_type<T>(image(40, 37, 50, 21, 3));
+        r.padding.kind = PaddingKind::valid;
+        const Problem whole = problem_of(r, table);
+        for (const std::int64_t side : {3, 5, 9, 18, 34}) {
+            r.input = {side, side};
+            const Problem part = problem_of(r, table);
+            Tensors<T> t(whole, GuardPages::after), u(part, GuardPages::after);
+            Random random(6);
+            t.fill([&] { return random.real<T>(); });
+            std::copy(t.w.begin(), t.w.end(), u.w.begin());
+            std::copy(t.bias.begin(), t.bias.end(), u.bias.begin());
+            t.io.residual.data = u.io.residual.data = nullptr;
+            u.io.x = t.io.x;
+            u.io.x.data += 4 * t.io.x.spatial[1] + 3;
+            const Guarded<T> all = t.result(), y = u.result();
+            run(whole, t, "gemm", 1, all);
+            run(part, u, "gemm", 1, y);
+            const std::int64_t n = side - 2;
+            for (std::int64_t i = 0; i < y.size(); ++i) {
+                const std::int64_t c = i / (n * n), h = i / n % n, w = i % n;
+                ASSERT_TRUE(same(y[i], all[(c * 38 + h + 4) * 35 + w + 3])) << "side " << side << ", element " << i;
+            }
+        }
+    });
+}
+
+// Channels a large power of two apart, which are copied so that they do not crowd a few sets of the cache.
+TYPED_TEST(ConvPlans, ChannelsAPowerOfTwoApart) {
+    using T = TypeParam;
+    constexpr std::int64_t apart = 128 * 1024 / sizeof(T);
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        for (const std::int64_t kernel : {1, 3}) {
+            for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
+                const ConvRequest r = of_type<T>(image(9, 11, 7, 5, kernel));
+                Problem p = problem_of(r, table);
+                p.lane = lane;
+                SCOPED_TRACE(text_of(r) + words(p));
+                Random random(7);
+                Tensors<T> t(p, GuardPages::after);
+                t.x = Guarded<T>(6 * apart + 99, GuardPages::after);
+                t.io.x.data = t.x.data();
+                t.io.x.channel = apart;
+                t.fill([&] { return random.small_integer<T>(); });
+                EXPECT_TRUE(as_naive(p, t, 1));
+            }
+        }
+    });
+}
+
+// The promise of plan.workspace_bytes: what a run allocates, to the byte.
+TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
+    using T = TypeParam;
+    Random random(8);
+    for (int round = 0; round < 300; ++round) {
+        const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
+        const ConvRequest r = of_type<T>(anything_small(random, 20));
+        const Problem p = problem_of(r, active_kernels(), round % 2 ? Layout::channels_last : Layout::channels_first);
+        SCOPED_TRACE(text_of(r) + words(p));
+        Tensors<T> t(p, GuardPages::after);
+        t.fill([] { return T(1); });
+        const int threads = static_cast<int>(random.integer(1, 4));
+        const Guarded<T> y = t.result();
+        const GuardScope off(GuardPages::off);
+        const std::size_t start = buffer_bytes_made();
+        const ConvPlan plan(p, "gemm", Packing::once, t.weights(), threads);
+        const std::size_t packed = buffer_bytes_made();
+        EXPECT_EQ(packed - start, static_cast<std::size_t>(plan.packed_bytes()));
+        plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
+        EXPECT_EQ(buffer_bytes_made() - packed, static_cast<std::size_t>(plan.workspace_bytes(threads)));
+    }
 }
 
 TEST(ConvPlan, CountsRunsOfTheKernelsThatRan) {
@@ -121,10 +328,10 @@ TEST(ConvPlan, CountsRunsOfTheKernelsThatRan) {
         const Problem p = problem_of(image(5, 5, 2, 3), *set.table);
         Tensors<float> t(p, GuardPages::after);
         t.fill([] { return 1.0F; });
-        const Guarded<float> y(t.residual.size(), GuardPages::after);
+        const Guarded<float> y = t.result();
         auto expected = kernel_runs();
         ++expected[set.table->isa];
-        run(p, t, "auto", 1, y, GuardPages::after);
+        run(p, t, "auto", 1, y);
         EXPECT_EQ(kernel_runs(), expected);
     }
 }
@@ -132,18 +339,61 @@ TEST(ConvPlan, CountsRunsOfTheKernelsThatRan) {
 TEST(ConvPlan, SharesWeightsWithAnotherShapeUntilUpdated) {
     const Problem p = problem_of(image(5, 6, 2, 3, 3), active_kernels());
     Tensors<float> t(p, GuardPages::after);
-    Random random(3);
+    Random random(9);
     t.fill([&] { return random.small_integer<float>(); });
     const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
     ConvPlan other(plan, validate(image(9, 4, 2, 3, 3)), false);
     EXPECT_EQ(other.packed_bytes(), plan.packed_bytes());
+    EXPECT_EQ(other.parameters().weights.get(), plan.parameters().weights.get());
     EXPECT_EQ(other.problem().shape.axis[1].input, 9);
-    const Guarded<float> before(t.residual.size(), GuardPages::after), after(t.residual.size(), GuardPages::after);
+    const Guarded<float> before = t.result(), after = t.result();
     plan.run(p.shape, plan.parameters(), t.operands(before.data()), 1);
     std::fill(t.w.begin(), t.w.end(), 0.0F);
-    other.set_parameters(other.pack(t.weights()));
+    other.set_parameters(other.pack(t.weights(), 1));
     plan.run(p.shape, plan.parameters(), t.operands(after.data()), 1);
     EXPECT_TRUE(same(after.data(), before.data(), after.size()));
+}
+
+// Whatever lane the first shape's plan chose, its weights serve every other map, and the result is that of a plan of its own.
+TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
+    using T = TypeParam;
+    const std::int64_t sides[] = {1, 4, 7, 33, 64};
+    bool pixel = false, channel = false;
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        for (const std::int64_t channels : {2, 12, 40}) {
+            for (const std::int64_t first : sides) {
+                const Problem p = problem_of(of_type<T>(image(first, first, channels, channels + 1, 3)), table);
+                Tensors<T> t(p, GuardPages::after);
+                Random random(10);
+                t.fill([&] { return random.real<T>(); });
+                const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
+                (plan.parameters().format.lane == Lane::pixel ? pixel : channel) = true;
+                for (const std::int64_t side : sides) {
+                    const Problem q = problem_of(of_type<T>(image(side, side + 1, channels, channels + 1, 3)), table);
+                    Tensors<T> u(q, GuardPages::after);
+                    u.fill([&] { return random.real<T>(); });
+                    std::copy(t.w.begin(), t.w.end(), u.w.begin());
+                    std::copy(t.bias.begin(), t.bias.end(), u.bias.begin());
+                    const ConvPlan shared(plan, q.shape, false);
+                    ASSERT_EQ(shared.parameters().weights.get(), plan.parameters().weights.get());
+                    const Guarded<T> y = u.result(), expected = u.result();
+                    shared.run(q.shape, shared.parameters(), u.operands(y.data()), 1);
+                    run(q, u, "auto", 1, expected);
+                    ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << text_of(image(side, side + 1, channels, channels + 1, 3));
+                }
+            }
+        }
+    });
+    EXPECT_TRUE(pixel && channel);
+}
+
+TEST(ConvPlan, WeightsOfOtherChannelsAreNotShared) {
+    const Problem p = problem_of(image(5, 6, 2, 3, 3), active_kernels());
+    Tensors<float> t(p, GuardPages::after);
+    t.fill([] { return 1.0F; });
+    const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
+    for (const ConvRequest& r : {image(5, 6, 3, 3, 3), image(5, 6, 2, 4, 3), image(5, 6, 2, 3, 1)})
+        EXPECT_THROW(ConvPlan(plan, validate(r), false), std::invalid_argument) << text_of(r);
 }
 
 }  // namespace

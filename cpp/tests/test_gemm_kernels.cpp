@@ -1,96 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The GEMM microkernels, every one of every kernel set of this machine. A.I == A and I.B == B exactly; small integers exactly; and real
-// numbers bit by bit as a scalar loop in the order of k has them, which is what makes results independent of the tiling.
+// The GEMM microkernels, every one of every kernel set of this machine, of both orders of lanes. A.I == A and I.B == B exactly; small
+// integers exactly; and real numbers bit by bit as a scalar loop in the order of k has them, which is what makes results independent of the
+// tiling. (How sums leave for the output is in test_finish_kernels.cpp.)
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <string>
+#include <algorithm>
+#include <iterator>
 #include <vector>
 
-#include "compare.hpp"
-#include "guarded.hpp"
+#include "gemm_call.hpp"
 
 namespace npconv::test {
 namespace {
-
-// A call of the kernel of m pixels x v vectors. x is dense, [m][k], until a test arranges it otherwise.
-template <class T>
-struct Call {
-    Call(const Kernels<T>& kernels, int m, int v, std::int64_t k, GuardPages side)
-        : kernel(kernels.gemm[m - 1][v - 1]),
-          rows(m),
-          width(v * kernels.lanes),
-          depth(k),
-          x(m * k, side),
-          w(k * width, side),
-          acc(m * width, side),
-          pixel(m, side),
-          segments{{0, k}} {
-        for (int i = 0; i < m; ++i) pixel[i] = i * k;
-    }
-
-    template <class F>
-    void fill(const F& f) {
-        for (T& value : x) value = f();
-        for (T& value : w) value = f();
-    }
-
-    GemmTile<T> tile(bool accumulate) const {
-        GemmTile<T> t{};
-        t.x = x.data();
-        t.pixel = pixel.data();
-        t.segment = segments.data();
-        t.segments = static_cast<std::int64_t>(segments.size());
-        t.k_stride = 1;
-        t.w = w.data();
-        t.acc = acc.data();
-        t.accumulate = accumulate;
-        return t;
-    }
-
-    void run(bool accumulate = false) const { run(tile(accumulate)); }
-    void run(const GemmTile<T>& t) const {
-        kernel(t);
-        EXPECT_TRUE(x.canaries_intact() && w.canaries_intact() && acc.canaries_intact() && pixel.canaries_intact());
-    }
-
-    // The definition, on a dense x: one scalar at a time, each step rounded as the instruction set rounds it.
-    std::vector<T> expected(bool fused, T start = T(0)) const {
-        std::vector<T> sums(static_cast<std::size_t>(rows * width), start);
-        for (int i = 0; i < rows; ++i) {
-            for (int j = 0; j < width; ++j) {
-                T& sum = sums[static_cast<std::size_t>(i * width + j)];
-                for (std::int64_t k = 0; k < depth; ++k) {
-                    const T a = x[i * depth + k], b = w[k * width + j];
-                    sum = fused ? std::fma(a, b, sum) : sum + a * b;
-                }
-            }
-        }
-        return sums;
-    }
-
-    void (*kernel)(const GemmTile<T>&);
-    int rows, width;
-    std::int64_t depth;
-    Guarded<T> x, w, acc;
-    Guarded<std::int64_t> pixel;
-    std::vector<Segment> segments;
-};
-
-bool fuses(const KernelTable& table) { return std::string(table.isa) != "baseline"; }
-
-// Calls f(table, kernels, m, v, side) for every kernel there is, with the guard page on either side.
-template <class T, class F>
-void for_each_kernel(const F& f) {
-    for_each_set<T>([&](const KernelTable& table, const Kernels<T>& kernels) {
-        for (int m = 1; m <= kernels.mr; ++m) {
-            for (int v = 1; v <= kernels.nv; ++v) {
-                SCOPED_TRACE(std::to_string(m) + " pixels x " + std::to_string(v) + " vectors");
-                for (const GuardPages side : guard_sides) f(table, kernels, m, v, side);
-            }
-        }
-    });
-}
 
 template <class T>
 class GemmKernels : public ::testing::Test {};
@@ -99,58 +20,70 @@ TYPED_TEST_SUITE(GemmKernels, Elements);
 TYPED_TEST(GemmKernels, TableIsComplete) {
     using T = TypeParam;
     for (const KernelSet& set : kernel_sets()) {
+        SCOPED_TRACE(set.table->isa);
         const Kernels<T>& kernels = kernels_of<T>(*set.table);
         EXPECT_EQ(kernels.lanes * static_cast<int>(sizeof(T)), set.table->vector_bytes);
-        for (int m = 0; m < max_mr; ++m) {
-            for (int v = 0; v < max_nv; ++v) EXPECT_EQ(kernels.gemm[m][v] != nullptr, m < kernels.mr && v < kernels.nv) << set.table->isa;
+        EXPECT_TRUE(kernels.nv >= 1 && kernels.nv <= max_nv && kernels.pixel_nv >= 1 && kernels.pixel_nv <= max_nv);
+        EXPECT_TRUE(kernels.pixel_mr >= 1 && kernels.pixel_mr <= max_mr);
+        for (int v = 0; v < max_nv; ++v) {
+            const int mr = v < kernels.nv - 1 ? max_mr : kernels.mr[v];  // only the widest tile has fewer pixels
+            EXPECT_EQ(kernels.mr[v], v < kernels.nv ? mr : 0);
+            for (int m = 0; m < max_mr; ++m) {
+                EXPECT_EQ(kernels.channel_tile[v][m] != nullptr, v < kernels.nv && m < kernels.mr[v]);
+                EXPECT_EQ(kernels.pixel_tile[v][m] != nullptr, v < kernels.pixel_nv && m < kernels.pixel_mr);
+            }
         }
+        EXPECT_GE(kernels.mr[kernels.nv - 1], 1);
     }
 }
 
 TYPED_TEST(GemmKernels, TimesIdentityIsExact) {
     using T = TypeParam;
     Random random(1);
-    for_each_kernel<T>([&](const KernelTable&, const Kernels<T>& kernels, int m, int v, GuardPages side) {
-        const int n = v * kernels.lanes;
-        Call<T> c(kernels, m, v, n, side);
+    for_each_tile<T>([&](const KernelTable&, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, lane == Lane::pixel ? m : v * kernels.lanes, side);
         for (T& a : c.x) a = random.real<T>();
-        for (int k = 0; k < n; ++k) {
-            for (int j = 0; j < n; ++j) c.w[k * n + j] = k == j ? T(1) : T(0);
+        for (std::int64_t k = 0; k < c.depth; ++k) {
+            for (std::int64_t j = 0; j < c.channels; ++j) c.weight(k, j) = k == j ? T(1) : T(0);
         }
         c.run();
-        EXPECT_TRUE(same(c.acc.data(), c.x.data(), m * n));
+        for (std::int64_t p = 0; p < c.pixels; ++p) {
+            for (std::int64_t j = 0; j < c.channels; ++j) ASSERT_TRUE(same(c.sum(p, j), c.input(p, j)));
+        }
     });
 }
 
 TYPED_TEST(GemmKernels, IdentityTimesIsExact) {
     using T = TypeParam;
     Random random(2);
-    for_each_kernel<T>([&](const KernelTable&, const Kernels<T>& kernels, int m, int v, GuardPages side) {
-        Call<T> c(kernels, m, v, m, side);
+    for_each_tile<T>([&](const KernelTable&, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, lane == Lane::pixel ? v * kernels.lanes : m, side);
         for (T& b : c.w) b = random.real<T>();
-        for (int i = 0; i < m; ++i) {
-            for (int k = 0; k < m; ++k) c.x[i * m + k] = i == k ? T(1) : T(0);
+        for (std::int64_t p = 0; p < c.pixels; ++p) {
+            for (std::int64_t k = 0; k < c.depth; ++k) c.input(p, k) = p == k ? T(1) : T(0);
         }
         c.run();
-        EXPECT_TRUE(same(c.acc.data(), c.w.data(), m * c.width));
+        for (std::int64_t p = 0; p < c.pixels; ++p) {
+            for (std::int64_t j = 0; j < c.channels; ++j) ASSERT_TRUE(same(c.sum(p, j), c.weight(p, j)));
+        }
     });
 }
 
-// k: nothing, the least, pot-minus-1, a power of two (pot), pot-plus-1.
+// k: nothing, the least, pot-minus-1, a power of two (pot), pot-plus-1. Sums that are not accumulated upon hold NaN before.
 constexpr std::int64_t depths[] = {0, 1, 2, 255, 256, 257};
 
 TYPED_TEST(GemmKernels, SmallIntegersAreExact) {
     using T = TypeParam;
     Random random(3);
-    for_each_kernel<T>([&](const KernelTable&, const Kernels<T>& kernels, int m, int v, GuardPages side) {
+    for_each_tile<T>([&](const KernelTable&, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
         for (const std::int64_t k : depths) {
-            Call<T> c(kernels, m, v, k, side);
+            Call<T> c(kernels, lane, m, v, k, side);
             c.fill([&] { return random.small_integer<T>(); });
             c.run();
-            EXPECT_TRUE(same(c.acc.data(), c.expected(false).data(), m * c.width)) << "k = " << k;
-            for (T& a : c.acc) a = T(1000);
+            EXPECT_TRUE(c.right(false)) << "k = " << k;
+            std::fill(c.sums.begin(), c.sums.end(), T(1000));
             c.run(true);
-            EXPECT_TRUE(same(c.acc.data(), c.expected(false, T(1000)).data(), m * c.width)) << "accumulated, k = " << k;
+            EXPECT_TRUE(c.right(false, T(1000))) << "accumulated, k = " << k;
         }
     });
 }
@@ -158,89 +91,115 @@ TYPED_TEST(GemmKernels, SmallIntegersAreExact) {
 TYPED_TEST(GemmKernels, SumInTheOrderOfK) {
     using T = TypeParam;
     Random random(4);
-    for_each_kernel<T>([&](const KernelTable& table, const Kernels<T>& kernels, int m, int v, GuardPages side) {
-        Call<T> c(kernels, m, v, 257, side);
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, 257, side);
         c.fill([&] { return random.real<T>(); });
         c.run();
-        EXPECT_TRUE(same(c.acc.data(), c.expected(fuses(table)).data(), m * c.width));
+        EXPECT_TRUE(c.right(fuses(table)));
     });
 }
 
 TYPED_TEST(GemmKernels, AccumulatingGoesOnWhereTheSumStopped) {
     using T = TypeParam;
     Random random(5);
-    for_each_kernel<T>([&](const KernelTable& table, const Kernels<T>& kernels, int m, int v, GuardPages side) {
-        Call<T> c(kernels, m, v, 129, side);
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, 129, side);
         c.fill([&] { return random.real<T>(); });
-        GemmTile<T> t = c.tile(false);
-        const Segment head{0, 64}, tail{64, 65};
-        t.segments = 1;
-        t.segment = &head;
-        c.run(t);
-        t.segment = &tail;
-        t.w += 64 * c.width;
-        t.accumulate = true;
-        c.run(t);
-        EXPECT_TRUE(same(c.acc.data(), c.expected(fuses(table)).data(), m * c.width));
+        c.segments = {{0, 0, 64}};
+        c.run();
+        c.segments = {{64 * c.unit, 64, 65}};
+        c.run(true);
+        EXPECT_TRUE(c.right(fuses(table)));
     });
 }
 
-// The same numbers as one dense segment, but in pieces (some empty, in any order in memory), k_stride elements apart, between NaN.
+// The same numbers as one dense segment, but in pieces (some empty, in any order in x and in the panel of weights), with steps of k_stride,
+// between NaN.
 TYPED_TEST(GemmKernels, SegmentsAreOneLongSum) {
     using T = TypeParam;
-    constexpr std::int64_t k_stride = 3;
+    constexpr std::int64_t steps = 68;  // of k_stride, and rows of weights
+    constexpr std::int64_t lengths[] = {1, 0, 7, 30, 0, 2};
+    constexpr std::int64_t places[] = {30, 2, 0, 38, 31, 33};  // where in a pixel's x each piece begins, in steps,
+    constexpr std::int64_t rows[] = {66, 0, 50, 9, steps, 3};  // and where in the weights
     Random random(6);
-    for_each_kernel<T>([&](const KernelTable& table, const Kernels<T>& kernels, int m, int v, GuardPages side) {
-        Call<T> c(kernels, m, v, 40, side);
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, 40, side);
         c.fill([&] { return random.real<T>(); });
-        const std::int64_t lengths[] = {1, 0, 7, 30, 0, 2};
-        const std::int64_t places[] = {30, 2, 0, 38, 31, 33};  // in units of k_stride: where in a pixel's row each piece begins
-        const std::int64_t row = 68 * k_stride;
-        Guarded<T> scattered(m * row - (k_stride - 1), side);
-        for (int i = 0; i < m; ++i) {
-            std::int64_t k = 0;
-            for (std::size_t s = 0; s < std::size(lengths); ++s) {
-                for (std::int64_t l = 0; l < lengths[s]; ++l) scattered[i * row + (places[s] + l) * k_stride] = c.x[i * c.depth + k++];
-            }
-            ASSERT_EQ(k, c.depth);
-            c.pixel[i] = i * row;
-        }
+        const std::int64_t k_stride = 3 * c.unit, item = steps * k_stride;
+        Guarded<T> x(c.items * item - 2 * c.unit, side), w(steps * c.channels, side);
         c.segments.clear();
-        for (std::size_t s = 0; s < std::size(lengths); ++s) c.segments.push_back({places[s] * k_stride, lengths[s]});
+        std::int64_t k = 0;
+        for (std::size_t s = 0; s < std::size(lengths); ++s) {
+            c.segments.push_back({places[s] * k_stride, rows[s], lengths[s]});
+            for (std::int64_t l = 0; l < lengths[s]; ++l, ++k) {
+                for (std::int64_t p = 0; p < c.pixels; ++p) x[p / c.unit * item + (places[s] + l) * k_stride + p % c.unit] = c.input(p, k);
+                for (std::int64_t j = 0; j < c.channels; ++j) w[(rows[s] + l) * c.channels + j] = c.weight(k, j);
+            }
+        }
+        ASSERT_EQ(k, c.depth);
+        for (std::int64_t i = 0; i < c.items; ++i) c.at[i] = i * item;
         GemmTile<T> t = c.tile(false);
-        t.x = scattered.data();
+        t.x = x.data();
+        t.w = w.data();
         t.k_stride = k_stride;
         c.run(t);
-        EXPECT_TRUE(same(c.acc.data(), c.expected(fuses(table)).data(), m * c.width));
-        EXPECT_TRUE(scattered.canaries_intact());
+        EXPECT_TRUE(c.right(fuses(table)));
+        EXPECT_TRUE(x.canaries_intact() && w.canaries_intact());
     });
 }
 
-// Pixels in any order, repeated, before and after the base pointer; channels first (k_stride is a row of pixels) and backwards.
+// Items in any order, repeated, before and after the base pointer; channels first (k_stride is a row of pixels) and backwards.
 TYPED_TEST(GemmKernels, PixelsStandAnywhere) {
     using T = TypeParam;
-    constexpr std::int64_t k = 9, pixels = 31;
+    constexpr std::int64_t k = 9, row = 71, base = 33;
     Random random(7);
-    for_each_kernel<T>([&](const KernelTable& table, const Kernels<T>& kernels, int m, int v, GuardPages side) {
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
         for (const bool backwards : {false, true}) {
-            Call<T> c(kernels, m, v, k, side);
-            Guarded<T> image(k * pixels, side);
+            Call<T> c(kernels, lane, m, v, k, side);
             c.fill([&] { return random.real<T>(); });
+            Guarded<T> image(k * row, side);
             for (T& value : image) value = random.real<T>();
-            const std::int64_t base = 15;
-            for (int i = 0; i < m; ++i) {
-                const std::int64_t ends[] = {0, pixels - 1, 17, 17, 3};  // first, last, twice the same, then any
-                const std::int64_t p = i < 5 ? ends[i] : random.integer(0, pixels - 1);
-                c.pixel[i] = p - base;
-                for (std::int64_t j = 0; j < k; ++j) c.x[i * k + j] = image[(backwards ? k - 1 - j : j) * pixels + p];
+            for (std::int64_t i = 0; i < c.items; ++i) {
+                const std::int64_t ends[] = {0, row - c.unit, 17, 17, 3};  // first, last, twice the same, then any
+                const std::int64_t place = i < 5 ? ends[i] : random.integer(0, row - c.unit);
+                c.at[i] = place - base;
+                for (std::int64_t j = 0; j < k; ++j) {
+                    for (std::int64_t l = 0; l < c.unit; ++l)
+                        c.input(i * c.unit + l, j) = image[(backwards ? k - 1 - j : j) * row + place + l];
+                }
             }
             GemmTile<T> t = c.tile(false);
-            t.x = image.data() + base + (backwards ? (k - 1) * pixels : 0);
-            t.k_stride = backwards ? -pixels : pixels;
+            t.x = image.data() + base + (backwards ? (k - 1) * row : 0);
+            t.k_stride = backwards ? -row : row;
             c.run(t);
-            EXPECT_TRUE(same(c.acc.data(), c.expected(fuses(table)).data(), m * c.width));
+            EXPECT_TRUE(c.right(fuses(table)));
             EXPECT_TRUE(image.canaries_intact());
         }
+    });
+}
+
+// Sums in any order, with others between them that must stay: index (pixels) and slot (vectors of pixels).
+TYPED_TEST(GemmKernels, SumsStandAnywhere) {
+    using T = TypeParam;
+    Random random(8);
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, 11, side);
+        c.fill([&] { return random.real<T>(); });
+        const std::int64_t item = c.unit * c.channels, places = 2 * c.items - 1;  // every other one, the last and the first among them
+        Guarded<T> sums(places * item, side);
+        for (std::int64_t i = 0; i < c.items; ++i) c.place[i] = 2 * ((i + c.items / 2) % c.items);
+        GemmTile<T> t = c.tile(false);
+        t.sums = sums.data();
+        c.run(t);
+        EXPECT_TRUE(c.right(sums, fuses(table)));
+        for (std::int64_t i = 0; i < places * item; ++i) {
+            ASSERT_EQ(std::isnan(sums[i]), i / item % 2 == 1) << "the sums of others";
+            if (i / item % 2 == 0) sums[i] = T(3);
+        }
+        t.accumulate = true;
+        c.run(t);
+        EXPECT_TRUE(c.right(sums, fuses(table), T(3)));
+        EXPECT_TRUE(sums.canaries_intact());
     });
 }
 

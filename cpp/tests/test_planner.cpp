@@ -3,12 +3,15 @@
 // the kernel tables, so that every set is planned for, whether this machine has it or not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "algorithms/gemm.hpp"
+#include "algorithms/packed_weights.hpp"
+#include "limits.hpp"
 #include "plan/explain.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
@@ -48,45 +51,78 @@ TEST(Split, CoversEvenly) {
     EXPECT_EQ(ceil_div(INT64_MAX, 2), INT64_MAX / 2 + 1);
 }
 
-void expect_covered_once(const GemmTiling& t, const Problem& p, int nv) {
+// Blocks of the map, one after the other: each is one stretch of pixels that are neighbours in y, and begins where the last one ended.
+void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
+    ASSERT_EQ(t.map[0] * t.map[1] * t.map[2], s.pixels());
+    if (t.flat) {
+        ASSERT_TRUE(s.flat());
+        ASSERT_EQ(t.map[2], s.pixels());
+    }
+    std::int64_t pixels = 0;
+    const auto longest = t.longest_block();
+    for (std::int64_t i = 0; i < t.blocks_of_map(); ++i) {
+        const Box b = t.block(i);
+        ASSERT_EQ((b.begin[0] * t.map[1] + b.begin[1]) * t.map[2] + b.begin[2], pixels) << "block " << i;
+        ASSERT_EQ(b.begin[2] % t.step, 0) << "blocks are whole tiles";
+        for (std::size_t a = 0; a < 3; ++a) {
+            ASSERT_GT(b.length(a), 0);
+            ASSERT_LE(b.end[a], t.map[a]);
+            ASSERT_LE(b.length(a), longest[a]);
+        }
+        ASSERT_TRUE(b.length(1) == 1 || b.length(2) == t.map[2]) << "rows are whole where there are several";
+        ASSERT_TRUE(b.length(0) == 1 || b.length(1) * b.length(2) == t.map[1] * t.map[2]);
+        ASSERT_LE(b.pixels(), t.most_pixels());
+        ASSERT_LE(b.length(0) * b.length(1) * ceil_div(b.length(2), t.lanes), t.most_vectors_of_pixels());
+        pixels += b.pixels();
+    }
+    ASSERT_EQ(pixels, s.pixels());
+    ASSERT_LE(t.most_pixels(),
+              std::max(t.lane == Lane::pixel ? tiling_limits().pixel_lanes_of_block : tiling_limits().pixels_of_block, t.step));
+}
+
+template <class T>
+void expect_covered_once(const GemmTiling& t, const Problem& p, const Kernels<T>& kernels) {
     const ConvShape& s = p.shape;
-    ASSERT_EQ(t.k, s.k());
-    ASSERT_EQ(t.pixels, s.pixels());
-    ASSERT_GE(t.vectors() * t.lanes, s.out_channels);
-    ASSERT_LT((t.vectors() - 1) * t.lanes, s.out_channels);
-    ASSERT_EQ(t.panels.n, t.vectors());
-    ASSERT_LE(t.panels.longest(), nv);
+    ASSERT_EQ(t.k, order_k(s, tiling_limits().taps_of_block, tiling_limits().k_of_block));
+    ASSERT_EQ(t.k_length, s.k());
+    ASSERT_EQ(t.lanes, kernels.lanes);
+    const bool pixel = t.lane == Lane::pixel;
+    ASSERT_TRUE(pixel || t.lane == Lane::channel);
+    ASSERT_TRUE(p.lane == Lane::automatic || p.lane == t.lane);
+    ASSERT_EQ(t.unit, pixel ? 1 : kernels.lanes);
+    ASSERT_TRUE((pixel ? kernels.pixel_tile : kernels.channel_tile)[t.nv - 1][t.mr - 1]) << t.nv << " vectors, " << t.mr << " rows";
+    ASSERT_EQ(t.panels.n, ceil_div(s.out_channels, t.unit));
+    ASSERT_LE(t.panels.longest(), pixel ? t.mr : t.nv) << "a panel is as wide as a register tile";
+    ASSERT_EQ(t.packed_elements_of_group(), t.panels.n * t.unit * s.k());
     ASSERT_EQ(t.chunks.n, t.panels.parts);
-    std::int64_t vectors = 0, panels = 0;
+    std::int64_t units = 0, panels = 0;
     for (std::int64_t c = 0; c < t.chunks.parts; ++c) {
         ASSERT_EQ(t.chunks.begin(c), panels);
         ASSERT_GE(t.chunks.length(c), 1);
         std::int64_t in_chunk = 0;
         for (; panels < t.chunks.begin(c) + t.chunks.length(c); ++panels) {
-            ASSERT_EQ(t.panels.begin(panels), vectors);
+            ASSERT_EQ(t.panels.begin(panels), units);
             ASSERT_GE(t.panels.length(panels), 1);
-            vectors += t.panels.length(panels);
+            units += t.panels.length(panels);
             in_chunk += t.panels.length(panels);
         }
-        ASSERT_LE(in_chunk, t.most_vectors_of_chunk());
+        ASSERT_LE(in_chunk * t.unit, t.most_channels_of_chunk());
     }
-    ASSERT_EQ(vectors, t.vectors());
-    std::int64_t pixels = 0;
-    for (std::int64_t b = 0; b < t.pixel_blocks.parts; ++b) {
-        ASSERT_EQ(t.block_begin(b), pixels);
-        ASSERT_GT(t.block_end(b), pixels);
-        ASSERT_LE(t.block_end(b) - pixels, t.most_pixels());
-        pixels = t.block_end(b);
-    }
-    ASSERT_EQ(pixels, s.pixels());
-    std::int64_t k = 0;
-    for (std::int64_t b = 0; b < t.k_blocks.parts; ++b) {
-        ASSERT_EQ(t.k_blocks.begin(b), k);
-        k += t.k_blocks.length(b);
-    }
-    ASSERT_EQ(k, s.k());
-    ASSERT_EQ(t.tasks, s.batch * s.groups * t.chunks.parts * t.pixel_blocks.parts);
+    ASSERT_EQ(units, t.panels.n);
+    expect_map_covered_once(t, s);
+    ASSERT_EQ(t.tasks, s.batch * s.groups * t.chunks.parts * t.blocks_of_map());
 }
+
+void expect_covered_once(const Problem& p) {
+    const GemmTiling t = tile_gemm(p);
+    if (p.dtype == DType::f32) {
+        expect_covered_once(t, p, p.kernels->f32);
+    } else {
+        expect_covered_once(t, p, p.kernels->f64);
+    }
+}
+
+constexpr Lane all_lanes[] = {Lane::automatic, Lane::channel, Lane::pixel};
 
 // Map sizes: the maps of classification networks, pot-minus-1, powers of two (pot), pot-plus-1, a line, a single pixel.
 constexpr std::int64_t maps[][2] = {{7, 7},  {13, 13}, {14, 14}, {56, 56}, {1, 1},   {1, 2},   {31, 1},   {32, 1},
@@ -96,7 +132,6 @@ constexpr std::int64_t channels[] = {0, 1, 3, 24, 37, 64, 65, 96, 144, 255, 256,
 TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
     int shapes = 0;
     for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
-        const int nv = dtype == DType::f32 ? table.f32.nv : table.f64.nv;
         for (const auto& map : maps) {
             for (const std::int64_t in : channels) {
                 for (const std::int64_t out : channels) {
@@ -106,8 +141,9 @@ TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
                         r.dtype = dtype;
                         r.batch = 1 + in % 2;
                         SCOPED_TRACE(text_of(r));
-                        const Problem p = problem_of(r, table);
-                        expect_covered_once(tile_gemm(p), p, nv);
+                        Problem p = problem_of(r, table);
+                        p.lane = all_lanes[shapes % 3];
+                        expect_covered_once(p);
                         if (::testing::Test::HasFatalFailure()) return;
                         ++shapes;
                     }
@@ -116,6 +152,62 @@ TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
         }
     });
     EXPECT_GE(shapes, 4000);
+}
+
+// The same where everything is cut small: one to three axes, groups, blocks within rows, rows, and slices.
+TEST(GemmTiling, CoversEverythingOnceWhereAllIsCutSmall) {
+    Random random(1);
+    int within_rows = 0, rows = 0, slices = 0, chunks = 0;
+    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        for (int round = 0; round < 1000; ++round) {
+            const LimitsScope scope(small_limits(random));
+            ConvRequest r = anything_small(random, 50);
+            r.dtype = dtype;
+            SCOPED_TRACE(text_of(r));
+            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            p.lane = all_lanes[random.integer(0, round % 2 ? 1 : 2)];
+            expect_covered_once(p);
+            if (::testing::Test::HasFatalFailure()) return;
+            const GemmTiling t = tile_gemm(p);
+            within_rows += t.blocks[2].parts > 1;
+            rows += t.blocks[1].parts > 1 && t.longest_block()[1] > 1;
+            slices += t.blocks[0].parts > 1 && t.longest_block()[0] > 1;
+            chunks += t.chunks.parts > 1 && t.chunks.longest() > 1;
+        }
+    });
+    for (const int times : {within_rows, rows, slices, chunks}) EXPECT_GT(times, 50);
+}
+
+// The lane is chosen from the problem alone: the same again, for any batch, and never a pixel where pixels are not neighbours.
+TEST(GemmTiling, LanesAreAPureChoice) {
+    int pixel = 0, channel = 0;
+    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        for (const auto& map : maps) {
+            for (const std::int64_t in : {1, 3, 16, 64, 512}) {
+                for (const std::int64_t out : {1, 3, 16, 64, 512}) {
+                    for (const std::int64_t kernel : {1, 3, 7}) {
+                        ConvRequest r = image(map[0], map[1], in, out, kernel);
+                        r.dtype = dtype;
+                        Problem p = problem_of(r, table);
+                        const Lane lane = tile_gemm(p).lane;
+                        ++(lane == Lane::pixel ? pixel : channel);
+                        ASSERT_EQ(lane == Lane::pixel, gemm_cycles(p, Lane::pixel) < gemm_cycles(p, Lane::channel)) << text_of(r);
+                        for (p.shape.batch = 0; p.shape.batch < 20; p.shape.batch += 3) ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
+                        p.free_batch = true;
+                        ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
+                        ASSERT_EQ(tile_gemm_for_many_images(p).lane, lane) << text_of(r);
+                        p.layout = Layout::channels_last;
+                        ASSERT_EQ(tile_gemm(p).lane, Lane::channel) << text_of(r);
+                    }
+                }
+            }
+        }
+        const Problem first = problem_of(image(224, 224, 3, 8, 3), table), deep = problem_of(image(14, 14, 256, 256, 3), table);
+        EXPECT_EQ(tile_gemm(first).lane, Lane::pixel) << "few channels and long rows";
+        EXPECT_EQ(tile_gemm(deep).lane, Lane::channel);
+    });
+    EXPECT_GT(pixel, 100);
+    EXPECT_GT(channel, 100);
 }
 
 TEST(GemmTiling, KnowsNoThreads) {
@@ -128,23 +220,95 @@ TEST(GemmTiling, KnowsNoThreads) {
     EXPECT_EQ(worthwhile_threads(problem_of(image(8, 8, 1, 1), *kernel_sets().front().table), 64), 1);
 }
 
+constexpr std::int64_t workspace_of_a_thread = 6'000'000;  // the promise
+
+void expect_bounded_workspace(const Problem& problem, const std::string& text) {
+    Problem p = problem;
+    for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
+        p.layout = layout;
+        for (const Lane lane : all_lanes) {
+            if (lane == Lane::pixel && layout == Layout::channels_last) continue;
+            p.lane = lane;
+            for (const int threads : {1, 2, 64})
+                EXPECT_LE(gemm_workspace_bytes(p, threads), workspace_of_a_thread * threads)
+                    << text << (layout == Layout::channels_last ? ", channels last" : ", channels first") << ", lane "
+                    << static_cast<int>(lane) << ", " << threads << " thread(s)";
+        }
+    }
+}
+
 TEST(GemmTiling, WorkspaceIsBounded) {
     for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
-        for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
-            for (const std::int64_t side : {1, 7, 113, 1024, 8192}) {
-                for (const std::int64_t in : {1, 3, 64, 4096}) {
-                    for (const std::int64_t out : {1, 3, 100, 4096, 65536}) {
-                        for (const std::int64_t kernel : {1, 3, 31}) {
-                            if (out > 4096 && kernel > 3) continue;  // more than 2^63 operations
-                            ConvRequest r = image(side, side, in, out, kernel);
-                            r.dtype = dtype;
-                            const Problem p = problem_of(r, table, layout);
-                            for (const int threads : {1, 2, 64})
-                                ASSERT_LE(gemm_workspace_bytes(p, threads), 6'000'000 * threads) << text_of(r);
+        for (const std::int64_t side : {1, 7, 113, 1024, 8192}) {
+            for (const std::int64_t in : {1, 3, 64, 4096}) {
+                for (const std::int64_t out : {1, 3, 100, 4096, 65536}) {
+                    for (const std::int64_t kernel : {1, 3, 31}) {
+                        if (out > 4096 && kernel > 3) continue;  // more than 2^63 operations
+                        ConvRequest r = image(side, side, in, out, kernel);
+                        r.dtype = dtype;
+                        expect_bounded_workspace(problem_of(r, table), text_of(r));
+                    }
+                }
+            }
+        }
+    });
+}
+
+// Long filters, distant taps, long strides, columns, volumes.
+TEST(GemmTiling, WorkspaceOfExtremeShapesIsBounded) {
+    std::vector<ConvRequest> requests;
+    for (const std::int64_t in : {1, 5, 640, 10'000}) {
+        for (const std::int64_t out : {1, 7, 256, 3000}) {
+            const auto add = [&](ConvRequest r) {
+                r.channels = r.w_in = in;
+                r.w_out = out;
+                r.dtype = DType::f64;
+                try {
+                    validate(r);
+                } catch (const std::invalid_argument&) {  // more than 2^63 operations
+                    return;
+                }
+                requests.push_back(r);
+            };
+            for (const std::int64_t dilation : {1, 2, 1000}) add(line(200'000'000, 100'000, 1, dilation, 50, 50));
+            for (const std::int64_t stride : {2, 7, 1000}) add(line(10'000'000, 5, stride, 1, 2, 2));
+            add(line(10'000'000, 1000, 16, 3, 7, 0));
+            add(line(10'000'000, 25, 16, 16, 7, 0));
+            for (const std::int64_t stride : {1, 2, 50}) {
+                for (const std::int64_t kernel : {1, 3, 32, 45}) {
+                    for (const std::int64_t dilation : {1, 3, 1000}) {
+                        ConvRequest plane = image(8192, 8192, 1, 1, kernel), column = image(100'000, 1, 1, 1, kernel),
+                                    row = image(1, 100'000, 1, 1, kernel), narrow = image(5000, 9, 1, 1, kernel);
+                        for (ConvRequest* r : {&plane, &column, &row, &narrow}) {
+                            r->stride = {stride, stride};
+                            r->dilation = {dilation, dilation};
+                            add(*r);
                         }
                     }
                 }
             }
+            for (const std::int64_t side : {5, 6, 100}) {
+                for (const std::int64_t kernel : {2, 10, 11}) {
+                    for (const std::int64_t dilation : {1, 4, 100}) {
+                        ConvRequest volume;
+                        volume.rank = 3;
+                        volume.input = {side, side, side};
+                        volume.kernel = {kernel, kernel, kernel};
+                        volume.stride = {1, 1, 1};
+                        volume.dilation = {dilation, dilation, dilation};
+                        volume.padding.kind = PaddingKind::same;
+                        add(volume);
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_GT(requests.size(), 2000U);
+    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        for (ConvRequest r : requests) {
+            r.dtype = dtype;
+            expect_bounded_workspace(problem_of(r, table), text_of(r));
+            if (::testing::Test::HasFailure()) return;
         }
     });
 }
@@ -156,7 +320,7 @@ TEST(GemmTiling, FreeBatchBoundsEveryBatch) {
             for (const std::int64_t out : {3, 64, 257, 2048}) {
                 ConvRequest r = image(map[0], map[1], 37, out, 3);
                 r.dtype = dtype;
-                Problem p = problem_of(r, table);
+                Problem p = problem_of(r, table, out % 2 ? Layout::channels_last : Layout::channels_first);
                 p.free_batch = true;
                 const std::int64_t most = gemm_workspace_bytes(p, 2);
                 p.free_batch = false;
@@ -183,6 +347,49 @@ TEST(GemmTiling, ExtremeSizesDoNotOverflow) {
         EXPECT_EQ(decide(p, "auto", Packing::every_call).algorithm, Algorithm::gemm);
         EXPECT_GE(gemm_workspace_bytes(p, 1024), 0);
     }
+}
+
+// Weights are packed for channels and kernel, not for a map: with its lane given, a plan of any other map has the same format.
+TEST(PackedFormat, IsTheSameForEveryMap) {
+    Random random(2);
+    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        for (int round = 0; round < 300; ++round) {
+            ConvRequest r = anything_small(random, 300);
+            r.dtype = dtype;
+            SCOPED_TRACE(text_of(r));
+            Problem p = problem_of(r, table);
+            const PackedFormat format = format_of(p, Algorithm::gemm);
+            EXPECT_EQ(format.lane, tile_gemm(p).lane);
+            EXPECT_EQ(format.panels, tile_gemm(p).panels);
+            EXPECT_EQ(format.unit, tile_gemm(p).unit);
+            p.lane = format.lane;
+            const Problem before = p;
+            p.shape.batch = random.integer(0, 50);
+            for (Axis& a : p.shape.axis) {
+                a.input = random.integer(1, 500);
+                a.output = random.integer(1, 500);
+                a.stride = random.integer(1, 3);
+                a.pad_before = random.integer(0, 1);
+            }
+            ASSERT_EQ(format_of(p, Algorithm::gemm), format);
+            ASSERT_EQ(format_of(p, Algorithm::naive), format_of(before, Algorithm::naive));
+            ASSERT_NE(format_of(p, Algorithm::naive), format);
+            p.lane = format.lane == Lane::pixel ? Lane::channel : Lane::pixel;
+            ASSERT_NE(format_of(p, Algorithm::gemm), format) << "the other lane";
+            p = before;
+            ++p.shape.out_channels;
+            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            p = before;
+            ++p.shape.groups;
+            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            p = before;
+            ++p.shape.in_channels;
+            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            p = before;
+            ++p.shape.axis[2].kernel;
+            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+        }
+    });
 }
 
 TEST(Planner, Decides) {
@@ -225,17 +432,23 @@ TEST(Planner, ExplainsItself) {
     for_each_table_and_dtype([&](const KernelTable& table, DType) {
         const Problem p = problem_of(r, table, Layout::channels_last);
         const std::string text = explain(p, decide(p, "auto", Packing::once), {3, 123456, 78910});
-        const std::string mr = std::to_string(table.f64.mr);
+        const GemmTiling t = tile_gemm(p);
+        const std::string tile = std::to_string(t.mr) + " pixels x " + std::to_string(t.nv * t.lanes) + " channels, lane = channel";
         for (const std::string& part :
              {std::string("float64"), std::string("channels last"), std::string("24 -> 37 channels"), std::string("padding_mode reflect"),
               std::string("height  14 -> 14, kernel 3, stride 1, dilation 1, padding (1, 1)"), std::string("width   15 -> 15"),
               std::string("gemm (asked for: auto)"), std::string("naive"), std::string("only by name"), std::string(table.isa),
-              std::string(table.description), mr + " pixels x", std::string("workspace 123456 bytes for at most 3 thread(s)"),
+              std::string(table.description), tile, std::string("workspace 123456 bytes for at most 3 thread(s)"),
               std::string("packed weights 78910 bytes"), std::string("task(s)"), std::to_string(2 * p.shape.macs()),
               std::string("|y - exact| <=")}) {
             EXPECT_NE(text.find(part), std::string::npos) << "\"" << part << "\" is missing in\n" << text;
         }
         EXPECT_EQ(text.find("depth"), std::string::npos);
+        Problem pixel = problem_of(image(32, 32, 3, 8), table);
+        pixel.lane = Lane::pixel;
+        const GemmTiling u = tile_gemm(pixel);
+        const std::string other = std::to_string(u.nv * u.lanes) + " pixels x " + std::to_string(u.mr) + " channels, lane = pixel";
+        EXPECT_NE(explain(pixel, decide(pixel, "auto", Packing::once), {1, 0, 0}).find(other), std::string::npos) << other;
         EXPECT_NE(explain(p, decide(p, "naive", Packing::once), {1, 0, 0}).find("naive (asked for: naive)"), std::string::npos);
     });
 }

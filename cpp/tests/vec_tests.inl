@@ -157,6 +157,8 @@ void transposition(const VecContext& c) {
     for (int r = 0; r < Vec::lanes; ++r) rows[r] = each<Vec>([r](int i) { return 100 * r + i; }).vector();
     Vec::transpose(rows);
     for (int r = 0; r < Vec::lanes; ++r) expect<Vec>(c, "transpose", rows[r], [r](int i) { return 100 * i + r; });
+    const auto low = each<Vec>([](int i) { return i; }).vector(), high = each<Vec>([](int i) { return Vec::lanes + i; }).vector();
+    expect<Vec>(c, "even", Vec::even(low, high), [](int i) { return 2 * i; });
 }
 
 void conversion(const VecContext& c) {
