@@ -102,8 +102,9 @@ Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights, in
     const std::int64_t channels = problem_.shape.groups * problem_.shape.out_channels;
     Parameters parameters;
     parameters.format = format_of(problem_, algorithm);
-    parameters.weights = std::make_shared<const Buffer>(pack_weights(problem_, algorithm, weights.w, threads));
-    parameters.finite = all_finite<T>(*parameters.weights);
+    PackedWeights packed = pack_weights(problem_, algorithm, weights.w, threads);
+    parameters.weights = std::make_shared<const Buffer>(std::move(packed.data));
+    parameters.finite = packed.finite;
     if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
     return parameters;
 }

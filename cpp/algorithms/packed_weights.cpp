@@ -2,7 +2,8 @@
 #include "algorithms/packed_weights.hpp"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -56,26 +57,31 @@ class GemmPacking {
     std::int64_t elements() const { return s_.groups * t_.packed_elements_of_group(); }
     std::int64_t panels() const { return s_.groups * t_.panels.parts; }
 
-    void pack(std::int64_t index, T* packed) const {
+    // Returns whether all values are finite.
+    bool pack(std::int64_t index, T* packed) const {
         const std::int64_t group = index / t_.panels.parts, panel = index % t_.panels.parts;
         const std::int64_t first = t_.panels.begin(panel) * t_.unit, width = t_.panels.length(panel) * t_.unit;
         const std::int64_t real = std::min(width, s_.out_channels - first);
         const T* from = w_.data + (group * s_.out_channels + first) * w_.batch;
         T* to = packed + group * t_.packed_elements_of_group() + first * t_.k_length;
+        bool finite = true;
         if (contiguous_) {
-            for (std::int64_t r = 0; r < width; r += t_.lanes) {
-                const std::int64_t left = width - r;
-                const PackedRows<T> rows{from + r * w_.batch,
-                                         w_.batch,
-                                         std::max<std::int64_t>(0, std::min<std::int64_t>(real - r, t_.lanes)),
-                                         std::min<std::int64_t>(left, t_.lanes),
-                                         s_.k(),
-                                         place_.data(),
-                                         to + r,
-                                         width};
-                kernels_.pack_vectors(rows);
+            constexpr std::int64_t few = 128;  // columns at a time, so that their rows of the panel stay in cache until they are whole
+            for (std::int64_t k = 0; k < s_.k(); k += few) {
+                for (std::int64_t r = 0; r < width; r += t_.lanes) {
+                    PackedRows<T> rows{};
+                    rows.from = from + r * w_.batch + k;
+                    rows.from_stride = w_.batch;
+                    rows.rows = std::clamp<std::int64_t>(real - r, 0, t_.lanes);
+                    rows.width = std::min<std::int64_t>(width - r, t_.lanes);
+                    rows.columns = std::min(few, s_.k() - k);
+                    rows.place = place_.data() + k;
+                    rows.to = to + r;
+                    rows.to_stride = width;
+                    finite = kernels_.pack_vectors(rows) && finite;
+                }
             }
-            return;
+            return finite;
         }
         for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
             const KBlock k = t_.k.block(b);
@@ -83,11 +89,15 @@ class GemmPacking {
                 T* row = to + (k.begin + place) * width;
                 for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, row += width) {
                     const T* value = from + offset + c * w_.channel;
-                    for (std::int64_t o = 0; o < real; ++o) row[o] = value[o * w_.batch];
+                    for (std::int64_t o = 0; o < real; ++o) {
+                        row[o] = value[o * w_.batch];
+                        finite = finite && std::isfinite(row[o]);
+                    }
                     std::fill(row + real, row + width, T(0));
                 }
             });
         }
+        return finite;
     }
 
   private:
@@ -106,13 +116,16 @@ class GemmPacking {
 constexpr std::int64_t elements_worth_threads = 100'000;
 
 template <class T>
-Buffer pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
+PackedWeights pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
     const GemmPacking<T> packing(p, w);
-    Buffer packed = allocate<T>(packing.elements());
-    if (packed.bytes() == 0) return packed;
-    T* to = packed.as<T>();
-    parallel_for(packing.panels(), packing.elements() < elements_worth_threads ? 1 : threads,
-                 [&](std::int64_t panel, int) { packing.pack(panel, to); });
+    PackedWeights packed{allocate<T>(packing.elements()), true};
+    if (packed.data.bytes() == 0) return packed;
+    T* to = packed.data.as<T>();
+    std::atomic<bool> finite{true};
+    parallel_for(packing.panels(), packing.elements() < elements_worth_threads ? 1 : threads, [&](std::int64_t panel, int) {
+        if (!packing.pack(panel, to)) finite = false;
+    });
+    packed.finite = finite;
     return packed;
 }
 
@@ -152,34 +165,13 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
 }
 
 template <class T>
-Buffer pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
+PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
     switch (algorithm) {
         case Algorithm::gemm: return pack_gemm(p, w, threads);
-        case Algorithm::naive: return pack_naive(p, w);
+        case Algorithm::naive: return {pack_naive(p, w), false};  // which takes every tap
     }
     throw std::logic_error("no packing for this algorithm");
 }
-
-template <class T>
-bool all_finite(const Buffer& packed) {
-    // A sum of v - v is 0, or NaN: eight chains, which the compiler keeps in vectors.
-    constexpr std::size_t chains = 8;
-    const T* v = packed.as<const T>();
-    const std::size_t n = packed.bytes() / sizeof(T);
-    std::array<T, chains> sums{};
-    std::size_t i = 0;
-    for (; i + chains <= n; i += chains) {
-        for (std::size_t j = 0; j < chains; ++j) sums[j] += v[i + j] - v[i + j];
-    }
-    for (; i < n; ++i) sums[0] += v[i] - v[i];
-    for (const T sum : sums) {
-        if (sum != 0) return false;
-    }
-    return true;
-}
-
-template bool all_finite<float>(const Buffer&);
-template bool all_finite<double>(const Buffer&);
 
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
@@ -190,7 +182,7 @@ Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
 
 template Buffer pack_bias(std::int64_t, const float*, std::int64_t);
 template Buffer pack_bias(std::int64_t, const double*, std::int64_t);
-template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const float>&, int);
-template Buffer pack_weights(const Problem&, Algorithm, const TensorView<const double>&, int);
+template PackedWeights pack_weights(const Problem&, Algorithm, const TensorView<const float>&, int);
+template PackedWeights pack_weights(const Problem&, Algorithm, const TensorView<const double>&, int);
 
 }  // namespace npconv

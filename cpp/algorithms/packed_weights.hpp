@@ -29,12 +29,12 @@ PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 //   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
 //          stored
 //   naive: [group * out][tap][channel]
+struct PackedWeights {
+    Buffer data;
+    bool finite;  // are all weights? If not, the zeros of a border count: infinity times zero is NaN
+};
 template <class T>
-Buffer pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);
-
-// Are all weights finite? If not, the zeros of a border count: infinity times zero is NaN.
-template <class T>
-bool all_finite(const Buffer& packed);
+PackedWeights pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);
 
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride);

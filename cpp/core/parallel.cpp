@@ -40,6 +40,13 @@ void with_threads(int count, const F& f) {
     for (std::thread& t : threads) t.join();
 }
 
+// Neighbouring tasks belong to the same thread, call after call: what it has read and written is in its own cache. Who has done his share
+// takes from the others'.
+struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+};
+
 // Can the system spare a team of so many threads? Tried with threads of our own, and with the address space that those of a runtime take
 // beyond a stack: about 8 MB each in libgomp, 24 MB in libomp, for arenas of malloc and tables (measured with teams of 64).
 bool affordable(int wanted) {
@@ -84,29 +91,34 @@ namespace detail {
 void run_parallel(std::int64_t tasks, int threads, Function body, const void* context) {
     std::fenv_t callers{};
     std::fegetenv(&callers);
-    std::atomic<std::int64_t> next{0};
-    std::atomic<int> slots{0};
-    const auto work = [&] {
+    const auto workers = static_cast<int>(std::min<std::int64_t>(threads, tasks));
+    std::vector<Share> shares(static_cast<std::size_t>(workers));
+    for (int i = 0; i < workers; ++i) {
+        shares[static_cast<std::size_t>(i)].next = tasks / workers * i + std::min<std::int64_t>(i, tasks % workers);
+        shares[static_cast<std::size_t>(i)].end = tasks / workers * (i + 1) + std::min<std::int64_t>(i + 1, tasks % workers);
+    }
+    const auto work = [&](int worker) {
+        if (worker >= workers) return;
         std::fenv_t own{};
         std::fegetenv(&own);
         std::fesetenv(&callers);
-        int slot = -1;
-        for (std::int64_t task = next++; task < tasks; task = next++) {
-            if (slot < 0) slot = slots++;
-            body(context, task, slot);
+        for (int i = 0; i < workers; ++i) {
+            Share& share = shares[static_cast<std::size_t>((worker + i) % workers)];
+            for (std::int64_t task = share.next++; task < share.end; task = share.next++) body(context, task, worker);
         }
         std::fesetenv(&own);
     };
     thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
     if (forked || (threads > team && !affordable(threads))) {
-        with_threads(static_cast<int>(std::min<std::int64_t>(threads, tasks)) - 1, work);
+        std::atomic<int> arrived{0};
+        with_threads(workers - 1, [&] { work(arrived++); });
         return;
     }
     // Always the whole team, also where there are fewer tasks: a runtime that shrinks a team ends its threads, and the next call starts
     // them anew.
     team = threads;
 #pragma omp parallel num_threads(threads)
-    work();
+    work(omp_get_thread_num());
 }
 
 }  // namespace detail

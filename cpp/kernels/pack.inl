@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packing of weights: a few rows (output channels) of values that are contiguous in memory become columns of a panel, by transposing blocks
-// in registers.
+// in registers. Returns whether all values are finite: v - v is 0, or NaN.
 template <class Vec>
-void pack_vectors(const PackedRows<typename Vec::T>& p) {
+bool pack_vectors(const PackedRows<typename Vec::T>& p) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
+    V excess = Vec::zero();
     for (std::int64_t k = 0; k < p.columns; k += L) {
         const int columns = p.columns - k < L ? static_cast<int>(p.columns - k) : L;
         V block[L];
@@ -13,6 +14,7 @@ void pack_vectors(const PackedRows<typename Vec::T>& p) {
             const T* row = p.from + r * p.from_stride + k;
             block[r] = r >= p.rows ? Vec::zero() : columns == L ? Vec::load(row) : Vec::load_n(row, columns);
         }
+        for (const V& row : block) excess = Vec::add(excess, Vec::sub(row, row));
         Vec::transpose(block);  // now block[i] holds column k + i of all rows
         for (int i = 0; i < columns; ++i) {
             T* to = p.to + p.place[k + i] * p.to_stride;
@@ -23,4 +25,9 @@ void pack_vectors(const PackedRows<typename Vec::T>& p) {
             }
         }
     }
+    T sums[L];
+    Vec::store(sums, excess);
+    bool finite = true;
+    for (const T sum : sums) finite = finite && sum == 0;
+    return finite;
 }

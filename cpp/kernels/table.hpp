@@ -83,7 +83,7 @@ struct Kernels {
     void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);  // [vectors - 1][pixels - 1]
     void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);    // [vectors - 1][channels - 1]
     void (*transpose_sums)(const TransposedSums<T>&);
-    void (*pack_vectors)(const PackedRows<T>&);
+    bool (*pack_vectors)(const PackedRows<T>&);                                   // are all values finite?
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
 };
 
