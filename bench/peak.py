@@ -41,9 +41,13 @@ class Peak:
             self.run()
 
     def run(self) -> None:
-        start = time.perf_counter()
-        flops = self._loop(12_000)
-        self._seen.append(flops / (time.perf_counter() - start) * 1e-9)
+        """Look once more: the best of four short loops, because the first wakes a core that has just been idle."""
+        rates = []
+        for _ in range(4):
+            start = time.perf_counter()
+            flops = self._loop(12_000)
+            rates.append(flops / (time.perf_counter() - start) * 1e-9)
+        self._seen.append(max(rates))
 
     @property
     def gflops(self) -> float:

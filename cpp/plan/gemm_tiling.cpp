@@ -103,7 +103,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
     t.tasks = blocks * t.chunks.parts;
     const std::int64_t weights_of_chunk = t.most_channels_of_chunk() * t.k.longest() * static_cast<std::int64_t>(sizeof(T));
-    t.panels_inside = t.lane == Lane::pixel || weights_of_chunk <= first_level_weights;
+    t.panels_inside = t.lane == Lane::channel && weights_of_chunk <= first_level_weights;
     return t;
 }
 

@@ -10,8 +10,8 @@
 //
 // With a lane an output channel, a register tile is mr pixels x nv vectors of channels: any pixels, so that no shape of map wastes work,
 // but channels fill whole vectors, and channels first the sums are transposed on their way out. With a lane a pixel it is mr channels x nv
-// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. There, and where the weights of a chunk
-// are few, LOOP 4 runs outside LOOP 3.
+// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. With lane = channel,
+// where the weights of a chunk fit L1, LOOP 4 runs outside LOOP 3, and the output is written row by row.
 #pragma once
 #include <cstdint>
 
@@ -31,11 +31,12 @@ struct GemmTiling {
     bool flat = false;                // pixels are cut as one row
     std::array<std::int64_t, 3> map;  // pixels of the output, as they are cut
     std::int64_t step = 1;            // pixels that the cuts of the last axis count in
-    bool panels_inside = false;       // LOOP 4 runs outside LOOP 3
+    bool panels_inside = false;       // lane = channel: LOOP 4 runs outside LOOP 3
     EvenSplit panels;                 // units of output channels of a group -> panels
     EvenSplit chunks;                 // panels -> chunks
     std::array<EvenSplit, 3> blocks;  // map -> blocks
     KOrder k;
+    std::int64_t k_length = 0;  // of the whole sum
     std::int64_t tasks = 0;
 
     std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks[2].parts; }
@@ -46,7 +47,6 @@ struct GemmTiling {
     std::int64_t most_vectors_of_pixels() const;  // lane = pixel: vectors end with their row
     std::int64_t most_channels_of_chunk() const { return chunks.longest() * panels.longest() * unit; }
     std::int64_t packed_elements_of_group() const { return panels.n * unit * k_length; }
-    std::int64_t k_length = 0;
 };
 
 GemmTiling tile_gemm(const Problem& problem);
