@@ -41,7 +41,7 @@ class Peak:
             self.run()
 
     def run(self) -> None:
-        """Look once more: the best of four short loops, because the first wakes a core that has just been idle."""
+        """Look once more: the best of four short loops, because the first wakes an idle core."""
         rates = []
         for _ in range(4):
             start = time.perf_counter()

@@ -418,3 +418,19 @@ def test_small_tiles_cut_small_problems_as_large_ones_are(isa: str) -> None:
         assert two.workspace_bytes == 2 * one.workspace_bytes
         assert "k 54 in 9 block(s)" in one.explain()
         assert (two(np.ones((1, 6, 9, 9), np.float32)) == 54).all()
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+@pytest.mark.parametrize("size", [(3, 3), (8, 8), (20, 15)])
+def test_of_no_channels_the_bias_is_left(size: tuple[int, int], dtype: str, isa: str) -> None:
+    """NumPy gives an array without elements strides of zero."""
+    w, bias = np.zeros((5, 0, 1, 1), dtype), np.arange(5).astype(dtype)
+    for guard in (0, 1, 2):
+        npconv._core._set_guard_pages(guard)
+        try:
+            first = npconv.conv2d(np.zeros((2, 0, *size), dtype), w, bias)
+            last = npconv.conv2d(np.zeros((2, *size, 0), dtype), w, bias, layout="channels_last")
+        finally:
+            npconv._core._set_guard_pages(0)
+        np.testing.assert_array_equal(first, np.broadcast_to(bias[:, None, None], (2, 5, *size)))
+        np.testing.assert_array_equal(last, np.broadcast_to(bias, (2, *size, 5)))

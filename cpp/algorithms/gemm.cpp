@@ -239,7 +239,7 @@ class GemmRun {
                 item += items;
             }
         }
-        if (t_.flat && in_place && flat_x_ == 0) {  // pixels of a map that is dense in y, but not in x
+        if (t_.flat && in_place && flat_x_ == 0 && t_.k_length > 0) {  // pixels of a map that is dense in y, but not in x
             for (std::int64_t i = 0; i < box.pixels(); ++i) {
                 const auto o = s_.coordinates(box.begin[2] + i);
                 offsets[i] = o[0] * io_.x.spatial[0] + o[1] * io_.x.spatial[1] + o[2] * io_.x.spatial[2];

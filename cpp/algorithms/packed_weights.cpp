@@ -2,10 +2,10 @@
 #include "algorithms/packed_weights.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <stdexcept>
-#include <vector>
 
 #include "core/parallel.hpp"
 #include "kernels/registry.hpp"
@@ -40,18 +40,6 @@ class GemmPacking {
         const auto& axis = s_.axis;
         contiguous_ = t_.k.most_taps() == s_.taps() && unit_step(2, 1) && unit_step(1, axis[2].kernel) &&
                       unit_step(0, axis[1].kernel * axis[2].kernel) && (s_.in_channels == 1 || w.channel == s_.taps());
-        if (!contiguous_ || elements() == 0) return;
-        place_.resize(static_cast<std::size_t>(s_.k()));
-        const std::int64_t taps = s_.taps();
-        for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
-            const KBlock k = t_.k.block(b);
-            for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
-                for (std::int64_t tap = 0; tap < taps; ++tap) {
-                    place_[static_cast<std::size_t>(c * taps + tap)] =
-                        k.begin + (p.flip ? taps - 1 - tap : tap) * k.channels() + c - k.channel_begin;
-                }
-            }
-        }
     }
 
     std::int64_t elements() const { return s_.groups * t_.packed_elements_of_group(); }
@@ -67,7 +55,10 @@ class GemmPacking {
         bool finite = true;
         if (contiguous_) {
             constexpr std::int64_t few = 128;  // columns at a time, so that their rows of the panel stay in cache until they are whole
+            std::array<std::int64_t, few> place{};
+            Cursor cursor{t_.k.block(0)};
             for (std::int64_t k = 0; k < s_.k(); k += few) {
+                for (std::int64_t i = 0; i < std::min(few, s_.k() - k); ++i) place[static_cast<std::size_t>(i)] = next_place(cursor);
                 for (std::int64_t r = 0; r < width; r += t_.lanes) {
                     PackedRows<T> rows{};
                     rows.from = from + r * w_.batch + k;
@@ -75,7 +66,7 @@ class GemmPacking {
                     rows.rows = std::clamp<std::int64_t>(real - r, 0, t_.lanes);
                     rows.width = std::min<std::int64_t>(width - r, t_.lanes);
                     rows.columns = std::min(few, s_.k() - k);
-                    rows.place = place_.data() + k;
+                    rows.place = place.data();
                     rows.to = to + r;
                     rows.to_stride = width;
                     finite = kernels_.pack_vectors(rows) && finite;
@@ -101,6 +92,26 @@ class GemmPacking {
     }
 
   private:
+    // Walks over the values of an output channel as they stand in memory: taps within channels.
+    struct Cursor {
+        KBlock block;
+        std::int64_t number = 0;  // of the block
+        std::int64_t channel = 0, tap = 0;
+    };
+
+    // Where in a panel the next value belongs.
+    std::int64_t next_place(Cursor& at) const {
+        const std::int64_t taps = s_.taps();
+        if (at.channel == at.block.channel_end) at.block = t_.k.block(++at.number);
+        const std::int64_t tap = p_.flip ? taps - 1 - at.tap : at.tap;
+        const std::int64_t place = at.block.begin + tap * at.block.channels() + at.channel - at.block.channel_begin;
+        if (++at.tap == taps) {
+            at.tap = 0;
+            ++at.channel;
+        }
+        return place;
+    }
+
     bool unit_step(std::size_t a, std::int64_t step) const { return s_.axis[a].kernel == 1 || w_.spatial[a] == step; }
 
     const Problem& p_;
@@ -109,7 +120,6 @@ class GemmPacking {
     TensorView<const T> w_;
     const Kernels<T>& kernels_;
     bool contiguous_ = false;
-    std::vector<std::int64_t> place_;  // in a panel, of each value of an output channel
 };
 
 // Below this a parallel region costs more than it saves.

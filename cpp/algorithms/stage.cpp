@@ -44,7 +44,7 @@ AxisCopy axis_copy(const Axis& a, std::int64_t n, std::int64_t taps, bool unit) 
         span.length = (n - 1) * a.stride + reach + 1;
         span.pixel_step = a.stride;
     }
-    return by_tap.extent() < span.extent() ? by_tap : span;
+    return span.length > by_tap.extent() / span.pieces ? by_tap : span;  // without the product, which may overflow
 }
 
 // The copy of a block: its axes, and their strides in it.

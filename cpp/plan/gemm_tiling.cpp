@@ -96,8 +96,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
     // A copy of the input that is used for few products would cost as much as they do.
-    const std::int64_t least_panels =
-        t.lane == Lane::pixel ? ceil_div(limits.products_of_copy, std::max<std::int64_t>(1, s.taps() * width)) : 1;
+    const std::int64_t least_panels = t.lane == Lane::pixel && t.k_length > 0 ? ceil_div(limits.products_of_copy, s.taps() * width) : 1;
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
     const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));

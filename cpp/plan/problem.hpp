@@ -13,7 +13,8 @@ struct ActivationSpec {
     double b = 0.0;  // clip: high
 };
 
-// What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). The result is the same, bit by bit; the packed weights are not.
+// What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). The result is the same, bit by bit but
+// for the sign of a zero; the packed weights are not.
 enum class Lane { automatic, channel, pixel };
 
 struct Problem {
