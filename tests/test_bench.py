@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The bench's figures, without its peers: the best peer, the middle of runs, cliffs, layer sets, the README."""
+"""The bench's figures, without its peers: best peer, middle of runs, cliffs, layer sets, the README."""
 
 from __future__ import annotations
 
