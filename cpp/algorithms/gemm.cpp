@@ -74,21 +74,6 @@ bool alias(std::int64_t channel_bytes, std::int64_t channels) {
     return channel_bytes != 0 && channels > places * ways / 2;
 }
 
-// The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0. Strides of unit axes mean nothing.
-std::int64_t flat_pixel_stride(const ConvShape& s, const std::array<std::int64_t, 3>& strides) {
-    std::int64_t step = 1, expected = 0;
-    bool found = false;  // not told by step: a repeated residual has strides of 0
-    for (std::size_t a = 3; a-- > 0;) {
-        const std::int64_t n = s.axis[a].output;
-        if (n == 1) continue;
-        if (!found) step = expected = strides[a];
-        found = true;
-        if (strides[a] != expected) return 0;
-        expected *= n;
-    }
-    return step;
-}
-
 template <class T>
 class GemmRun {
   public:
@@ -96,8 +81,8 @@ class GemmRun {
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
         aliasing_ =
             p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
-        flat_x_ = flat_pixel_stride(s_, io.x.spatial);
-        flat_residual_ = io.residual.data ? flat_pixel_stride(s_, io.residual.spatial) : 0;
+        flat_x_ = s_.flat_step(io.x.spatial);
+        flat_residual_ = io.residual.data ? s_.flat_step(io.residual.spatial) : 0;
     }
 
     // LOOP 1: tasks in the order image, group, chunk, block: neighbours share their weights.
@@ -165,17 +150,7 @@ class GemmRun {
     };
 
     PixelBoxes cut(const Box& pixels, const KBlock& block) const {
-        if (t_.flat || t_.k_length == 0) {
-            PixelBoxes whole;
-            for (std::size_t a = 0; a < 3; ++a) {
-                whole.runs[a].count = 1;
-                whole.runs[a].begin[0] = pixels.begin[a];
-                whole.runs[a].begin[1] = pixels.end[a];
-                whole.runs[a].tap_begin[0] = 0;
-                whole.runs[a].tap_end[0] = 1;
-            }
-            return whole;
-        }
+        if (t_.flat || t_.k_length == 0) return uncut(pixels);
         const bool zeros = p_.border == Border::zeros && io_.finite_weights;
         return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, t_.mr);
     }

@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "core/buffer.hpp"
+#include "core/split.hpp"
 #include "core/types.hpp"
 #include "plan/k_order.hpp"
 #include "plan/planner.hpp"
-#include "plan/split.hpp"
 
 namespace npconv {
 

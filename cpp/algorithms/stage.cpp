@@ -103,18 +103,6 @@ void copy_strided(const Kernels<T>& kernels, const T* from, std::int64_t step, s
     }
 }
 
-// The elements of a piece that lie inside the input: [begin, end) of its `length`; the first stands at input coordinate `first`.
-struct Inside {
-    std::int64_t begin, end;
-};
-
-Inside inside(const AxisCopy& a, std::int64_t first, std::int64_t input) {
-    const std::int64_t begin = first >= 0 ? 0 : ceil_div(-first, a.source_step);
-    const std::int64_t end = first >= input ? 0 : (input - 1 - first) / a.source_step + 1;
-    const std::int64_t b = std::min(begin, a.length);
-    return {b, std::clamp(end, b, a.length)};
-}
-
 template <class T>
 class Staging {
   public:
@@ -165,7 +153,7 @@ class Staging {
         }
         std::int64_t first = first_[2];
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
-            const Inside in = inside(a, first, input);
+            const Inside in = inside(first, a.source_step, input, 0, a.length);
             border(from, first, 0, in.begin, to);
             copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2],
                          in.end - in.begin, to + in.begin);
@@ -188,7 +176,7 @@ class Staging {
         const std::int64_t channels = k_.channels();
         std::int64_t first = first_[2];
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step) {
-            const Inside in = inside(a, first, axis.input);
+            const Inside in = inside(first, a.source_step, axis.input, 0, a.length);
             for (std::int64_t i = 0; i < a.length;) {
                 const bool run = i == in.begin && in.end > i && a.source_step == 1 && x_.channel == 1 && x_.spatial[2] == channels;
                 if (run) {
@@ -221,18 +209,15 @@ class Staging {
 template <class T>
 void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box& pixels, const KBlock& k, std::int64_t row_length, T* to) {
     const ConvShape& s = problem.shape;
-    // Dense pixels are one run; else each row is one.
-    const Axis &h = s.axis[1], &w = s.axis[2];
-    const bool rows_join = h.output == 1 || x.spatial[1] == w.output * x.spatial[2];
-    const bool slices_join = s.axis[0].output == 1 || x.spatial[0] == h.output * w.output * x.spatial[2];
-    const std::int64_t width = rows_join && slices_join ? s.pixels() : w.output;
+    const std::int64_t flat_step = s.flat_step(x.spatial);  // pixels that are evenly apart are one run; else each row is one
+    const std::int64_t width = flat_step != 0 ? s.pixels() : s.axis[2].output, step = flat_step != 0 ? flat_step : x.spatial[2];
     for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
         T* end = to + row_length;
         for (std::int64_t p = pixels.begin[2]; p < pixels.end[2];) {
             const auto o = s.coordinates(p);
             const std::int64_t n = std::min(pixels.end[2] - p, width - p % width);
             const T* from = x.data + c * x.channel + o[0] * x.spatial[0] + o[1] * x.spatial[1] + o[2] * x.spatial[2];
-            copy_strided(kernels_of<T>(*problem.kernels), from, x.spatial[2], n, to);
+            copy_strided(kernels_of<T>(*problem.kernels), from, step, n, to);
             to += n;
             p += n;
         }

@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/split.hpp"
+
 namespace npconv {
 namespace {
 
@@ -93,9 +95,10 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
     std::fegetenv(&callers);
     const auto workers = static_cast<int>(std::min<std::int64_t>(threads, tasks));
     std::vector<Share> shares(static_cast<std::size_t>(workers));
+    const EvenSplit split(tasks, workers);
     for (int i = 0; i < workers; ++i) {
-        shares[static_cast<std::size_t>(i)].next = tasks / workers * i + std::min<std::int64_t>(i, tasks % workers);
-        shares[static_cast<std::size_t>(i)].end = tasks / workers * (i + 1) + std::min<std::int64_t>(i + 1, tasks % workers);
+        shares[static_cast<std::size_t>(i)].next = split.begin(i);
+        shares[static_cast<std::size_t>(i)].end = split.begin(i + 1);
     }
     const auto work = [&](int worker) {
         if (worker >= workers) return;

@@ -43,6 +43,21 @@ struct ConvShape {
         const std::int64_t w = axis[2].output, h = axis[1].output;
         return {p / w / h, p / w % h, p % w};
     }
+    // The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0. Strides of unit axes mean
+    // nothing.
+    std::int64_t flat_step(const std::array<std::int64_t, 3>& strides) const {
+        std::int64_t step = 1, expected = 0;
+        bool found = false;  // not told by step: a repeated residual has strides of 0
+        for (std::size_t a = 3; a-- > 0;) {
+            const std::int64_t n = axis[a].output;
+            if (n == 1) continue;
+            if (!found) step = expected = strides[a];
+            found = true;
+            if (strides[a] != expected) return 0;
+            expected *= n;
+        }
+        return step;
+    }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }
 };
 

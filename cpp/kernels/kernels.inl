@@ -16,28 +16,14 @@ namespace {
 #include "kernels/copy.inl"
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
-//
 #include "kernels/pack.inl"
-
-template <class Vec, int MR, int NV>
-constexpr void set_pixel_tile(Kernels<typename Vec::T>& k) {
-    k.pixel_mr = MR;
-    k.pixel_nv = NV;
-    fill_pixel_tiles<Vec, MR, NV>(k);
-}
-
-template <class Vec, int MR, int NV>
-constexpr void set_channel_tile(Kernels<typename Vec::T>& k) {
-    k.nv = NV;
-    fill_channel_tiles<Vec, MR, NV>(k);
-}
 
 template <class Vec>
 constexpr Kernels<typename Vec::T> make_kernels() {
     Kernels<typename Vec::T> k{};
     k.lanes = Vec::lanes;
-    set_channel_tile<Vec, NPCONV_CHANNEL_TILE>(k);
-    set_pixel_tile<Vec, NPCONV_PIXEL_TILE>(k);
+    fill_channel_tiles<Vec, NPCONV_CHANNEL_TILE>(k);
+    fill_pixel_tiles<Vec, NPCONV_PIXEL_TILE>(k);
     k.transpose_sums = &transpose_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
     k.copy_every = &copy_every<Vec>;

@@ -15,10 +15,10 @@
 #pragma once
 #include <cstdint>
 
+#include "core/split.hpp"
 #include "plan/k_order.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
-#include "plan/split.hpp"
 
 namespace npconv {
 

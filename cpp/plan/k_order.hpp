@@ -11,7 +11,7 @@
 #include <cstdint>
 
 #include "core/shape.hpp"
-#include "plan/split.hpp"
+#include "core/split.hpp"
 
 namespace npconv {
 

@@ -3,24 +3,12 @@
 
 #include <algorithm>
 
+#include "core/border.hpp"
+
 namespace npconv {
 namespace {
 
-struct Taps {
-    std::int64_t begin, end;
-    bool operator==(const Taps&) const = default;
-};
-
-// The taps of [begin, end) that find pixel o inside the input.
-Taps inside(const Axis& a, std::int64_t o, std::int64_t begin, std::int64_t end) {
-    const std::int64_t first = a.at(o, 0);
-    const std::int64_t low = first >= 0 ? 0 : ceil_div(-first, a.dilation);
-    const std::int64_t high = first >= a.input ? 0 : (a.input - 1 - first) / a.dilation + 1;
-    const std::int64_t b = std::clamp(low, begin, end);
-    return {b, std::clamp(high, b, end)};
-}
-
-void set_whole(AxisRuns& runs, std::int64_t begin, std::int64_t end, Taps taps, bool outside) {
+void set_whole(AxisRuns& runs, std::int64_t begin, std::int64_t end, Inside taps, bool outside) {
     runs.count = 1;
     runs.begin[0] = begin;
     runs.begin[1] = end;
@@ -30,13 +18,13 @@ void set_whole(AxisRuns& runs, std::int64_t begin, std::int64_t end, Taps taps, 
 }
 
 // Cut wherever the taps change; in one piece where that makes too many runs.
-void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end, Taps all) {
+void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end, Inside all) {
     runs.count = 0;
     runs.outside = false;
     for (std::int64_t o = begin; o < end; ++o) {
-        const Taps taps = inside(a, o, all.begin, all.end);
+        const Inside taps = inside(a.at(o, 0), a.dilation, a.input, all.begin, all.end);
         const auto last = static_cast<std::size_t>(runs.count);
-        if (runs.count > 0 && taps == Taps{runs.tap_begin[last - 1], runs.tap_end[last - 1]}) continue;
+        if (runs.count > 0 && taps == Inside{runs.tap_begin[last - 1], runs.tap_end[last - 1]}) continue;
         if (runs.count == AxisRuns::most) return set_whole(runs, begin, end, all, true);
         runs.begin[last] = o;
         runs.tap_begin[last] = taps.begin;
@@ -76,18 +64,24 @@ PixelBox PixelBoxes::box(int i) const {
     return b;
 }
 
+PixelBoxes uncut(const Box& pixels) {
+    PixelBoxes boxes;
+    for (std::size_t a = 0; a < 3; ++a) set_whole(boxes.runs[a], pixels.begin[a], pixels.end[a], {0, 1}, false);
+    return boxes;
+}
+
 PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr) {
-    PixelBoxes uncut;
+    PixelBoxes whole;
     unsigned choice = 0;  // bit a: axis a may be cut, and cutting it changes something
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];
-        const Taps all{k.tap_begin[a], k.tap_end[a]};
+        const Inside all{k.tap_begin[a], k.tap_end[a]};
         const bool outside = axis.at(pixels.begin[a], all.begin) < 0 || axis.at(pixels.end[a] - 1, all.end - 1) >= axis.input;
-        set_whole(uncut.runs[a], pixels.begin[a], pixels.end[a], all, outside);
-        uncut.outside = uncut.outside || outside;
+        set_whole(whole.runs[a], pixels.begin[a], pixels.end[a], all, outside);
+        whole.outside = whole.outside || outside;
         if (outside && may_cut[a]) choice |= 1U << a;
     }
-    if (choice == 0) return uncut;
+    if (choice == 0) return whole;
 
     std::array<AxisRuns, 3> cuts;
     for (std::size_t a = 0; a < 3; ++a) {
@@ -96,14 +90,14 @@ PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, s
     const auto cut_as = [&](unsigned chosen) {
         PixelBoxes boxes;
         for (std::size_t a = 0; a < 3; ++a) {
-            boxes.runs[a] = (chosen >> a & 1U) != 0 ? cuts[a] : uncut.runs[a];
+            boxes.runs[a] = (chosen >> a & 1U) != 0 ? cuts[a] : whole.runs[a];
             boxes.outside = boxes.outside || boxes.runs[a].outside;
         }
         return boxes;
     };
     constexpr double padded_copy = 1.02;  // what it costs beside the work
     unsigned best = 0;
-    double least = work(uncut, mr) * (uncut.outside ? padded_copy : 1.0);
+    double least = work(whole, mr) * (whole.outside ? padded_copy : 1.0);
     for (unsigned chosen = 1; chosen < 8; ++chosen) {
         if ((chosen & ~choice) != 0) continue;
         const PixelBoxes boxes = cut_as(chosen);
@@ -113,7 +107,7 @@ PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, s
             best = chosen;
         }
     }
-    return best == 0 ? uncut : cut_as(best);
+    return best == 0 ? whole : cut_as(best);
 }
 
 }  // namespace npconv

@@ -44,6 +44,9 @@ struct PixelBoxes {
     PixelBox box(int i) const;
 };
 
+// A block in one piece, with one tap: of a flat map.
+PixelBoxes uncut(const Box& pixels);
+
 // may_cut: the axes that may be cut; which are is decided by the work that is left. mr: pixels of a register tile.
 PixelBoxes cut_by_taps(const ConvShape& shape, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr);
 

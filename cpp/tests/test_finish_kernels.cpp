@@ -9,8 +9,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/split.hpp"
 #include "gemm_call.hpp"
-#include "plan/split.hpp"
 
 namespace npconv::test {
 namespace {
