@@ -240,9 +240,9 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     Source<T> source;
     source.data = to;
     if (t.flat) {
-        source.k_stride = flat_row(t, pixels.pixels());
-        source.pixel_step = {0, 0, 1};
-        stage_flat(p, x, pixels, k, source.k_stride, to);
+        source.steps.k = flat_row(t, pixels.pixels());
+        source.steps.pixel = {0, 0, 1};
+        stage_flat(p, x, pixels, k, source.steps.k, to);
         return source;
     }
     const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)},
@@ -253,12 +253,12 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     } else {
         staging.channels_first(to);
     }
-    source.k_stride = e.channel_stride;
+    source.steps.k = e.channel_stride;
     for (std::size_t a = 0; a < 3; ++a) {
         const AxisCopy& axis = e.axis[a];
-        source.pixel_step[a] = axis.pixel_step * e.stride[a];
-        source.tap[a] = {axis.tap_scale, axis.phases, axis.length * e.stride[a],
-                         (axis.pieces > 1 && axis.phases == 1 ? axis.length : 1) * e.stride[a]};
+        source.steps.pixel[a] = axis.pixel_step * e.stride[a];
+        source.steps.tap[a] = {axis.tap_scale, axis.phases, axis.length * e.stride[a],
+                               (axis.pieces > 1 && axis.phases == 1 ? axis.length : 1) * e.stride[a]};
     }
     return source;
 }

@@ -11,11 +11,10 @@
 
 namespace npconv {
 
-// Where a block finds its pixels and taps: in the input itself or in a copy.
-template <class T>
-struct Source {
+// Where a block finds its pixels and taps, in elements: in the input itself or in a copy.
+struct Steps {
     // The place of tap t of an axis, counted from the block's first: rows may be split by phase, so that strided pixels are neighbours.
-    struct TapSteps {
+    struct Taps {
         std::int64_t scale = 1;
         std::int64_t phases = 1;
         std::int64_t phase_step = 0;
@@ -26,10 +25,15 @@ struct Source {
         }
     };
 
-    const T* data = nullptr;                   // the block's first pixel, first tap, first channel
-    std::array<std::int64_t, 3> pixel_step{};  // elements between neighbouring pixels
-    std::array<TapSteps, 3> tap{};
-    std::int64_t k_stride = 0;  // elements between channels
+    std::array<std::int64_t, 3> pixel{};  // between neighbouring pixels
+    std::array<Taps, 3> tap{};
+    std::int64_t k = 0;  // between channels
+};
+
+template <class T>
+struct Source {
+    const T* data = nullptr;  // the block's first pixel, first tap, first channel
+    Steps steps;
 };
 
 // The most elements that a copy takes, over all blocks.

@@ -26,8 +26,10 @@ class Workspace {
         return sum;
     }
 
-    Workspace(const Sizes& sizes, int threads) : sizes_(sizes) {
+    Workspace(const Sizes& sizes, int threads) {
         if (guard_pages() == GuardPages::off) {
+            for (std::size_t s = 1; s < Slots; ++s) offsets_[s] = offsets_[s - 1] + rounded(sizes[s - 1]);
+            bytes_per_thread_ = bytes_per_thread(sizes);
             whole_ = Buffer(static_cast<std::size_t>(bytes_per_thread(sizes) * threads));
             return;
         }
@@ -39,13 +41,12 @@ class Workspace {
     template <class T>
     T* get(int thread, std::size_t slot) const {
         if (!pieces_.empty()) return pieces_[static_cast<std::size_t>(thread) * Slots + slot].template as<T>();
-        std::int64_t offset = bytes_per_thread(sizes_) * thread;
-        for (std::size_t s = 0; s < slot; ++s) offset += rounded(sizes_[s]);
-        return reinterpret_cast<T*>(whole_.as<char>() + offset);
+        return reinterpret_cast<T*>(whole_.as<char>() + bytes_per_thread_ * thread + offsets_[slot]);
     }
 
   private:
-    Sizes sizes_;
+    Sizes offsets_{};
+    std::int64_t bytes_per_thread_ = 0;
     Buffer whole_;
     std::vector<Buffer> pieces_;
 };

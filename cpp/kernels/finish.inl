@@ -115,34 +115,51 @@ template <class Vec, int MR, int NV>
     }
 }
 
-template <class Vec>
-void transpose_sums(const TransposedSums<typename Vec::T>& p) {
+// Channels c, c + 1, ... of pixels i, i + 1, ...: a vector of each (Whole), or as many as are told.
+template <class Vec, bool Whole>
+[[gnu::always_inline]] inline void transpose_block(const TransposedSums<typename Vec::T>& p, const Limits<Vec>& limits, std::int64_t c,
+                                                   std::int64_t i, int channels, int pixels) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
     const Output<T>& o = p.output;
+    const T* sums = p.sums + i * p.stride + c;
+    V block[L];  // of pixels, then of channels
+    if constexpr (Whole) {
+        Vec::load_transposed(sums, p.stride, block);
+    } else {
+        for (int r = 0; r < L; ++r) block[r] = r < pixels ? Vec::load(sums + r * p.stride) : Vec::zero();
+        Vec::transpose(block);
+    }
+    T* y = o.y + c * o.y_stride + i;
+    const T* residual = o.residual ? o.residual + c * o.residual_stride + i : nullptr;
+#pragma GCC unroll 16
+    for (int r = 0; r < (Whole ? L : channels); ++r, y += o.y_stride) {
+        V v = block[r];
+        if (o.bias) v = Vec::add(v, Vec::set1(o.bias[c + r]));
+        if (residual) v = Vec::add(v, Vec::load_n(residual + r * o.residual_stride, pixels));
+        v = limits(v);
+        if constexpr (Whole) {
+            Vec::store(y, v);
+        } else {
+            Vec::store_n(y, v, pixels);
+        }
+    }
+}
+
+template <class Vec>
+void transpose_sums(const TransposedSums<typename Vec::T>& p) {
+    constexpr int L = Vec::lanes;
+    const auto& o = p.output;
     const Limits<Vec> limits(o);
     for (std::int64_t c = 0; c < o.channels; c += L) {
         const int channels = o.channels - c < L ? static_cast<int>(o.channels - c) : L;
-        const V bias = o.bias ? Vec::load_n(o.bias + c, channels) : Vec::zero();
         for (std::int64_t i = 0; i < p.pixels; i += L) {
             const int pixels = p.pixels - i < L ? static_cast<int>(p.pixels - i) : L;
-            V block[L];
-            for (int r = 0; r < L; ++r) block[r] = r < pixels ? Vec::load(p.sums + (i + r) * p.stride + c) : Vec::zero();
-            if (o.bias) {
-                for (V& row : block) row = Vec::add(row, bias);
-            }
-            Vec::transpose(block);  // now block[r] holds the pixels of channel c + r
-            for (int r = 0; r < channels; ++r) {
-                V v = block[r];
-                if (o.residual) v = Vec::add(v, Vec::load_n(o.residual + (c + r) * o.residual_stride + i, pixels));
-                v = limits(v);
-                T* y = o.y + (c + r) * o.y_stride + i;
-                if (pixels == L) {
-                    Vec::store(y, v);
-                } else {
-                    Vec::store_n(y, v, pixels);
-                }
+            if (channels == L && pixels == L) {
+                transpose_block<Vec, true>(p, limits, c, i, L, L);
+            } else {
+                transpose_block<Vec, false>(p, limits, c, i, channels, pixels);
             }
         }
         if (!activated_in_registers(o)) {

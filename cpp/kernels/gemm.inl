@@ -20,43 +20,66 @@
 // Sources: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008; for the input read in place, Georganas et al.,
 // "Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures", 2018.
 
+// The first step of k is a product alone: to set the sums to zero before it costs up to two cycles for each. (A sum of products that are
+// all -0 is -0 then.)
+template <class Vec, bool First>
+[[gnu::always_inline]] inline typename Vec::V add_product(typename Vec::V a, typename Vec::V b, typename Vec::V sum) {
+    return First ? Vec::mul(a, b) : Vec::fma(a, b, sum);
+}
+
+template <class Vec, bool First, int MR, int NV>
+[[gnu::always_inline]] inline void channel_step(typename Vec::V (&sum)[MR][NV], const std::int64_t (&at)[MR], const typename Vec::T* x,
+                                                const typename Vec::T* w) {
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes;
+    constexpr int folded = MR * NV + NV + 1 > Vec::registers ? 1 : 0;  // vectors of w that find no register
+    V wk[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV - folded; ++j) wk[j] = Vec::load(w + j * L);
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i) {
+        const V xi = Vec::set1(x[at[i]]);
+#pragma GCC unroll 4
+        for (int j = 0; j < NV - folded; ++j) sum[i][j] = add_product<Vec, First>(xi, wk[j], sum[i][j]);
+        if constexpr (folded) {
+            asm volatile("" : "+r"(w));  // forget what w[k] held: load it anew as the instruction's memory operand
+            sum[i][NV - 1] = add_product<Vec, First>(xi, Vec::load(w + (NV - 1) * L), sum[i][NV - 1]);
+        }
+    }
+}
+
 template <class Vec, int MR, int NV>
 void channel_tile(const GemmTile<typename Vec::T>& tile) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
-    constexpr int folded = MR * NV + NV + 1 > Vec::registers ? 1 : 0;  // vectors of w that find no register
 
     V sum[MR][NV];
     std::int64_t at[MR];
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; ++i) {
-        at[i] = tile.at[i];
+    for (int i = 0; i < MR; ++i) at[i] = tile.at[i];
+    const std::int64_t step = tile.k_stride;
+    const bool begin = !tile.accumulate && tile.segments > 0 && tile.segment->length > 0;
+    if (begin) {
+        channel_step<Vec, true>(sum, at, tile.x + tile.segment->offset, tile.w + tile.segment->k * NV * L);
+    } else {
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.index[i] * NV + j) * L) : Vec::zero();
+            for (int j = 0; j < NV; ++j) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.index[i] * NV + j) * L) : Vec::zero();
+        }
     }
 
-    const std::int64_t step = tile.k_stride;
+    std::int64_t done = begin ? 1 : 0;  // steps of the segment
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
-        const T* x = tile.x + s->offset;
-        const T* w = tile.w + s->k * NV * L;
-        for (std::int64_t k = s->length; k > 0; --k) {
-            V wk[NV];
-#pragma GCC unroll 4
-            for (int j = 0; j < NV - folded; ++j) wk[j] = Vec::load(w + j * L);
-#pragma GCC unroll 8
-            for (int i = 0; i < MR; ++i) {
-                const V xi = Vec::set1(x[at[i]]);
-#pragma GCC unroll 4
-                for (int j = 0; j < NV - folded; ++j) sum[i][j] = Vec::fma(xi, wk[j], sum[i][j]);
-                if constexpr (folded) {
-                    asm volatile("" : "+r"(w));  // forget what w[k] held: load it anew as the FMA's memory operand
-                    sum[i][NV - 1] = Vec::fma(xi, Vec::load(w + (NV - 1) * L), sum[i][NV - 1]);
-                }
-            }
+        const T* x = tile.x + s->offset + done * step;
+        const T* w = tile.w + (s->k + done) * NV * L;
+        for (std::int64_t k = s->length - done; k > 0; --k) {
+            channel_step<Vec, false>(sum, at, x, w);
             x += step;
             w += NV * L;
         }
+        done = 0;
     }
 
     if (tile.output) {
@@ -75,6 +98,21 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
 constexpr std::int64_t fetched_steps = 12;
 constexpr std::int64_t fetched_length = 128;
 
+template <class Vec, bool First, int MR, int NV>
+[[gnu::always_inline]] inline void pixel_step(typename Vec::V (&sum)[MR][NV], const std::int64_t (&at)[NV], const typename Vec::T* x,
+                                              const typename Vec::T* w) {
+    using V = typename Vec::V;
+    V xk[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) xk[j] = Vec::load(x + at[j]);
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i) {
+        const V wi = Vec::set1(w[i]);
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) sum[i][j] = add_product<Vec, First>(xk[j], wi, sum[i][j]);
+    }
+}
+
 template <class Vec, int MR, int NV>
 void pixel_tile(const GemmTile<typename Vec::T>& tile) {
     using T = typename Vec::T;
@@ -84,33 +122,39 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
     V sum[MR][NV];
     std::int64_t at[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-        at[j] = tile.at[j];
+    for (int j = 0; j < NV; ++j) at[j] = tile.at[j];
+    const std::int64_t step = tile.k_stride;
+    const bool begin = !tile.accumulate && tile.segments > 0 && tile.segment->length > 0;
+    if (begin) {
+        pixel_step<Vec, true>(sum, at, tile.x + tile.segment->offset, tile.w + tile.segment->k * MR);
+    } else {
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) {
 #pragma GCC unroll 8
-        for (int i = 0; i < MR; ++i) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.slot[j] * MR + i) * L) : Vec::zero();
+            for (int i = 0; i < MR; ++i) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.slot[j] * MR + i) * L) : Vec::zero();
+        }
     }
 
-    const std::int64_t step = tile.k_stride;
+    std::int64_t done = begin ? 1 : 0;  // steps of the segment
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
-        const T* x = tile.x + s->offset;
-        const T* w = tile.w + s->k * MR;
-        const std::int64_t fetch = s->length >= fetched_length ? fetched_steps * step : 0;
-        for (std::int64_t k = s->length; k > 0; --k) {
-            V xk[NV];
+        const T* x = tile.x + s->offset + done * step;
+        const T* w = tile.w + (s->k + done) * MR;
+        std::int64_t k = s->length - done;
+        if (k >= fetched_length) {
+            for (; k > fetched_steps; --k) {
+                pixel_step<Vec, false>(sum, at, x, w);
 #pragma GCC unroll 4
-            for (int j = 0; j < NV; ++j) {
-                xk[j] = Vec::load(x + at[j]);
-                __builtin_prefetch(x + at[j] + fetch);
+                for (int j = 0; j < NV; ++j) __builtin_prefetch(x + at[j] + fetched_steps * step);
+                x += step;
+                w += MR;
             }
-#pragma GCC unroll 8
-            for (int i = 0; i < MR; ++i) {
-                const V wi = Vec::set1(w[i]);
-#pragma GCC unroll 4
-                for (int j = 0; j < NV; ++j) sum[i][j] = Vec::fma(xk[j], wi, sum[i][j]);
-            }
+        }
+        for (; k > 0; --k) {
+            pixel_step<Vec, false>(sum, at, x, w);
             x += step;
             w += MR;
         }
+        done = 0;
     }
 
     if (tile.output) {

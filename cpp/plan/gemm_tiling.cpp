@@ -10,9 +10,13 @@ namespace {
 
 TilingLimits limits;
 
-constexpr std::int64_t short_sum = 32;
+// Sums leave the registers while those of the next tile begin, which fits in the processor's window only if they are few: 4 x 4 vectors
+// lose 10 cycles a tile, 7 x 4 lose 60. Where k is long enough to hide that, larger tiles read fewer weights.
+constexpr std::int64_t short_sum = 256;
 constexpr int vectors_of_short_sums = 18;
-constexpr std::int64_t first_level_weights = 16 * 1024;  // bytes: half of a first-level cache of 32 KB
+
+constexpr std::int64_t near_weights = 128 * 1024;  // bytes: an eighth of a second-level cache, half of an old one
+constexpr std::int64_t blocks_of_large_map = 16;
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
@@ -27,14 +31,20 @@ void cut_map(GemmTiling& t, std::int64_t most) {
     }
 }
 
+// Blocks cost something each: where nothing is kept of one but its output, or a copy of its input, those of a large map are larger.
+std::int64_t block_of_large_map(const ConvShape& s, std::int64_t pixels) {
+    const std::int64_t room = limits.k_of_block / std::max<std::int64_t>(1, s.in_channels);  // a copy is no larger than elsewhere
+    return std::clamp(s.pixels() / blocks_of_large_map, pixels, pixels * std::clamp<std::int64_t>(room, 1, limits.larger_block));
+}
+
 // What a vector of sums costs beside its multiplications, in cycles, and a value that is copied; measured on Zen 4 with maps that are
 // larger than the second-level cache.
 struct Costs {
-    double stored = 7.0;        // to leave the registers for the output
-    double transposed = 19.0;   // to leave through a buffer
+    double stored = 6.0;        // to leave the registers for the output
+    double transposed = 16.0;   // to leave through a buffer
     double copied = 0.4;        // a run of values
     double picked = 1.2;        // every n-th value
-    double pixel_lanes = 1.03;  // a multiplication with lane = pixel: vectors cross cache lines
+    double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
 };
 
 template <class T>
@@ -79,17 +89,21 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
         t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
         t.mr = kernels.mr[t.nv - 1];
-        // The sums of one tile leave while the next is begun, which fits in the processor's window only if they are few.
         if (t.k_length <= short_sum) t.mr = std::min(t.mr, std::max(4, vectors_of_short_sums / t.nv));
         t.step = t.mr;
-        cut_map(t, limits.pixels_of_block);
+        const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
+        t.panels_inside =
+            p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
+        const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
+        cut_map(t, nothing_kept ? block_of_large_map(s, limits.pixels_of_block) : limits.pixels_of_block);
     } else {
         t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
         t.mr = kernels.pixel_mr;
         t.panels = split_by(s.out_channels, t.mr);
         t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
         t.step = t.lanes;
-        cut_map(t, limits.pixel_lanes_of_block);
+        const bool nothing_kept = t.flat && t.k.blocks() == 1;
+        cut_map(t, nothing_kept ? block_of_large_map(s, limits.pixel_lanes_of_block) : limits.pixel_lanes_of_block);
     }
     const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
     const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels
@@ -101,8 +115,6 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
     t.tasks = blocks * t.chunks.parts;
-    const std::int64_t weights_of_chunk = t.most_channels_of_chunk() * t.k.longest() * static_cast<std::int64_t>(sizeof(T));
-    t.panels_inside = t.lane == Lane::channel && weights_of_chunk <= first_level_weights;
     return t;
 }
 

@@ -10,8 +10,8 @@
 //
 // With a lane an output channel, a register tile is mr pixels x nv vectors of channels: any pixels, so that no shape of map wastes work,
 // but channels fill whole vectors, and channels first the sums are transposed on their way out. With a lane a pixel it is mr channels x nv
-// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. With lane = channel,
-// where the weights of a chunk fit L1, LOOP 4 runs outside LOOP 3, and the output is written row by row.
+// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. Channels last, where
+// the weights of a chunk are near, LOOP 4 runs outside LOOP 3: the output is written row by row, and a tile's pixels stay in L1.
 #pragma once
 #include <cstdint>
 
@@ -64,6 +64,7 @@ int worthwhile_threads(const Problem& problem, int threads);
 struct TilingLimits {
     std::int64_t pixels_of_block = 128;       // with 256 channels 128 KB of sums; long enough that a panel's weights are used often
     std::int64_t pixel_lanes_of_block = 256;  // lane = pixel: five tiles of 48
+    std::int64_t larger_block = 4;            // so many times these, where nothing of a block is kept, on large maps
     std::int64_t k_of_block = 1728;        // with 64 channels of weights 440 KB, which stay in L2 (640 is 2 to 4% slower: sums come and go)
     std::int64_t taps_of_block = 1024;     // an input is copied at most so often
     std::int64_t widest_tile = max_nv;     // vectors, or as many as the register tile has, if those are fewer

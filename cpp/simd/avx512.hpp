@@ -3,6 +3,8 @@
 #pragma once
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace npconv {
 namespace {
 
@@ -40,6 +42,10 @@ struct F64 {
     }
     static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
     static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
+    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
+        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
+        transpose(r);
+    }
     static void transpose(V (&r)[lanes]) {
         V t[8];
         for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1
@@ -99,6 +105,26 @@ struct F32 {
     }
     static V even(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
+    }
+    // r[i]: column i of 16 rows. Quarters of rows are loaded to where they belong, which takes half of the shuffles of transpose().
+    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
+        const auto quarters = [&](const T* q) {  // quarter i: four columns of row i, row 4 + i, row 8 + i, row 12 + i
+            V v = _mm512_castps128_ps512(_mm_loadu_ps(q));
+            v = _mm512_insertf32x4(v, _mm_loadu_ps(q + 4 * stride), 1);
+            v = _mm512_insertf32x4(v, _mm_loadu_ps(q + 8 * stride), 2);
+            return _mm512_insertf32x4(v, _mm_loadu_ps(q + 12 * stride), 3);
+        };
+#pragma GCC unroll 4
+        for (int c = 0; c < 4; ++c) {
+            const V a = quarters(p + 4 * c), b = quarters(p + 4 * c + stride), d = quarters(p + 4 * c + 2 * stride),
+                    e = quarters(p + 4 * c + 3 * stride);
+            const __m512d ab = _mm512_castps_pd(_mm512_unpacklo_ps(a, b)), AB = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+            const __m512d de = _mm512_castps_pd(_mm512_unpacklo_ps(d, e)), DE = _mm512_castps_pd(_mm512_unpackhi_ps(d, e));
+            r[4 * c] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, de));
+            r[4 * c + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, de));
+            r[4 * c + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(AB, DE));
+            r[4 * c + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(AB, DE));
+        }
     }
     static void transpose(V (&r)[lanes]) {
         V t[16], u[16];

@@ -22,6 +22,7 @@ inline TilingLimits other_tiles(Random& random) {
     TilingLimits limits = tiling_limits();
     limits.pixels_of_block = random.integer(1, 40);
     limits.pixel_lanes_of_block = random.integer(1, 100);
+    limits.larger_block = random.integer(1, 4);
     limits.widest_tile = random.integer(1, max_nv);
     limits.channels_of_chunk = random.integer(1, 80);
     limits.enough_tasks = random.integer(1, 40);

@@ -76,8 +76,11 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
         pixels += b.pixels();
     }
     ASSERT_EQ(pixels, s.pixels());
-    ASSERT_LE(t.most_pixels(),
-              std::max(t.lane == Lane::pixel ? tiling_limits().pixel_lanes_of_block : tiling_limits().pixels_of_block, t.step));
+    const TilingLimits limits = tiling_limits();
+    const std::int64_t most = std::max(t.lane == Lane::pixel ? limits.pixel_lanes_of_block : limits.pixels_of_block, t.step);
+    const bool may_be_larger = t.flat && t.k.blocks() == 1;
+    ASSERT_LE(t.most_pixels(), may_be_larger ? limits.larger_block * most : most);
+    ASSERT_LE(t.most_pixels() * std::min(s.k(), limits.k_of_block), most * limits.k_of_block) << "a copy of the block's input is bounded";
 }
 
 template <class T>

@@ -93,21 +93,21 @@ void check(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, 
     ASSERT_TRUE(copy.canaries_intact());
     const bool vectors = t.lane == Lane::pixel;
     if (vectors) {
-        ASSERT_EQ(source.pixel_step[2], 1);
+        ASSERT_EQ(source.steps.pixel[2], 1);
     }
     const std::int64_t beyond = vectors ? ceil_div(box.length(2), t.lanes) * t.lanes - box.length(2) : 0;
     for (std::int64_t d = box.begin[0]; d < box.end[0]; ++d) {
         for (std::int64_t h = box.begin[1]; h < box.end[1]; ++h) {
             for (std::int64_t w = box.begin[2]; w < box.end[2] + beyond; ++w) {
-                const T* pixel = source.data + (d - box.begin[0]) * source.pixel_step[0] + (h - box.begin[1]) * source.pixel_step[1] +
-                                 (w - box.begin[2]) * source.pixel_step[2];
+                const T* pixel = source.data + (d - box.begin[0]) * source.steps.pixel[0] + (h - box.begin[1]) * source.steps.pixel[1] +
+                                 (w - box.begin[2]) * source.steps.pixel[2];
                 const auto o = t.flat ? p.shape.coordinates(w) : std::array<std::int64_t, 3>{d, h, w};
                 for (std::int64_t i = k.tap_begin[0]; i < k.tap_end[0]; ++i) {
                     for (std::int64_t j = k.tap_begin[1]; j < k.tap_end[1]; ++j) {
                         for (std::int64_t l = k.tap_begin[2]; l < k.tap_end[2]; ++l) {
-                            const T* tap = pixel + source.tap[0].offset(i - k.tap_begin[0]) + source.tap[1].offset(j - k.tap_begin[1]) +
-                                           source.tap[2].offset(l - k.tap_begin[2]);
-                            for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, tap += source.k_stride) {
+                            const T* tap = pixel + source.steps.tap[0].offset(i - k.tap_begin[0]) +
+                                           source.steps.tap[1].offset(j - k.tap_begin[1]) + source.steps.tap[2].offset(l - k.tap_begin[2]);
+                            for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, tap += source.steps.k) {
                                 ASSERT_TRUE(tap >= copy.begin() && tap < copy.end()) << "outside the copy";
                                 if (w >= box.end[2]) {
                                     ASSERT_TRUE(std::isfinite(*tap)) << "a lane beyond the row's end";
