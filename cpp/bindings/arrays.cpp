@@ -63,7 +63,8 @@ bool dense_from(const py::array& a, int axis) {
     return true;
 }
 
-bool exact_ndarray(py::handle value) { return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_; }
+// Itself, no subclass.
+bool is_ndarray(py::handle value) { return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_; }
 
 void refuse_masked(py::handle value, const char* name) {
     PYBIND11_CONSTINIT static NumpyName masked;
@@ -80,6 +81,17 @@ py::object plain(py::handle value) {
 
 }  // namespace
 
+bool is_plain(py::handle value) {
+    if (!is_ndarray(value)) return false;
+    const auto a = py::reinterpret_borrow<py::array>(value);
+    return native(a) && aligned(a);
+}
+
+bool may_meet(const py::array& a, const py::array& b) {
+    const Extent one = extent(a), other = extent(b);
+    return one.low < other.high && other.low < one.high && a.size() != 0 && b.size() != 0;
+}
+
 std::vector<std::int64_t> shape_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
 std::string shape_text(const py::array& a) { return tuple_text(shape_of(a)); }
 
@@ -88,7 +100,7 @@ py::array own_view(const py::array& a) {
 }
 
 py::array as_array(py::handle value, const char* name) {
-    if (exact_ndarray(value)) return py::reinterpret_borrow<py::array>(value);
+    if (is_ndarray(value)) return py::reinterpret_borrow<py::array>(value);
     refuse_masked(value, name);
     try {
         return py::reinterpret_borrow<py::array>(plain(value));
@@ -163,9 +175,9 @@ TensorView<const T> weights_view(const py::array& a, int rank) {
 
 py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form) {
     if (!py::isinstance<py::array>(value)) throw py::type_error("out must be a numpy.ndarray, got " + shown(value));
-    if (!exact_ndarray(value)) refuse_masked(value, "out");
+    if (!is_ndarray(value)) refuse_masked(value, "out");
     const py::array out =
-        own_view(py::reinterpret_borrow<py::array>(exact_ndarray(value) ? py::reinterpret_borrow<py::object>(value) : plain(value)));
+        is_plain(value) ? py::reinterpret_borrow<py::array>(value) : own_view(py::reinterpret_borrow<py::array>(plain(value)));
     expect_dtype(out, "out", dtype, of);
     if (shape_of(out) != shape)
         throw py::value_error("out must have the shape of the result, " + tuple_text(shape) + "; got " + shape_text(out));
@@ -173,18 +185,17 @@ py::array checked_out(py::handle value, DType dtype, const char* of, const std::
     if (!out.writeable()) throw py::value_error("out must be writable, got a read-only array");
     if (!aligned(out)) throw py::value_error("out must be aligned, got a misaligned array");
     const int first = form == Form::batched ? 1 : 0;
-    const std::string strides = ", got strides " + tuple_text(std::vector<std::int64_t>(out.strides(), out.strides() + out.ndim()));
+    const auto strides = [&] { return ", got strides " + tuple_text({out.strides(), out.strides() + out.ndim()}); };
     if (out.size() == 0) return out;
-    if (!dense_from(out, first)) throw py::value_error("out must be C-contiguous but for the batch stride" + strides);
+    if (!dense_from(out, first)) throw py::value_error("out must be C-contiguous but for the batch stride" + strides());
     if (first == 1 && out.shape(0) > 1 && std::llabs(out.strides(0)) < out.nbytes() / out.shape(0)) {
-        throw py::value_error("out must not overlap itself: its batch stride is smaller than an image" + strides);
+        throw py::value_error("out must not overlap itself: its batch stride is smaller than an image" + strides());
     }
     return out;
 }
 
 void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok) {
-    const Extent a = extent(out), b = extent(other);
-    if (a.low >= b.high || b.low >= a.high || out.size() == 0 || other.size() == 0) return;
+    if (!may_meet(out, other)) return;
     if (identical_ok && same_memory(out, other)) return;
     bool shared = true;
     try {

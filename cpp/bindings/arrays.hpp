@@ -29,6 +29,10 @@ void expect_dtype(const py::array& array, const char* name, DType dtype, const c
 // Native byte order and aligned elements: the array itself wherever it is so already, otherwise one copy.
 py::array readable(const py::array& array);
 
+// An ndarray itself, no subclass, in native byte order and aligned: to be read as it is.
+bool is_plain(py::handle value);
+// Do the bytes between their first and last elements meet?
+bool may_meet(const py::array& a, const py::array& b);
 std::vector<std::int64_t> shape_of(const py::array& array);
 std::string shape_text(const py::array& array);
 

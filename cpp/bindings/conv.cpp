@@ -39,7 +39,8 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
         parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads}, rank);
     const py::array w = as_array(w_value, "w");
     const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
-    const Arrays arrays(x, residual, out);
+    Arrays arrays(x, residual, out);
+    arrays.keep_shapes();  // packing lets other threads run
 
     const DType dtype = dtype_of(arrays.x, "x");
     expect_dtype(w, "w", dtype, "x");
@@ -124,7 +125,7 @@ class Plan {
     }
 
     py::object operator()(py::handle x, py::handle residual, py::handle out) const {
-        const Arrays arrays(x, residual, out);
+        Arrays arrays(x, residual, out);
         expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
         expect_x_shape(arrays.x);
         const ConvShape& planned = plan_->problem().shape;

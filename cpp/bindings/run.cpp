@@ -40,16 +40,23 @@ Arrays::Arrays(py::handle x_value, py::handle residual_value, py::handle out_val
     : x(as_array(x_value, "x")),
       residual(as_optional_array(residual_value, "residual")),
       out(py::reinterpret_borrow<py::object>(out_value)) {
-    // From here on no other thread can give them another shape.
+    // Plain ndarrays are read without a call that could let other code run; what is no such array may run the caller's own.
+    const bool plain = is_plain(x_value) && (!residual || is_plain(residual_value)) && (out.is_none() || is_plain(out));
+    if (!plain) keep_shapes();
+}
+
+void Arrays::keep_shapes() {
+    if (kept) return;
     x = own_view(x);
     if (residual) residual = own_view(*residual);
+    kept = true;
 }
 
 std::vector<std::int64_t> result_shape(const ConvShape& shape, int rank, Form form, Layout layout) {
     return output_shape(output_sizes(shape, rank), form, layout);
 }
 
-Checked check(const RunFrame& f, const ConvShape& shape, const Arrays& arrays, const std::vector<NamedArray>& others) {
+Checked check(const RunFrame& f, const ConvShape& shape, Arrays& arrays, const std::vector<NamedArray>& others) {
     const std::vector<std::int64_t> wanted = result_shape(shape, f.rank, f.form, f.layout);
     if (arrays.residual) {
         expect_dtype(*arrays.residual, "residual", f.dtype, f.dtype_of);
@@ -62,6 +69,11 @@ Checked check(const RunFrame& f, const ConvShape& shape, const Arrays& arrays, c
     if (!arrays.out.is_none()) {
         checked.out = checked_out(arrays.out, f.dtype, f.dtype_of, wanted, f.form);
         checked.result = arrays.out;
+        const auto meets_out = [&](const py::array& a) { return may_meet(checked.out, a); };
+        if (meets_out(arrays.x) || (arrays.residual && meets_out(*arrays.residual))) {  // NumPy is asked, and may let other threads run
+            arrays.keep_shapes();
+        }
+        if (arrays.kept) checked.out = own_view(checked.out);
         refuse_overlap(checked.out, arrays.x, "x", false);
         for (const NamedArray& other : others) refuse_overlap(checked.out, *other.array, other.name, false);
         if (arrays.residual) refuse_overlap(checked.out, *arrays.residual, "residual", true);

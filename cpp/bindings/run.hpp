@@ -16,8 +16,11 @@ struct Arrays {
     py::array x;
     std::optional<py::array> residual;
     py::object out;  // what the caller passed and gets back; None: to be allocated
+    bool kept = false;
 
     Arrays(py::handle x, py::handle residual, py::handle out);
+    // From here on no other code can give them another shape: before anything is called that lets other code run.
+    void keep_shapes();
 };
 
 std::optional<py::array> as_optional_array(py::handle value, const char* name);
@@ -45,7 +48,7 @@ struct Checked {
     py::array out;
     py::object result;  // out as the caller knows it
 };
-Checked check(const RunFrame& frame, const ConvShape& shape, const Arrays& arrays, const std::vector<NamedArray>& others);
+Checked check(const RunFrame& frame, const ConvShape& shape, Arrays& arrays, const std::vector<NamedArray>& others);
 
 py::object run(const RunFrame& frame, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads);
 
