@@ -20,21 +20,31 @@ constexpr std::int64_t blocks_of_large_map = 16;
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
+// Runs of at most `most`; an even number if there are several, so that two threads get as much each.
+EvenSplit evenly(std::int64_t n, std::int64_t most) {
+    const EvenSplit split = split_by(n, std::max<std::int64_t>(1, most));
+    return split.parts > 1 && split.parts < n ? EvenSplit(n, split.parts + split.parts % 2) : split;
+}
+
 // Rows are cut where they alone fill a block; else a block has whole rows, and where all rows fit whole slices.
 void cut_map(GemmTiling& t, std::int64_t most) {
-    t.blocks[2] = split_by(ceil_div(t.map[2], t.step), std::max<std::int64_t>(1, most / t.step));
+    t.blocks[2] = evenly(ceil_div(t.map[2], t.step), most / t.step);
     const std::int64_t row = t.lane == Lane::pixel ? ceil_div(t.map[2], t.step) * t.step : t.map[2];  // whole vectors are kept
     std::int64_t room = t.blocks[2].parts > 1 ? 1 : most / std::max<std::int64_t>(1, row);
     for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
-        t.blocks[a] = split_by(t.map[a], std::max<std::int64_t>(1, room));
+        t.blocks[a] = evenly(t.map[a], room);
         room = t.blocks[a].parts > 1 ? 1 : room / std::max<std::int64_t>(1, t.map[a]);
     }
 }
 
-// Blocks cost something each: where nothing is kept of one but its output, or a copy of its input, those of a large map are larger.
-std::int64_t block_of_large_map(const ConvShape& s, std::int64_t pixels) {
-    const std::int64_t room = limits.k_of_block / std::max<std::int64_t>(1, s.in_channels);  // a copy is no larger than elsewhere
-    return std::clamp(s.pixels() / blocks_of_large_map, pixels, pixels * std::clamp<std::int64_t>(room, 1, limits.larger_block));
+// Blocks cost something each, and each reads the weights anew: on large maps they are up to `times` larger.
+std::int64_t pixels_of_block(const ConvShape& s, std::int64_t pixels, std::int64_t times) {
+    return std::clamp(s.pixels() / blocks_of_large_map, pixels, pixels * times);
+}
+
+// Where nothing is kept of a block but its output, or a copy of its input that is no larger than elsewhere.
+std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
+    return std::clamp<std::int64_t>(limits.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, limits.larger_block);
 }
 
 // What a vector of sums costs beside its multiplications, in cycles, and a value that is copied; measured on Zen 4 with maps that are
@@ -95,7 +105,8 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.panels_inside =
             p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
         const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
-        cut_map(t, nothing_kept ? block_of_large_map(s, limits.pixels_of_block) : limits.pixels_of_block);
+        const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
+        cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
     } else {
         t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
         t.mr = kernels.pixel_mr;
@@ -103,7 +114,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
         t.step = t.lanes;
         const bool nothing_kept = t.flat && t.k.blocks() == 1;
-        cut_map(t, nothing_kept ? block_of_large_map(s, limits.pixel_lanes_of_block) : limits.pixel_lanes_of_block);
+        cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
     }
     const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
     const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels

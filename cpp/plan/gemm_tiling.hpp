@@ -62,9 +62,9 @@ int worthwhile_threads(const Problem& problem, int threads);
 
 // What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
 struct TilingLimits {
-    std::int64_t pixels_of_block = 128;       // with 256 channels 128 KB of sums; long enough that a panel's weights are used often
+    std::int64_t pixels_of_block = 128;       // with 256 channels 128 KB of sums; twice as many on large maps
     std::int64_t pixel_lanes_of_block = 256;  // lane = pixel: five tiles of 48
-    std::int64_t larger_block = 4;            // so many times these, where nothing of a block is kept, on large maps
+    std::int64_t larger_block = 4;            // so many times these on large maps, where nothing of a block is kept
     std::int64_t k_of_block = 1728;        // with 64 channels of weights 440 KB, which stay in L2 (640 is 2 to 4% slower: sums come and go)
     std::int64_t taps_of_block = 1024;     // an input is copied at most so often
     std::int64_t widest_tile = max_nv;     // vectors, or as many as the register tile has, if those are fewer

@@ -79,8 +79,8 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
     const TilingLimits limits = tiling_limits();
     const std::int64_t most = std::max(t.lane == Lane::pixel ? limits.pixel_lanes_of_block : limits.pixels_of_block, t.step);
     const bool may_be_larger = t.flat && t.k.blocks() == 1;
-    ASSERT_LE(t.most_pixels(), may_be_larger ? limits.larger_block * most : most);
-    ASSERT_LE(t.most_pixels() * std::min(s.k(), limits.k_of_block), most * limits.k_of_block) << "a copy of the block's input is bounded";
+    ASSERT_LE(t.most_pixels(), (may_be_larger ? limits.larger_block : t.lane == Lane::pixel ? 1 : 2) * most);
+    ASSERT_LE(t.most_pixels() * std::min(s.in_channels, limits.k_of_block), 2 * most * limits.k_of_block) << "copies are bounded";
 }
 
 template <class T>
