@@ -39,9 +39,11 @@ struct Scratch {
 // Threads that can have a task at the same time, and so need a workspace.
 int slots_of(const GemmTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
 
-// Do sums leave the registers before they are finished: for the next block of k, or to be transposed?
-bool sums_are_kept(const Problem& p, const GemmTiling& t) {
-    return t.k.blocks() > 1 || (t.lane == Lane::channel && p.layout == Layout::channels_first);
+// Channels whose sums leave the registers before they are finished: those of the chunk until the next block of k, or those of a panel to be
+// transposed.
+std::int64_t channels_kept(const Problem& p, const GemmTiling& t) {
+    if (t.k.blocks() > 1) return t.most_channels_of_chunk();
+    return t.lane == Lane::channel && p.layout == Layout::channels_first ? t.panels.longest() * t.unit : 0;
 }
 
 // With lane = channel and channels last a pixel's channels are neighbours already: there, only a border makes a copy necessary.
@@ -56,7 +58,7 @@ GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
     const bool pixel_lanes = t.lane == Lane::pixel;
     const std::int64_t items = TileLists::most_items(t);
     GemmWorkspace::Sizes bytes{};
-    bytes[sums] = sums_are_kept(p, t) ? items * (pixel_lanes ? t.lanes : 1) * t.most_channels_of_chunk() * element : 0;
+    bytes[sums] = items * (pixel_lanes ? t.lanes : 1) * channels_kept(p, t) * element;
     bytes[staged] = may_stage(p, t) ? staged_elements(p.shape, t, p.layout) * element : 0;
     bytes[at] = bytes[number] = items * index;
     bytes[count] = bytes[slot] = pixel_lanes ? items * index : 0;

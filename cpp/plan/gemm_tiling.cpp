@@ -15,6 +15,8 @@ TilingLimits limits;
 constexpr std::int64_t short_sum = 256;
 constexpr int vectors_of_short_sums = 18;
 
+// lane = pixel: where sums are shorter, it counts more that the output is written in long runs than that a tile's pixels stay in L1.
+constexpr std::int64_t sum_in_cache = 64;
 constexpr std::int64_t near_weights = 128 * 1024;  // bytes: an eighth of a second-level cache, half of an old one
 constexpr std::int64_t blocks_of_large_map = 16;
 
@@ -47,8 +49,8 @@ std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
     return std::clamp<std::int64_t>(limits.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, limits.larger_block);
 }
 
-// What a vector of sums costs beside its multiplications, in cycles, and a value that is copied; measured on Zen 4 with maps that are
-// larger than the second-level cache.
+// What a vector of sums costs beside its multiplications, and a value that is copied, in multiplications of a vector; measured on Zen 4
+// with maps that are larger than the second-level cache. These are of one vector a cycle, as 64 bytes are there.
 struct Costs {
     double stored = 6.0;        // to leave the registers for the output
     double transposed = 16.0;   // to leave through a buffer
@@ -57,9 +59,16 @@ struct Costs {
     double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
 };
 
+Costs costs(std::int64_t vector_bytes) {
+    Costs c;
+    if (vector_bytes >= 64) return c;
+    for (double* of : {&c.stored, &c.transposed, &c.copied, &c.picked}) *of *= 2;  // while two narrower vectors are multiplied a cycle
+    return c;
+}
+
 template <class T>
 double cycles(const ConvShape& s, const Kernels<T>& kernels, Layout layout, Lane lane) {
-    const Costs cost;
+    const Costs cost = costs(kernels.lanes * static_cast<std::int64_t>(sizeof(T)));
     const std::int64_t lanes = kernels.lanes;
     const double k = as_double(s.k());
     if (lane == Lane::channel) {
@@ -113,6 +122,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.panels = split_by(s.out_channels, t.mr);
         t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
         t.step = t.lanes;
+        t.panels_inside = t.flat && t.k_length >= sum_in_cache;
         const bool nothing_kept = t.flat && t.k.blocks() == 1;
         cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
     }

@@ -10,8 +10,8 @@
 //
 // With a lane an output channel, a register tile is mr pixels x nv vectors of channels: any pixels, so that no shape of map wastes work,
 // but channels fill whole vectors, and channels first the sums are transposed on their way out. With a lane a pixel it is mr channels x nv
-// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. Channels last, where
-// the weights of a chunk are near, LOOP 4 runs outside LOOP 3: the output is written row by row, and a tile's pixels stay in L1.
+// vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. Where a tile's pixels are to stay in L1,
+// LOOP 4 runs outside LOOP 3: channels last with few weights, whose output is then written row by row, and with lane = pixel on flat maps.
 #pragma once
 #include <cstdint>
 
@@ -31,7 +31,7 @@ struct GemmTiling {
     bool flat = false;                // pixels are cut as one row
     std::array<std::int64_t, 3> map;  // pixels of the output, as they are cut
     std::int64_t step = 1;            // pixels that the cuts of the last axis count in
-    bool panels_inside = false;       // lane = channel: LOOP 4 runs outside LOOP 3
+    bool panels_inside = false;       // LOOP 4 runs outside LOOP 3
     EvenSplit panels;                 // units of output channels of a group -> panels
     EvenSplit chunks;                 // panels -> chunks
     std::array<EvenSplit, 3> blocks;  // map -> blocks
@@ -54,7 +54,8 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
-// Estimated cycles of one core for one image: the multiplications at one vector a cycle, and what the way of the lanes costs beside them.
+// Estimated time of one core for one image, in multiplications of a vector: those that there are, and what the way of the lanes costs
+// beside them.
 double gemm_cycles(const Problem& problem, Lane lane);
 
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
