@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 
 #include "algorithms/stage.hpp"
@@ -77,6 +78,19 @@ bool alias(std::int64_t channel_bytes, std::int64_t channels) {
     return channel_bytes != 0 && channels > places * ways / 2;
 }
 
+// May a pixel's place, counted from x, pass the range of an integer? Only where a padding is astronomical: then a copy is read, not the
+// input in place. (Without padding all places are in the input.)
+bool places_overflow(const ConvShape& s, const std::array<std::int64_t, 3>& strides) {
+    constexpr double most = 1e17;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Axis& a = s.axis[i];
+        const double reach = static_cast<double>(a.pad_before) + static_cast<double>(a.output - 1) * static_cast<double>(a.stride) +
+                             static_cast<double>(a.kernel - 1) * static_cast<double>(a.dilation);
+        if (a.padded() && reach * std::abs(static_cast<double>(strides[i])) > most) return true;
+    }
+    return false;
+}
+
 template <class T>
 class GemmRun {
   public:
@@ -84,6 +98,7 @@ class GemmRun {
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
         aliasing_ =
             p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
+        places_overflow_ = places_overflow(s_, io.x.spatial);
         flat_x_ = s_.flat_step(io.x.spatial);
         flat_residual_ = io.residual.data ? s_.flat_step(io.residual.spatial) : 0;
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
@@ -193,10 +208,10 @@ class GemmRun {
     }
 
     bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {
-        if (boxes.outside || aliasing_) return false;
+        if (boxes.outside || aliasing_ || places_overflow_) return false;
         if (!pixel_lanes()) return true;
         const bool whole_vectors = pixels.length(2) % t_.lanes == 0;
-        return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] * s_.axis[2].stride == 1);
+        return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
     }
 
     Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
@@ -210,9 +225,10 @@ class GemmRun {
             return source;
         }
         for (std::size_t a = 0; a < 3; ++a) {
-            source.data += s_.axis[a].at(pixels.begin[a], block.tap_begin[a]) * x.spatial[a];
-            source.steps.pixel[a] = s_.axis[a].stride * x.spatial[a];
-            source.steps.tap[a] = {1, 1, 0, s_.axis[a].dilation * x.spatial[a]};
+            const Axis& axis = s_.axis[a];
+            source.data += axis.at(pixels.begin[a], block.tap_begin[a]) * x.spatial[a];
+            source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
+            source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
         }
         return source;
     }
@@ -344,7 +360,7 @@ class GemmRun {
     const Operands<T>& io_;
     const Kernels<T>& kernels_;
     const GemmWorkspace& workspace_;
-    bool aliasing_ = false, one_list_ = false;
+    bool aliasing_ = false, places_overflow_ = false, one_list_ = false;
     std::int64_t flat_x_ = 0, flat_residual_ = 0;  // steps between pixels, where they are all the same
 };
 
