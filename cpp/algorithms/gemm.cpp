@@ -185,7 +185,7 @@ class GemmRun {
 
     // All pixels of the block, with one tap.
     int list_flat(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
-        source = aliasing_ && t_.k_length > 0 ? stage(p_, t_, x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
+        source = aliasing_ ? stage(p_, t_, x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
         const std::int64_t pixels = k.pixels.length(2);
         if (!one_list_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
         const bool any = block.channels() > 0;

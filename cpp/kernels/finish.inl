@@ -115,6 +115,16 @@ template <class Vec, int MR, int NV>
     }
 }
 
+template <class Vec>
+[[gnu::always_inline]] inline void load_transposed(const typename Vec::T* p, std::int64_t stride, typename Vec::V (&rows)[Vec::lanes]) {
+    if constexpr (requires { Vec::load_transposed(p, stride, rows); }) {
+        Vec::load_transposed(p, stride, rows);
+    } else {
+        for (int r = 0; r < Vec::lanes; ++r) rows[r] = Vec::load(p + r * stride);
+        Vec::transpose(rows);
+    }
+}
+
 // Channels c, c + 1, ... of pixels i, i + 1, ...: a vector of each (Whole), or as many as are told.
 template <class Vec, bool Whole>
 [[gnu::always_inline]] inline void transpose_block(const TransposedSums<typename Vec::T>& p, const Limits<Vec>& limits, std::int64_t c,
@@ -126,7 +136,7 @@ template <class Vec, bool Whole>
     const T* sums = p.sums + i * p.stride + c;
     V block[L];  // of pixels, then of channels
     if constexpr (Whole) {
-        Vec::load_transposed(sums, p.stride, block);
+        load_transposed<Vec>(sums, p.stride, block);
     } else {
         for (int r = 0; r < L; ++r) block[r] = r < pixels ? Vec::load(sums + r * p.stride) : Vec::zero();
         Vec::transpose(block);

@@ -23,18 +23,18 @@ constexpr std::int64_t blocks_of_large_map = 16;
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 // Runs of at most `most`; an even number if there are several, so that two threads get as much each.
-EvenSplit evenly(std::int64_t n, std::int64_t most) {
+EvenSplit paired(std::int64_t n, std::int64_t most) {
     const EvenSplit split = split_by(n, std::max<std::int64_t>(1, most));
     return split.parts > 1 && split.parts < n ? EvenSplit(n, split.parts + split.parts % 2) : split;
 }
 
 // Rows are cut where they alone fill a block; else a block has whole rows, and where all rows fit whole slices.
 void cut_map(GemmTiling& t, std::int64_t most) {
-    t.blocks[2] = evenly(ceil_div(t.map[2], t.step), most / t.step);
+    t.blocks[2] = paired(ceil_div(t.map[2], t.step), most / t.step);
     const std::int64_t row = t.lane == Lane::pixel ? ceil_div(t.map[2], t.step) * t.step : t.map[2];  // whole vectors are kept
     std::int64_t room = t.blocks[2].parts > 1 ? 1 : most / std::max<std::int64_t>(1, row);
     for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
-        t.blocks[a] = evenly(t.map[a], room);
+        t.blocks[a] = paired(t.map[a], room);
         room = t.blocks[a].parts > 1 ? 1 : room / std::max<std::int64_t>(1, t.map[a]);
     }
 }
@@ -49,8 +49,8 @@ std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
     return std::clamp<std::int64_t>(limits.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, limits.larger_block);
 }
 
-// What a vector of sums costs beside its multiplications, and a value that is copied, in multiplications of a vector; measured on Zen 4
-// with maps that are larger than the second-level cache. These are of one vector a cycle, as 64 bytes are there.
+// Cycles that a vector of sums costs beside its multiplications, and a value that is copied; measured on Zen 4 with maps that are larger
+// than the second-level cache.
 struct Costs {
     double stored = 6.0;        // to leave the registers for the output
     double transposed = 16.0;   // to leave through a buffer
@@ -59,18 +59,13 @@ struct Costs {
     double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
 };
 
-Costs costs(std::int64_t vector_bytes) {
-    Costs c;
-    if (vector_bytes >= 64) return c;
-    for (double* of : {&c.stored, &c.transposed, &c.copied, &c.picked}) *of *= 2;  // while two narrower vectors are multiplied a cycle
-    return c;
-}
-
 template <class T>
 double cycles(const ConvShape& s, const Kernels<T>& kernels, Layout layout, Lane lane) {
-    const Costs cost = costs(kernels.lanes * static_cast<std::int64_t>(sizeof(T)));
+    const Costs cost;
+    // One vector of 64 bytes is multiplied a cycle, or two narrower ones.
+    const double multiplied = kernels.lanes * static_cast<int>(sizeof(T)) >= 64 ? 1.0 : 0.5;
     const std::int64_t lanes = kernels.lanes;
-    const double k = as_double(s.k());
+    const double k = as_double(s.k()) * multiplied;
     if (lane == Lane::channel) {
         const double leaving = layout == Layout::channels_last ? cost.stored : cost.transposed;
         return as_double(s.pixels()) * as_double(ceil_div(s.out_channels, lanes)) * (k + leaving);

@@ -54,8 +54,7 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
-// Estimated time of one core for one image, in multiplications of a vector: those that there are, and what the way of the lanes costs
-// beside them.
+// Estimated cycles of one core for one image: its multiplications, and what the way of the lanes costs beside them.
 double gemm_cycles(const Problem& problem, Lane lane);
 
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)

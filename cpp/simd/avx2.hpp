@@ -3,8 +3,6 @@
 #pragma once
 #include <immintrin.h>
 
-#include <cstdint>
-
 namespace npconv {
 namespace {
 
@@ -45,10 +43,6 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V even(V a, V b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
         const V c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
@@ -105,10 +99,6 @@ struct F32 {
     static V even(V a, V b) {
         const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
         return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
-    }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
     }
     static void transpose(V (&r)[lanes]) {
         V t[8], u[8];

@@ -42,10 +42,6 @@ struct F64 {
     }
     static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
     static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         V t[8];
         for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1

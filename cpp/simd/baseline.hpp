@@ -3,8 +3,6 @@
 #pragma once
 #include <emmintrin.h>
 
-#include <cstdint>
-
 namespace npconv {
 namespace {
 
@@ -51,10 +49,6 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V even(V a, V b) { return _mm_unpacklo_pd(a, b); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm_unpacklo_pd(r[0], r[1]), b = _mm_unpackhi_pd(r[0], r[1]);
         r[0] = a;
@@ -114,10 +108,6 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
     static V even(V a, V b) { return _mm_shuffle_ps(a, b, 0x88); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm_unpacklo_ps(r[0], r[1]), b = _mm_unpackhi_ps(r[0], r[1]);
         const V c = _mm_unpacklo_ps(r[2], r[3]), d = _mm_unpackhi_ps(r[2], r[3]);

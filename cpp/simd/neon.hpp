@@ -3,8 +3,6 @@
 #pragma once
 #include <arm_neon.h>
 
-#include <cstdint>
-
 namespace npconv {
 namespace {
 
@@ -41,10 +39,6 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V even(V a, V b) { return vuzp1q_f64(a, b); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f64(r[0], r[1]), b = vtrn2q_f64(r[0], r[1]);
         r[0] = a;
@@ -95,10 +89,6 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
     static V even(V a, V b) { return vuzp1q_f32(a, b); }
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        for (int i = 0; i < lanes; ++i) r[i] = load(p + i * stride);
-        transpose(r);
-    }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
         const V c = vtrn1q_f32(r[2], r[3]), d = vtrn2q_f32(r[2], r[3]);
