@@ -373,8 +373,8 @@ def test_difference_is_exact_for_integers() -> None:
 # ---- large enough for every loop ---------------------------------------------------------------------------
 
 LARGE = (
-    Case((14, 15), (1, 1), cin=1800, cout=600, bias=True),
-    Case((10, 13), (3, 3), cin=200, cout=300, padding="same", residual=True, activation="relu"),
+    Case((20, 22), (1, 1), cin=1800, cout=600, bias=True),
+    Case((20, 14), (3, 3), cin=200, cout=300, padding="same", residual=True, activation="relu"),
     Case((3, 13, 14), (2, 3, 3), batch=2, cin=64, cout=530, groups=2, padding=1, stride=(1, 2, 1)),
 )
 

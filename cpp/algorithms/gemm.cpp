@@ -60,7 +60,7 @@ GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
     const std::int64_t items = TileLists::most_items(t);
     GemmWorkspace::Sizes bytes{};
     bytes[sums] = items * (pixel_lanes ? t.lanes : 1) * channels_kept(p, t) * element;
-    bytes[staged] = may_stage(p, t) ? staged_elements(p.shape, t, p.layout) * element : 0;
+    bytes[staged] = may_stage(p, t) ? staged_elements(p.shape, t) * element : 0;
     bytes[at] = bytes[number] = items * index;
     bytes[count] = bytes[slot] = pixel_lanes ? items * index : 0;
     bytes[panels] = t.chunks.longest() * static_cast<std::int64_t>(sizeof(Panel<double>));
@@ -209,7 +209,7 @@ class GemmRun {
 
     bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {
         if (boxes.outside || aliasing_ || places_overflow_) return false;
-        if (!pixel_lanes()) return true;
+        if (!pixel_lanes()) return !t_.always_copied || x.channel == 1;
         const bool whole_vectors = pixels.length(2) % t_.lanes == 0;
         return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
     }

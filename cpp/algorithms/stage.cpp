@@ -63,12 +63,12 @@ N spread(N elements) {
     return ((elements + line - 1) / line | 1) * line;
 }
 
-Extents extents(const ConvShape& s, const GemmTiling& t, Layout layout, const std::array<std::int64_t, 3>& pixels,
-                const std::array<std::int64_t, 3>& taps, std::int64_t channels) {
+Extents extents(const ConvShape& s, const GemmTiling& t, const std::array<std::int64_t, 3>& pixels, const std::array<std::int64_t, 3>& taps,
+                std::int64_t channels) {
     Extents e;
     const bool unit = t.lane == Lane::pixel;
     for (std::size_t a = 0; a < 3; ++a) e.axis[a] = axis_copy(s.axis[a], pixels[a], taps[a], unit && a == 2);
-    if (layout == Layout::channels_last) {
+    if (t.copy == Layout::channels_last) {
         e.stride = {e.axis[1].extent() * e.axis[2].extent() * channels, e.axis[2].extent() * channels, channels};
         e.elements = e.axis[0].extent() * e.stride[0];
         return e;
@@ -174,13 +174,19 @@ class Staging {
         const AxisCopy& a = e_.axis[2];
         const Axis& axis = p_.shape.axis[2];
         const std::int64_t channels = k_.channels();
+        const bool neighbours = x_.channel == 1 && x_.spatial[2] == channels && a.source_step == 1;
+        const bool rows = x_.channel != 1 && x_.spatial[2] == 1;
         std::int64_t first = first_[2];
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step) {
             const Inside in = inside(first, a.source_step, axis.input, 0, a.length);
             for (std::int64_t i = 0; i < a.length;) {
-                const bool run = i == in.begin && in.end > i && a.source_step == 1 && x_.channel == 1 && x_.spatial[2] == channels;
-                if (run) {
-                    copy_run(from + (first + i) * x_.spatial[2], (in.end - i) * channels, to);
+                if (i == in.begin && in.end > i && (neighbours || rows)) {
+                    const T* begin = from + (first + i * a.source_step) * x_.spatial[2];
+                    if (neighbours) {
+                        copy_run(begin, (in.end - i) * channels, to);
+                    } else {
+                        transpose_rows(begin, a.source_step, in.end - i, to);
+                    }
                     to += (in.end - i) * channels;
                     i = in.end;
                     continue;
@@ -193,6 +199,33 @@ class Staging {
                 }
                 to += channels;
                 ++i;
+            }
+        }
+    }
+
+    // n pixels of a row, each step-th, which are neighbours in x channel by channel.
+    void transpose_rows(const T* from, std::int64_t step, std::int64_t n, T* to) const {
+        constexpr std::int64_t most = 64;  // pixels at a time
+        static constexpr auto place = [] {
+            std::array<std::int64_t, most> places{};
+            for (std::size_t i = 0; i < most; ++i) places[i] = static_cast<std::int64_t>(i);
+            return places;
+        }();
+        const std::int64_t channels = k_.channels(), lanes = kernels_.lanes;
+        constexpr std::int64_t most_lanes = 16;
+        T picked[most_lanes * most];
+        for (std::int64_t i = 0; i < n; i += most, from += most * step, to += most * channels) {
+            const std::int64_t pixels = std::min(most, n - i);
+            for (std::int64_t c = 0; c < channels; c += lanes) {
+                const std::int64_t width = std::min(lanes, channels - c);
+                const T* row = from + c * x_.channel;
+                PackedRows<T> rows{row, x_.channel, width, width, pixels, place.data(), to + c, channels};
+                if (step != 1) {
+                    for (std::int64_t r = 0; r < width; ++r) kernels_.copy_every(row + r * x_.channel, step, pixels, picked + r * most);
+                    rows.from = picked;
+                    rows.from_stride = most;
+                }
+                kernels_.pack_vectors(rows);
             }
         }
     }
@@ -229,10 +262,10 @@ std::int64_t flat_row(const GemmTiling& t, std::int64_t pixels) { return spread(
 
 }  // namespace
 
-std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t, Layout layout) {
+std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t) {
     if (t.flat) return flat_row(t, t.most_pixels()) * t.k.channels.longest();
     const std::array<std::int64_t, 3> taps{t.k.taps[0].longest(), t.k.taps[1].longest(), t.k.taps[2].longest()};
-    return extents(s, t, layout, t.longest_block(), taps, t.k.channels.longest()).elements;
+    return extents(s, t, t.longest_block(), taps, t.k.channels.longest()).elements;
 }
 
 template <class T>
@@ -245,10 +278,10 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
         stage_flat(p, x, pixels, k, source.steps.k, to);
         return source;
     }
-    const Extents e = extents(p.shape, t, p.layout, {pixels.length(0), pixels.length(1), pixels.length(2)},
-                              {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
+    const Extents e =
+        extents(p.shape, t, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
     const Staging<T> staging(p, x, e, pixels, k);
-    if (p.layout == Layout::channels_last) {
+    if (t.copy == Layout::channels_last) {
         staging.channels_last(to);
     } else {
         staging.channels_first(to);

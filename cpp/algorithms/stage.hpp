@@ -37,7 +37,7 @@ struct Source {
 };
 
 // The most elements that a copy takes, over all blocks.
-std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling, Layout layout);
+std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling);
 
 // x points at the first channel of the group, of the image. Copies into `to`.
 template <class T>

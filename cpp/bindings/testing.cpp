@@ -23,6 +23,8 @@ void register_testing(pybind11::module_& m) {
                                 .channels_of_chunk = 64,
                                 .enough_tasks = 1,
                                 .products_of_copy = 1,
+                                .often_used = 1,
+                                .used_from_afar = 1,
                                 .macs_of_region = 1};
         set_tiling_limits(small ? tiny : TilingLimits{});
     });

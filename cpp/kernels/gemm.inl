@@ -48,6 +48,26 @@ template <class Vec, bool First, int MR, int NV>
     }
 }
 
+// Weights that do not stay in the first-level cache from tile to tile are fetched some steps ahead: two products a cycle use them up faster
+// than the processor foresees. (1024 -> 256 at 14x14: 4% faster on Granite Rapids.)
+constexpr std::int64_t steps_ahead = 8;
+constexpr std::int64_t first_level_bytes = 48 * 1024;
+
+template <class Vec, int MR, int NV, bool Fetch>
+[[gnu::always_inline]] inline void channel_steps(typename Vec::V (&sum)[MR][NV], const std::int64_t (&at)[MR], const typename Vec::T* x,
+                                                 const typename Vec::T* w, std::int64_t step, std::int64_t k) {
+    constexpr int L = Vec::lanes;
+    for (; k > 0; --k) {
+        channel_step<Vec, false>(sum, at, x, w);
+        if constexpr (Fetch) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NV; ++j) __builtin_prefetch(w + (steps_ahead * NV + j) * L);
+        }
+        x += step;
+        w += NV * L;
+    }
+}
+
 template <class Vec, int MR, int NV>
 void channel_tile(const GemmTile<typename Vec::T>& tile) {
     using T = typename Vec::T;
@@ -70,14 +90,16 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
         }
     }
 
+    constexpr std::int64_t bytes_of_step = NV * L * static_cast<std::int64_t>(sizeof(T));
+    const bool fetch = tile.segments > 0 && tile.segments * tile.segment->length * bytes_of_step > first_level_bytes;
     std::int64_t done = begin ? 1 : 0;  // steps of the segment
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
         const T* x = tile.x + s->offset + done * step;
         const T* w = tile.w + (s->k + done) * NV * L;
-        for (std::int64_t k = s->length - done; k > 0; --k) {
-            channel_step<Vec, false>(sum, at, x, w);
-            x += step;
-            w += NV * L;
+        if (fetch) {
+            channel_steps<Vec, MR, NV, true>(sum, at, x, w, step, s->length - done);
+        } else {
+            channel_steps<Vec, MR, NV, false>(sum, at, x, w, step, s->length - done);
         }
         done = 0;
     }

@@ -41,6 +41,7 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     } else {
         out << ", " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
             << " at most done: channels of a group fill whole vectors of " << t.lanes << ", taps in a border of zeros are left out\n";
+        if (t.always_copied) out << "             the input is read from copies of its parts in the order of channels last\n";
     }
 }
 
@@ -71,7 +72,8 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         out << "\n";
     }
     if (d.algorithm == Algorithm::gemm) {
-        out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << ")\n";
+        out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
+            << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
         describe_gemm(out, p);
     } else {
         out << "operations   " << 2 * s.macs() << "\n";

@@ -4,20 +4,28 @@
 #include <algorithm>
 
 #include "kernels/registry.hpp"
+#include "plan/gemm_costs.hpp"
 
 namespace npconv {
 namespace {
 
 TilingLimits limits;
 
-// Sums leave the registers while those of the next tile begin, which fits in the processor's window only if they are few: 4 x 4 vectors
-// lose 10 cycles a tile, 7 x 4 lose 60. Where k is long enough to hide that, larger tiles read fewer weights.
-constexpr std::int64_t short_sum = 256;
-constexpr int vectors_of_short_sums = 18;
+// The most vectors of sums of a register tile with lane = channel.
+// One product a cycle: sums leave the registers while those of the next tile begin, which fits in the processor's window only if they are
+// few: 4 x 4 vectors lose 10 cycles a tile, 7 x 4 lose 60. Where k is long enough to hide that, larger tiles read fewer weights.
+// Two products a cycle: weights stream from the second-level cache twice as fast, which is too fast for 4 x 4; and 7 x 4, where one vector
+// of weights finds no register, lose 10% by loading it for each pixel.
+std::int64_t most_sums(int products_per_cycle, std::int64_t k_length) {
+    if (products_per_cycle > 1) return 24;
+    constexpr std::int64_t short_sum = 256;
+    return k_length <= short_sum ? 18 : max_mr * max_nv;
+}
 
 // lane = pixel: where sums are shorter, it counts more that the output is written in long runs than that a tile's pixels stay in L1.
 constexpr std::int64_t sum_in_cache = 64;
-constexpr std::int64_t near_weights = 128 * 1024;  // bytes: an eighth of a second-level cache, half of an old one
+constexpr std::int64_t near_weights = 128 * 1024;   // bytes: an eighth of a second-level cache, half of an old one
+constexpr std::int64_t second_level = 1024 * 1024;  // bytes: weights that do not stay there are read for more pixels at a time
 constexpr std::int64_t blocks_of_large_map = 16;
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
@@ -49,36 +57,26 @@ std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
     return std::clamp<std::int64_t>(limits.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, limits.larger_block);
 }
 
-// Cycles that a vector of sums costs beside its multiplications, and a value that is copied; measured on Zen 4 with maps that are larger
-// than the second-level cache.
-struct Costs {
-    double stored = 6.0;        // to leave the registers for the output
-    double transposed = 16.0;   // to leave through a buffer
-    double copied = 0.4;        // a run of values
-    double picked = 1.2;        // every n-th value
-    double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
-};
+// lane = channel, channels first: a copy in the order of channels last is read as a stream, where the input in place is a line of memory
+// for each channel; and two products a cycle do wait for those. It pays where a copied value is used often, or else the channels are far
+// apart.
+bool worth_copying(const ConvShape& s, const GemmTiling& t, std::int64_t element) {
+    if (t.flat) return false;
+    double products = as_double(t.most_channels_of_chunk());  // of a copied value
+    for (const Axis& a : s.axis) products *= as_double(a.kernel) / as_double(std::min(a.kernel, a.stride));
+    return products >= as_double(channels_far_apart(s, element) ? limits.used_from_afar : limits.often_used);
+}
 
-template <class T>
-double cycles(const ConvShape& s, const Kernels<T>& kernels, Layout layout, Lane lane) {
-    const Costs cost;
-    // One vector of 64 bytes is multiplied a cycle, or two narrower ones.
-    const double multiplied = kernels.lanes * static_cast<int>(sizeof(T)) >= 64 ? 1.0 : 0.5;
-    const std::int64_t lanes = kernels.lanes;
-    const double k = as_double(s.k()) * multiplied;
-    if (lane == Lane::channel) {
-        const double leaving = layout == Layout::channels_last ? cost.stored : cost.transposed;
-        return as_double(s.pixels()) * as_double(ceil_div(s.out_channels, lanes)) * (k + leaving);
+// Of a block of k and of pixels, if it is copied.
+double copied_values(const ConvShape& s, const GemmTiling& t) {
+    const auto pixels = t.longest_block();
+    double values = as_double(t.k.channels.longest());
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Axis& a = s.axis[i];
+        const double n = as_double(pixels[i]), taps = as_double(t.k.taps[i].longest());
+        values *= std::min((n - 1) * as_double(a.stride) + (taps - 1) * as_double(a.dilation) + 1, n * taps);
     }
-    const std::int64_t rows = s.axis[0].output * s.axis[1].output;
-    const std::int64_t vectors = s.flat() ? ceil_div(s.pixels(), lanes) : rows * ceil_div(s.axis[2].output, lanes);
-    const bool in_place = s.flat() && s.pixels() % lanes == 0;
-    const double values = as_double(s.in_channels) * as_double(s.axis[0].input * s.axis[1].input * s.axis[2].input);
-    const double copied = in_place ? 0.0 : values * (s.axis[2].stride == 1 ? cost.copied : cost.picked);
-    // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
-    const double channels = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
-    const double per_product = std::max(cost.pixel_lanes, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
-    return as_double(vectors) * as_double(s.out_channels) * (k * per_product + cost.stored) + copied;
+    return values;
 }
 
 template <class T>
@@ -87,12 +85,13 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     GemmTiling t;
     t.lanes = kernels.lanes;
     t.lane = p.lane;
+    const int per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     if (t.lane == Lane::automatic) {
-        const bool pixel =
-            p.layout == Layout::channels_first && cycles(s, kernels, p.layout, Lane::pixel) < cycles(s, kernels, p.layout, Lane::channel);
+        const bool pixel = p.layout == Layout::channels_first && gemm_cycles(p, Lane::pixel) < gemm_cycles(p, Lane::channel);
         t.lane = pixel ? Lane::pixel : Lane::channel;
     }
     t.flat = s.flat();
+    t.copy = p.layout;
     t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}
                    : std::array<std::int64_t, 3>{s.axis[0].output, s.axis[1].output, s.axis[2].output};
     t.k = order_k(s, limits.taps_of_block, limits.k_of_block);
@@ -103,14 +102,19 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
         t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
         t.mr = kernels.mr[t.nv - 1];
-        if (t.k_length <= short_sum) t.mr = std::min(t.mr, std::max(4, vectors_of_short_sums / t.nv));
+        const std::int64_t sums = most_sums(per_cycle, t.k_length);
+        t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
         t.step = t.mr;
         const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
         t.panels_inside =
             p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
+        if (!t.flat) t.copy = Layout::channels_last;
         const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
         const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
-        cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
+        const bool far_weights = per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
+        if (far_weights) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
+        const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
+        if (!far_weights || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
     } else {
         t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
         t.mr = kernels.pixel_mr;
@@ -130,6 +134,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
     const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
+    t.always_copied = t.lane == Lane::channel && p.layout == Layout::channels_first && per_cycle > 1 && worth_copying(s, t, sizeof(T));
     t.tasks = blocks * t.chunks.parts;
     return t;
 }
@@ -167,12 +172,6 @@ GemmTiling tile_gemm_for_many_images(const Problem& problem) {
     Problem many = problem;
     many.shape.batch = limits.enough_tasks;
     return tile_gemm(many);
-}
-
-double gemm_cycles(const Problem& p, Lane lane) {
-    const double image =
-        p.dtype == DType::f32 ? cycles(p.shape, p.kernels->f32, p.layout, lane) : cycles(p.shape, p.kernels->f64, p.layout, lane);
-    return image * as_double(p.shape.groups);
 }
 
 int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }

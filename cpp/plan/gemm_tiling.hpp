@@ -24,17 +24,19 @@ namespace npconv {
 
 struct GemmTiling {
     Lane lane = Lane::channel;
-    int lanes = 1;                    // elements of a vector
-    int mr = 1;                       // rows of the register tile: pixels, or channels
-    int nv = 1;                       // its vectors
-    std::int64_t unit = 1;            // output channels that panels count in: a vector, or one
-    bool flat = false;                // pixels are cut as one row
-    std::array<std::int64_t, 3> map;  // pixels of the output, as they are cut
-    std::int64_t step = 1;            // pixels that the cuts of the last axis count in
-    bool panels_inside = false;       // LOOP 4 runs outside LOOP 3
-    EvenSplit panels;                 // units of output channels of a group -> panels
-    EvenSplit chunks;                 // panels -> chunks
-    std::array<EvenSplit, 3> blocks;  // map -> blocks
+    int lanes = 1;                         // elements of a vector
+    int mr = 1;                            // rows of the register tile: pixels, or channels
+    int nv = 1;                            // its vectors
+    std::int64_t unit = 1;                 // output channels that panels count in: a vector, or one
+    bool flat = false;                     // pixels are cut as one row
+    std::array<std::int64_t, 3> map;       // pixels of the output, as they are cut
+    std::int64_t step = 1;                 // pixels that the cuts of the last axis count in
+    bool panels_inside = false;            // LOOP 4 runs outside LOOP 3
+    Layout copy = Layout::channels_first;  // of copied parts of the input
+    bool always_copied = false;            // even where the input could be read in place
+    EvenSplit panels;                      // units of output channels of a group -> panels
+    EvenSplit chunks;                      // panels -> chunks
+    std::array<EvenSplit, 3> blocks;       // map -> blocks
     KOrder k;
     std::int64_t k_length = 0;  // of the whole sum
     std::int64_t tasks = 0;
@@ -54,9 +56,6 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
-// Estimated cycles of one core for one image: its multiplications, and what the way of the lanes costs beside them.
-double gemm_cycles(const Problem& problem, Lane lane);
-
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
 
@@ -71,6 +70,8 @@ struct TilingLimits {
     std::int64_t channels_of_chunk = 256;  // a copied part of the input is used this often
     std::int64_t enough_tasks = 8;         // where maps are small, chunks are made smaller until there are so many tasks
     std::int64_t products_of_copy = 96;    // lane = pixel: products for each copied value
+    std::int64_t often_used = 600;         // lane = channel: the same, where it could be read in place,
+    std::int64_t used_from_afar = 280;     //   or where its channels are far apart
     std::int64_t macs_of_region = 400'000;  // 8 to 20 us on one core, several times what a parallel region costs
 };
 TilingLimits tiling_limits();

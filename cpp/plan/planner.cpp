@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
 
 namespace npconv {

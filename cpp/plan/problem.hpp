@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What is to be computed, by which kernels: all that a planner may look at. Neither threads nor memory addresses are part of it.
 #pragma once
+#include "core/processor.hpp"
 #include "core/shape.hpp"
 #include "core/types.hpp"
 #include "kernels/table.hpp"
@@ -27,6 +28,7 @@ struct Problem {
     ActivationSpec activation;
     Lane lane = Lane::automatic;
     const KernelTable* kernels = nullptr;
+    Core core = this_core();
 };
 
 }  // namespace npconv

@@ -27,6 +27,7 @@ inline TilingLimits other_tiles(Random& random) {
     limits.channels_of_chunk = random.integer(1, 80);
     limits.enough_tasks = random.integer(1, 40);
     limits.products_of_copy = random.integer(0, 200);
+    limits.often_used = limits.used_from_afar = random.integer(0, 40);
     limits.macs_of_region = 0;
     return limits;
 }

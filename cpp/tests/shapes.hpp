@@ -61,6 +61,23 @@ inline ConvRequest anything_small(Random& random, std::int64_t most_channels) {
     return r;
 }
 
+// The core that problems are planned for: this machine's, or another for a scope.
+inline Core& core_of_problems() {
+    static Core core = this_core();
+    return core;
+}
+
+class CoreScope {
+  public:
+    explicit CoreScope(int wide_products) : before_(core_of_problems()) { core_of_problems().wide_products = wide_products; }
+    ~CoreScope() { core_of_problems() = before_; }
+    CoreScope(const CoreScope&) = delete;
+    CoreScope& operator=(const CoreScope&) = delete;
+
+  private:
+    Core before_;
+};
+
 inline Problem problem_of(const ConvRequest& r, const KernelTable& kernels, Layout layout = Layout::channels_first) {
     Problem p;
     p.shape = validate(r);
@@ -68,6 +85,7 @@ inline Problem problem_of(const ConvRequest& r, const KernelTable& kernels, Layo
     p.layout = layout;
     p.border = r.border;
     p.kernels = &kernels;
+    p.core = core_of_problems();
     return p;
 }
 

@@ -13,6 +13,7 @@
 #include "algorithms/packed_weights.hpp"
 #include "limits.hpp"
 #include "plan/explain.hpp"
+#include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
 #include "shapes.hpp"
@@ -24,8 +25,11 @@ template <class F>
 void for_each_table_and_dtype(const F& f) {
     for (const KernelSet& set : kernel_sets()) {
         for (const DType dtype : {DType::f32, DType::f64}) {
-            SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype));
-            f(*set.table, dtype);
+            for (const int wide_products : {1, 2}) {
+                const CoreScope core(wide_products);
+                SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(wide_products));
+                f(*set.table, dtype);
+            }
         }
     }
 }
@@ -79,8 +83,8 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
     const TilingLimits limits = tiling_limits();
     const std::int64_t most = std::max(t.lane == Lane::pixel ? limits.pixel_lanes_of_block : limits.pixels_of_block, t.step);
     const bool may_be_larger = t.flat && t.k.blocks() == 1;
-    ASSERT_LE(t.most_pixels(), (may_be_larger ? limits.larger_block : t.lane == Lane::pixel ? 1 : 2) * most);
-    ASSERT_LE(t.most_pixels() * std::min(s.in_channels, limits.k_of_block), 2 * most * limits.k_of_block) << "copies are bounded";
+    ASSERT_LE(t.most_pixels(), (may_be_larger ? limits.larger_block : t.lane == Lane::pixel ? 1 : 4) * most);
+    ASSERT_LE(t.most_pixels() * t.k.channels.longest(), 2 * most * limits.k_of_block) << "copies are bounded";
 }
 
 template <class T>
@@ -211,6 +215,29 @@ TEST(GemmTiling, LanesAreAPureChoice) {
     });
     EXPECT_GT(pixel, 100);
     EXPECT_GT(channel, 100);
+}
+
+// A core that multiplies two wide vectors a cycle: all that a step of k takes finds a register, and channels first are copied where the
+// copy is used often, not for one tap.
+TEST(GemmTiling, FollowsTheCore) {
+    for (const KernelSet& set : kernel_sets()) {
+        const CoreScope core(2);
+        Problem p = problem_of(image(56, 56, 128, 128, 3), *set.table);
+        p.lane = Lane::channel;
+        const GemmTiling t = tile_gemm(p);
+        EXPECT_TRUE(set.table->vector_bytes < 64 || t.mr * t.nv + t.nv + 1 <= 32) << t.mr << " x " << t.nv;
+        EXPECT_TRUE(t.always_copied);
+        EXPECT_EQ(t.copy, Layout::channels_last);
+        p.layout = Layout::channels_last;
+        EXPECT_FALSE(tile_gemm(p).always_copied);
+        Problem strided = problem_of(image(28, 28, 512, 1024), *set.table);
+        strided.lane = Lane::channel;
+        strided.shape.axis[1].stride = strided.shape.axis[2].stride = 2;
+        EXPECT_FALSE(tile_gemm(strided).always_copied);
+        p.layout = Layout::channels_first;
+        p.core.wide_products = 1;
+        EXPECT_EQ(tile_gemm(p).always_copied, set.table->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
+    }
 }
 
 TEST(GemmTiling, KnowsNoThreads) {

@@ -88,7 +88,7 @@ T definition(const Problem& p, const TensorView<const T>& x, const std::array<st
 template <class T>
 void check(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& box, const KBlock& k, GuardPages side,
            std::int64_t& lanes_beyond) {
-    Guarded<T> copy(staged_elements(p.shape, t, p.layout), side);
+    Guarded<T> copy(staged_elements(p.shape, t), side);
     const Source<T> source = stage(p, t, x, box, k, copy.data());
     ASSERT_TRUE(copy.canaries_intact());
     const bool vectors = t.lane == Lane::pixel;

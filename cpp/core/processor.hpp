@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a processor core does with its vectors beyond what its instruction set tells. The best tiles depend on it, results never do.
+#pragma once
+
+namespace npconv {
+
+struct Core {
+    // Multiplications of 64-byte vectors that begin in a cycle: one on Zen 4, whose units are half as wide, and two on Zen 5 and on the
+    // servers of Intel. Of narrower vectors two begin everywhere.
+    int wide_products = 1;
+
+    int products_per_cycle(int vector_bytes) const { return vector_bytes >= 64 ? wide_products : 2; }
+};
+
+// The core that this process runs on.
+Core this_core();
+
+}  // namespace npconv
