@@ -96,8 +96,9 @@ class GemmRun {
   public:
     GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
-        aliasing_ =
-            p.layout == Layout::channels_first && alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
+        const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
+        aliasing_ = p.layout == Layout::channels_first && !read_once &&
+                    alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         places_overflow_ = places_overflow(s_, io.x.spatial);
         flat_x_ = s_.flat_step(io.x.spatial);
         flat_residual_ = io.residual.data ? s_.flat_step(io.residual.spatial) : 0;
@@ -204,7 +205,7 @@ class GemmRun {
     PixelBoxes cut(const Box& pixels, const KBlock& block) const {
         if (t_.flat || t_.k_length == 0) return uncut(pixels);
         const bool zeros = p_.border == Border::zeros && io_.finite_weights;
-        return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, t_.mr);
+        return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, {t_.mr, t_.waiting_rows});
     }
 
     bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {

@@ -19,10 +19,21 @@ struct Costs {
     double picked = 1.2;        // every n-th value
     double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
     double far_channels = 1.0;  // a multiplication with lane = channel whose input stands on more pages than a core keeps at hand
+    double segment = 0.0;       // to begin with another run of neighbouring values, with lane = channel
 };
-Costs costs_of(const Core& core, int vector_bytes) {
+
+// Two wide products a cycle wait less patiently: where taps shift the vectors of pixels, most of them cross cache lines.
+Costs costs_of(const ConvShape& s, const Core& core, int vector_bytes) {
     Costs costs;
-    if (vector_bytes >= 64 && core.wide_products > 1) costs.far_channels = 1.1;  // two a cycle do not wait as patiently
+    if (vector_bytes < 64 || core.wide_products == 1) return costs;
+    if (s.flat()) {
+        costs.far_channels = 1.1;
+    } else {
+        costs.stored = 9.0;
+        costs.transposed = 28.0;
+        costs.pixel_lanes = 1.25;
+        costs.segment = 0.8;
+    }
     return costs;
 }
 
@@ -30,13 +41,13 @@ template <class T>
 double cycles(const Problem& p, const Kernels<T>& kernels, Lane lane) {
     const ConvShape& s = p.shape;
     const int vector_bytes = kernels.lanes * static_cast<int>(sizeof(T));
-    const Costs cost = costs_of(p.core, vector_bytes);
+    const Costs cost = costs_of(s, p.core, vector_bytes);
     const std::int64_t lanes = kernels.lanes;
     const double k = as_double(s.k()) / p.core.products_per_cycle(vector_bytes);
     if (lane == Lane::channel) {
         const bool last = p.layout == Layout::channels_last;
         const bool far = !last && s.flat() && channels_far_apart(s, sizeof(T));
-        const double leaving = last ? cost.stored : cost.transposed;
+        const double leaving = (last ? cost.stored : cost.transposed) + as_double(s.axis[0].kernel * s.axis[1].kernel) * cost.segment;
         return as_double(s.pixels()) * as_double(ceil_div(s.out_channels, lanes)) * (k * (far ? cost.far_channels : 1.0) + leaving);
     }
     const std::int64_t rows = s.axis[0].output * s.axis[1].output;

@@ -104,6 +104,7 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         t.mr = kernels.mr[t.nv - 1];
         const std::int64_t sums = most_sums(per_cycle, t.k_length);
         t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
+        t.waiting_rows = t.lanes * sizeof(T) >= 64 && per_cycle > 1 ? 4 : 2;
         t.step = t.mr;
         const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
         t.panels_inside =

@@ -27,6 +27,7 @@ struct GemmTiling {
     int lanes = 1;                         // elements of a vector
     int mr = 1;                            // rows of the register tile: pixels, or channels
     int nv = 1;                            // its vectors
+    int waiting_rows = 2;                  // lane = channel: a register tile of fewer pixels costs as much as one of so many
     std::int64_t unit = 1;                 // output channels that panels count in: a vector, or one
     bool flat = false;                     // pixels are cut as one row
     std::array<std::int64_t, 3> map;       // pixels of the output, as they are cut

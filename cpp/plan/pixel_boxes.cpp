@@ -34,13 +34,13 @@ void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end
     runs.begin[static_cast<std::size_t>(runs.count)] = end;
 }
 
-// In units of a pixel and tap. A tile of one pixel costs as much as one of two: it waits for the weights.
-double work(const PixelBoxes& boxes, int mr) {
+// In units of a pixel and tap.
+double work(const PixelBoxes& boxes, const TileRows& rows) {
     double sum = 0.0;
     for (int i = 0; i < boxes.count(); ++i) {
         const PixelBox b = boxes.box(i);
         const std::int64_t n = b.pixels.pixels();
-        sum += static_cast<double>(b.taps()) * std::max(static_cast<double>(n), 2.0 * static_cast<double>(ceil_div(n, mr)));
+        sum += static_cast<double>(b.taps()) * std::max(static_cast<double>(n), static_cast<double>(rows.least * ceil_div(n, rows.most)));
     }
     return sum;
 }
@@ -70,7 +70,7 @@ PixelBoxes uncut(const Box& pixels) {
     return boxes;
 }
 
-PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr) {
+PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, const TileRows& rows) {
     PixelBoxes whole;
     unsigned choice = 0;  // bit a: axis a may be cut, and cutting it changes something
     for (std::size_t a = 0; a < 3; ++a) {
@@ -97,12 +97,12 @@ PixelBoxes cut_by_taps(const ConvShape& s, const Box& pixels, const KBlock& k, s
     };
     constexpr double padded_copy = 1.02;  // what it costs beside the work
     unsigned best = 0;
-    double least = work(whole, mr) * (whole.outside ? padded_copy : 1.0);
+    double least = work(whole, rows) * (whole.outside ? padded_copy : 1.0);
     for (unsigned chosen = 1; chosen < 8; ++chosen) {
         if ((chosen & ~choice) != 0) continue;
         const PixelBoxes boxes = cut_as(chosen);
         if (too_many(boxes, k.taps())) continue;
-        if (const double cost = work(boxes, mr) * (boxes.outside ? padded_copy : 1.0); cost < least) {
+        if (const double cost = work(boxes, rows) * (boxes.outside ? padded_copy : 1.0); cost < least) {
             least = cost;
             best = chosen;
         }

@@ -47,7 +47,12 @@ struct PixelBoxes {
 // A block in one piece, with one tap: of a flat map.
 PixelBoxes uncut(const Box& pixels);
 
-// may_cut: the axes that may be cut; which are is decided by the work that is left. mr: pixels of a register tile.
-PixelBoxes cut_by_taps(const ConvShape& shape, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, int mr);
+// The pixels of a register tile, lane = channel. One of fewer than `least` costs as much as that: it waits for the weights.
+struct TileRows {
+    std::int64_t most = 1, least = 1;
+};
+
+// may_cut: the axes that may be cut; which are is decided by the work that is left.
+PixelBoxes cut_by_taps(const ConvShape& shape, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, const TileRows& rows);
 
 }  // namespace npconv

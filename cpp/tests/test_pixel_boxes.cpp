@@ -47,12 +47,14 @@ std::int64_t products(const PixelBoxes& boxes) {
     return sum;
 }
 
-// The header's own measure: a tile of one pixel costs as much as one of one and a half.
-double cost(const PixelBoxes& boxes, int mr) {
+constexpr TileRows seven{7, 2};
+
+// The header's own measure.
+double cost(const PixelBoxes& boxes, const TileRows& rows) {
     double sum = 0;
     for (int i = 0; i < boxes.count(); ++i) {
-        const auto n = static_cast<double>(boxes.box(i).pixels.pixels());
-        sum += static_cast<double>(boxes.box(i).taps()) * std::max(n, 1.5 * std::ceil(n / mr));
+        const std::int64_t n = boxes.box(i).pixels.pixels();
+        sum += static_cast<double>(boxes.box(i).taps() * std::max(n, rows.least * ceil_div(n, rows.most)));
     }
     return sum;
 }
@@ -65,8 +67,8 @@ struct Seen {
     int cut = 0, outside = 0, nothing_left = 0;
 };
 
-void check(const ConvShape& s, const Box& block, const KBlock& k, const std::array<bool, 3>& may_cut, int mr, Seen& seen) {
-    const PixelBoxes boxes = cut_by_taps(s, block, k, may_cut, mr);
+void check(const ConvShape& s, const Box& block, const KBlock& k, const std::array<bool, 3>& may_cut, const TileRows& rows, Seen& seen) {
+    const PixelBoxes boxes = cut_by_taps(s, block, k, may_cut, rows);
     ASSERT_GE(boxes.count(), 1);
     ASSERT_LE(boxes.count(), PixelBoxes::most);
     if (boxes.count() > 1) {
@@ -108,11 +110,11 @@ void check(const ConvShape& s, const Box& block, const KBlock& k, const std::arr
     } else if (boxes.count() == 1 && boxes.box(0).taps() > 0) {
         ASSERT_TRUE(a_tap_is_outside) << "a copy is not needed here";
     }
-    const PixelBoxes uncut = cut_by_taps(s, block, k, {false, false, false}, mr);
+    const PixelBoxes uncut = cut_by_taps(s, block, k, {false, false, false}, rows);
     ASSERT_EQ(uncut.count(), 1);
     ASSERT_EQ(products(uncut), block.pixels() * k.taps());
     ASSERT_LE(products(boxes), products(uncut));
-    ASSERT_LE(cost(boxes, mr), cost(uncut, mr) * 1.02);
+    ASSERT_LE(cost(boxes, rows), cost(uncut, rows) * 1.02);
     seen.cut += boxes.count() > 1;
     seen.outside += boxes.outside;
 }
@@ -132,10 +134,10 @@ TEST(PixelBoxes, AreTheDefinition) {
         }
         std::array<bool, 3> may_cut{};
         for (bool& may : may_cut) may = random.integer(0, 3) != 0;
-        const int mr = static_cast<int>(random.integer(1, max_mr));
+        const TileRows rows{random.integer(1, max_mr), random.integer(1, 4)};
         SCOPED_TRACE(text_of(r) + ", pixels " + ::testing::PrintToString(block.begin) + " to " + ::testing::PrintToString(block.end) +
                      ", taps " + ::testing::PrintToString(k.tap_begin) + " to " + ::testing::PrintToString(k.tap_end));
-        check(s, block, k, may_cut, mr, seen);
+        check(s, block, k, may_cut, rows, seen);
         if (HasFatalFailure()) return;
     }
     EXPECT_GT(seen.cut, 500);
@@ -156,7 +158,7 @@ TEST(PixelBoxes, EveryShortLine) {
                             if (dilation * (kernel - 1) + 1 > input + before + after) continue;
                             SCOPED_TRACE(text_of(r));
                             const ConvShape s = validate(r);
-                            check(s, whole_map(s), all_taps(s), {true, true, true}, 7, seen);
+                            check(s, whole_map(s), all_taps(s), {true, true, true}, seven, seen);
                             if (HasFatalFailure()) return;
                         }
                     }
@@ -173,7 +175,7 @@ TEST(PixelBoxes, SaveWhatTheHeaderSays) {
         ConvRequest r = image(side, side, 64, 64, 3);
         r.dilation = {dilation, dilation};
         const ConvShape s = validate(r);
-        const PixelBoxes boxes = cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, 7);
+        const PixelBoxes boxes = cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, seven);
         EXPECT_FALSE(boxes.outside);
         EXPECT_EQ(boxes.count(), 9);
         return 100 - 100 * static_cast<double>(products(boxes)) / static_cast<double>(s.pixels() * s.taps());
@@ -186,7 +188,7 @@ TEST(PixelBoxes, NothingIsCutWithoutABorder) {
     ConvRequest r = image(20, 20, 3, 5, 3);
     r.padding.kind = PaddingKind::valid;
     const ConvShape s = validate(r);
-    const PixelBoxes boxes = cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, 7);
+    const PixelBoxes boxes = cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, seven);
     EXPECT_EQ(boxes.count(), 1);
     EXPECT_FALSE(boxes.outside);
 }
@@ -199,7 +201,7 @@ TEST(PixelBoxes, AreNeverTooMany) {
             const ConvRequest r = image(side, side, 1, 1, kernel);
             SCOPED_TRACE(text_of(r));
             const ConvShape s = validate(r);
-            check(s, whole_map(s), all_taps(s), {true, true, true}, 7, seen);
+            check(s, whole_map(s), all_taps(s), {true, true, true}, seven, seen);
             if (HasFatalFailure()) return;
         }
     }
@@ -211,8 +213,8 @@ TEST(PixelBoxes, AreNeverTooMany) {
     volume.stride = volume.dilation = {1, 1, 1};
     volume.padding.kind = PaddingKind::full;
     const ConvShape s = validate(volume);
-    check(s, whole_map(s), all_taps(s), {true, true, true}, 7, seen);
-    EXPECT_GT(cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, 7).count(), 1);
+    check(s, whole_map(s), all_taps(s), {true, true, true}, seven, seen);
+    EXPECT_GT(cut_by_taps(s, whole_map(s), all_taps(s), {true, true, true}, seven).count(), 1);
 }
 
 }  // namespace
