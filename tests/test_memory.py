@@ -118,11 +118,12 @@ def test_memory_error_where_the_weights_cannot_be_packed() -> None:
     assert run("""
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 w = np.broadcast_to(np.ones(1, np.float32), (1 << 20, 1 << 10, 1, 1))
-x = np.ones((1, 1 << 10, 1, 1), np.float32); out = np.full((1, 1 << 20, 1, 1), 7, np.float32)
+x = np.ones((2, 1 << 10, 1, 1), np.float32); out = np.full((2, 1 << 20, 1, 1), 7, np.float32)
 for call in (lambda: npconv.conv2d(x, w, out=out), lambda: npconv.plan_conv(x.shape, w)):
     try: call()
     except MemoryError: print("MemoryError")
 assert (out == 7).all()
+assert (npconv.conv2d(x[:1], w) == 1024).all()  # packed panel by panel
 plan = npconv.plan_conv((1, 4, 9, 9), np.ones((8, 4, 3, 3), np.float32))
 print(plan(np.ones((1, 4, 9, 9), np.float32))[0, 0, 0, 0])
 """) == "MemoryError\nMemoryError\n36.0\n"  # fmt: skip

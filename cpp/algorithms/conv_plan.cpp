@@ -31,8 +31,8 @@ template <class T>
 void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io, int threads) {
     count_run(p, algorithm);
     switch (algorithm) {
-        case Algorithm::gemm: return run_gemm(p, io, threads);
-        case Algorithm::naive: return run_naive(p, io, threads);
+        case Algorithm::gemm: run_gemm(p, io, threads); return;
+        case Algorithm::naive: run_naive(p, io, threads); return;
     }
 }
 
@@ -74,11 +74,9 @@ struct Rehearsal {
 }  // namespace
 
 template <class T>
-ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads)
-    : problem_(problem), decision_(decide(problem, algorithm, packing)) {
-    if (packing == Packing::every_call && problem.shape.empty()) return;          // nothing will be run
-    const bool worthwhile = packing == Packing::once || has_a_choice(decision_);  // explain() tells what a plan's only candidate takes
-    if (algorithm == "measure" && worthwhile && !problem.shape.empty()) {
+ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, int threads)
+    : problem_(problem), decision_(decide(problem, algorithm)) {
+    if (algorithm == "measure" && !problem.shape.empty()) {
         measure(weights, threads);
     } else {
         parameters_ = pack(decision_.algorithm, weights, threads);
@@ -90,7 +88,7 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
     problem_.shape = shape;
     problem_.free_batch = free_batch;
     if (parameters_.format.algorithm == Algorithm::gemm) problem_.lane = parameters_.format.lane;
-    decision_ = decide(problem_, entry_of(other.decision_.algorithm).name, Packing::once);
+    decision_ = decide(problem_, entry_of(other.decision_.algorithm).name);
     decision_.wanted = other.decision_.wanted;
     if (parameters_.format != format_of(problem_, decision_.algorithm)) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
@@ -172,14 +170,43 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
     throw std::logic_error("no workspace known for this algorithm");
 }
 
+template <class T>
+void convolve_once(const Problem& p, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
+    const Decision decision = decide(p, algorithm);
+    if (p.shape.empty()) return;
+    if (algorithm == "measure" && has_a_choice(decision)) {
+        const ConvPlan plan(p, algorithm, weights, threads);
+        return plan.run(p.shape, plan.parameters(), io, threads);
+    }
+    Buffer bias;
+    if (weights.bias) bias = pack_bias(p.shape.groups * p.shape.out_channels, weights.bias, weights.bias_stride);
+    io.bias = weights.bias ? bias.as<const T>() : nullptr;
+    // Zeros beside a weight that is not finite count, which is known only when all are packed: the result is computed anew then, for which
+    // a residual must not have been overwritten.
+    const bool zeros = p.border == Border::zeros && p.shape.padded();
+    if (decision.algorithm == Algorithm::gemm && gemm_packs_panels(p) && !(zeros && io.residual.data)) {
+        io.raw_weights = &weights.w;
+        io.finite_weights = true;
+        count_run(p, Algorithm::gemm);
+        if (run_gemm(p, io, threads) || !zeros) return;
+        io.raw_weights = nullptr;
+    }
+    const PackedWeights packed = pack_weights(p, decision.algorithm, weights.w, threads);
+    io.w = packed.data.template as<const T>();
+    io.finite_weights = packed.finite;
+    run_algorithm(p, decision.algorithm, io, threads);
+}
+
 std::map<std::string, std::int64_t> kernel_runs() {
     std::map<std::string, std::int64_t> runs{{"naive", naive_runs}};
     for (std::size_t i = 0; i < kernel_sets().size(); ++i) runs[kernel_sets()[i].table->isa] = vector_runs.at(i);
     return runs;
 }
 
-template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<float>&, int);
-template ConvPlan::ConvPlan(const Problem&, const std::string&, Packing, const WeightsView<double>&, int);
+template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
+template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
+template void convolve_once(const Problem&, const std::string&, const WeightsView<float>&, Operands<float>, int);
+template void convolve_once(const Problem&, const std::string&, const WeightsView<double>&, Operands<double>, int);
 template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<float>, int) const;
 template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<double>, int) const;
 template Parameters ConvPlan::pack(const WeightsView<float>&, int) const;

@@ -34,7 +34,7 @@ class ConvPlan {
   public:
     // The weights are copied. "measure" times the candidates with `threads` threads.
     template <class T>
-    ConvPlan(const Problem& problem, const std::string& algorithm, Packing packing, const WeightsView<T>& weights, int threads);
+    ConvPlan(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, int threads);
 
     // The same weights, algorithm and kernels for another shape, sharing what is packed.
     ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch);
@@ -66,6 +66,10 @@ class ConvPlan {
     mutable std::mutex mutex_;  // of parameters_
     Parameters parameters_;
 };
+
+// A plain call: decides, packs (all weights, or panel by panel as they are used) and runs. w and bias of the operands are filled in.
+template <class T>
+void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> operands, int threads);
 
 // How often each implementation has run in this process: lets a test prove that the forced one did.
 std::map<std::string, std::int64_t> kernel_runs();

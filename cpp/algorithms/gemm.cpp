@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "algorithms/gemm_packing.hpp"
 #include "algorithms/stage.hpp"
 #include "algorithms/tile_lists.hpp"
 #include "core/parallel.hpp"
@@ -17,7 +20,7 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { sums, staged, at, number, count, slot, panels, groups, segments, residual_copy, slots };
+enum Slot : std::size_t { sums, staged, at, number, count, slot, panels, groups, segments, residual_copy, packed, slots };
 using GemmWorkspace = Workspace<slots>;
 
 template <class T>
@@ -34,7 +37,7 @@ template <class T>
 struct Scratch {
     TileLists lists;
     Panel<T>* panels;
-    T *sums, *staged, *residual;
+    T *sums, *staged, *residual, *packed;
 };
 
 // Threads that can have a task at the same time, and so need a workspace.
@@ -51,10 +54,11 @@ std::int64_t channels_kept(const Problem& p, const GemmTiling& t) {
 bool may_stage(const Problem& p, const GemmTiling& t) {
     if (t.k_length == 0) return false;
     if (t.lane == Lane::pixel || p.layout == Layout::channels_first) return true;
-    return std::any_of(p.shape.axis.begin(), p.shape.axis.end(), [](const Axis& a) { return a.padded(); });
+    return p.shape.padded();
 }
 
-GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
+// raw_weights: they are packed panel by panel.
+GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t, bool raw_weights) {
     const std::int64_t element = size_of(p.dtype), index = sizeof(std::int64_t);
     const bool pixel_lanes = t.lane == Lane::pixel;
     const std::int64_t items = TileLists::most_items(t);
@@ -67,6 +71,7 @@ GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t) {
     bytes[groups] = TileLists::most_groups() * static_cast<std::int64_t>(sizeof(TileGroup));
     bytes[segments] = TileLists::most_segments(t) * static_cast<std::int64_t>(sizeof(Segment));
     bytes[residual_copy] = t.most_pixels() * t.most_channels_of_chunk() * element;
+    bytes[packed] = raw_weights ? t.panels.longest() * t.unit * t.k.longest() * element : 0;
     return bytes;
 }
 
@@ -100,6 +105,7 @@ class GemmRun {
         aliasing_ = p.layout == Layout::channels_first && !read_once &&
                     alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         places_overflow_ = places_overflow(s_, io.x.spatial);
+        if (io.raw_weights) packing_.emplace(p, t, *io.raw_weights);
         flat_x_ = s_.flat_step(io.x.spatial);
         flat_residual_ = io.residual.data ? s_.flat_step(io.residual.spatial) : 0;
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
@@ -123,6 +129,8 @@ class GemmRun {
         k.panels = Panels{k.scratch.panels, k.scratch.panels + list_panels(k)};
         multiply(k);
     }
+
+    bool finite_weights() const { return finite_weights_; }
 
   private:
     struct Panels {
@@ -154,6 +162,7 @@ class GemmRun {
         s.sums = workspace_.template get<T>(thread, sums);
         s.staged = workspace_.template get<T>(thread, staged);
         s.residual = workspace_.template get<T>(thread, residual_copy);
+        s.packed = workspace_.template get<T>(thread, packed);
         return s;
     }
 
@@ -161,7 +170,7 @@ class GemmRun {
     bool transposed() const { return !pixel_lanes() && p_.layout == Layout::channels_first; }
 
     struct Step {
-        std::int64_t k_begin;
+        KBlock k;
         bool first;  // sums begin at zero
         bool last;   // and are finished
     };
@@ -173,7 +182,7 @@ class GemmRun {
         const std::int64_t blocks = t_.k.blocks();
         for (std::int64_t b = 0; b < blocks; ++b) {
             const KBlock block = t_.k.block(b);
-            const Step step{block.begin, b == 0, b == blocks - 1};
+            const Step step{block, b == 0, b == blocks - 1};
             Source<T> source;
             const int groups_listed = t_.flat && !pixel_lanes() ? list_flat(k, block, x, source) : list(k, block, x, source);
             if (pixel_lanes()) {
@@ -244,7 +253,7 @@ class GemmRun {
             const std::int64_t begin = t_.panels.begin(i);
             panel->length = t_.panels.length(i);
             panel->width = panel->length * t_.unit;
-            panel->w = io_.w + k.group * t_.packed_elements_of_group() + begin * t_.unit * t_.k_length;
+            panel->w = packing_ ? k.scratch.packed : io_.w + k.group * t_.packed_elements_of_group() + begin * t_.unit * t_.k_length;
             panel->sums = k.scratch.sums + (t_.k.blocks() > 1 ? (begin - first) * t_.unit * items : 0);
             set_output(k, i, panel->output);
         }
@@ -260,6 +269,9 @@ class GemmRun {
             return;
         }
         for (const Panel<T>& panel : k.panels) {
+            if (packing_ && !packing_->pack_block(k.group, k.first_panel + (&panel - k.panels.begin()), step.k, k.scratch.packed)) {
+                finite_weights_ = false;
+            }
             for (const TileGroup* g = group; g != end; ++g) of_group(*g, Panels{&panel, &panel + 1});
             if (transposed() && step.last) kernels_.transpose_sums({panel.sums, panel.width, k.pixels.pixels(), panel.output});
         }
@@ -311,7 +323,7 @@ class GemmRun {
     }
 
     void set_panel(GemmTile<T>& tile, const Panel<T>& panel, const Step& step) const {
-        tile.w = panel.w + step.k_begin * panel.width;
+        tile.w = packing_ ? panel.w : panel.w + step.k.begin * panel.width;
         tile.sums = panel.sums;
         tile.output = step.last && !transposed() ? &panel.output : nullptr;
     }
@@ -361,6 +373,8 @@ class GemmRun {
     const Operands<T>& io_;
     const Kernels<T>& kernels_;
     const GemmWorkspace& workspace_;
+    std::optional<GemmPacking<T>> packing_;  // of weights that are not packed yet
+    mutable std::atomic<bool> finite_weights_{true};
     bool aliasing_ = false, places_overflow_ = false, one_list_ = false;
     std::int64_t flat_x_ = 0, flat_residual_ = 0;  // steps between pixels, where they are all the same
 };
@@ -369,21 +383,24 @@ class GemmRun {
 
 std::int64_t gemm_workspace_bytes(const Problem& p, int threads) {
     if (p.shape.empty()) return 0;
-    if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p))) * threads;
+    if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p), false)) * threads;
     const GemmTiling t = tile_gemm(p);
-    return GemmWorkspace::bytes_per_thread(sizes(p, t)) * slots_of(t, worthwhile_threads(p, threads));
+    return GemmWorkspace::bytes_per_thread(sizes(p, t, false)) * slots_of(t, worthwhile_threads(p, threads));
 }
+
+bool gemm_packs_panels(const Problem& p) { return tile_gemm(p).packs_panels; }
 
 template <class T>
-void run_gemm(const Problem& p, const Operands<T>& io, int threads) {
+bool run_gemm(const Problem& p, const Operands<T>& io, int threads) {
     const GemmTiling t = tile_gemm(p);
     const int used = worthwhile_threads(p, threads);
-    const GemmWorkspace workspace(sizes(p, t), slots_of(t, used));
+    const GemmWorkspace workspace(sizes(p, t, io.raw_weights != nullptr), slots_of(t, used));
     const GemmRun<T> run(p, t, io, workspace);
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+    return run.finite_weights();
 }
 
-template void run_gemm(const Problem&, const Operands<float>&, int);
-template void run_gemm(const Problem&, const Operands<double>&, int);
+template bool run_gemm(const Problem&, const Operands<float>&, int);
+template bool run_gemm(const Problem&, const Operands<double>&, int);
 
 }  // namespace npconv

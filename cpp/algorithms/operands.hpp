@@ -8,12 +8,13 @@ namespace npconv {
 template <class T>
 struct Operands {
     TensorView<const T> x;
-    const T* w = nullptr;          // packed
-    bool finite_weights = false;   // known to be
-    const T* bias = nullptr;       // contiguous, or null
-    TensorView<const T> residual;  // data null: none
-    T* y = nullptr;                // dense in the problem's layout within an image
-    std::int64_t y_batch = 0;      // elements between images
+    const T* w = nullptr;                              // packed
+    const TensorView<const T>* raw_weights = nullptr;  // or not: see run_gemm
+    bool finite_weights = false;                       // known to be, or of raw ones taken to be
+    const T* bias = nullptr;                           // contiguous, or null
+    TensorView<const T> residual;                      // data null: none
+    T* y = nullptr;                                    // dense in the problem's layout within an image
+    std::int64_t y_batch = 0;                          // elements between images
 };
 
 }  // namespace npconv

@@ -17,7 +17,7 @@
 namespace npconv {
 namespace {
 
-std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& settings, Packing packing, const py::array& w,
+std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& settings, const py::array& w,
                                     const std::optional<py::array>& bias, int threads) {
     const py::array weights = readable(w);
     std::optional<py::array> readable_bias;
@@ -25,10 +25,10 @@ std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& sett
     const py::gil_scoped_release release;
     if (problem.dtype == DType::f32) {
         const auto view = weights_of<float>(weights, settings.rank, readable_bias);
-        return std::make_unique<ConvPlan>(problem, settings.algorithm, packing, view, threads);
+        return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
     }
     const auto view = weights_of<double>(weights, settings.rank, readable_bias);
-    return std::make_unique<ConvPlan>(problem, settings.algorithm, packing, view, threads);
+    return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
 }
 
 // conv{N}d
@@ -47,7 +47,8 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
     const std::vector<std::int64_t> x_shape = shape_of(arrays.x), w_shape = shape_of(w);
     const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape));
     const Sizes sizes = sizes_of(x_shape.data(), rank, form, settings.layout);
-    const Problem problem = make_problem(settings, dtype, form, sizes, w_shape);
+    Problem problem = make_problem(settings, dtype, form, sizes, w_shape);
+    problem.packing = Packing::every_call;
     check_bias(bias, dtype, "x", problem.shape.groups * problem.shape.out_channels);
 
     const RunFrame frame{rank, form, dtype, settings.layout, "x"};
@@ -55,8 +56,7 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
     if (bias) parameters.push_back({"bias", &*bias});
     Checked checked = check(frame, problem.shape, arrays, parameters);
     const int threads = threads_for_call(settings.threads);
-    const auto plan = make_plan(problem, settings, Packing::every_call, w, bias, threads);
-    return run(frame, *plan, problem.shape, checked, threads);
+    return run_once(frame, problem, settings.algorithm, w, bias, checked, threads);
 }
 
 // x_shape: ints, and None for a free batch.
@@ -121,7 +121,7 @@ class Plan {
         Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_);
         problem.free_batch = x_.free_batch;
         check_bias(bias, dtype, "w", problem.shape.groups * problem.shape.out_channels);
-        plan_ = make_plan(problem, settings_, Packing::once, w, bias, threads());
+        plan_ = make_plan(problem, settings_, w, bias, threads());
     }
 
     py::object operator()(py::handle x, py::handle residual, py::handle out) const {

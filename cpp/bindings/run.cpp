@@ -18,15 +18,30 @@ Sizes output_sizes(const ConvShape& s, int rank) {
 }
 
 template <class T>
-void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
+Operands<T> operands_of(const RunFrame& f, Checked& arrays) {
     Operands<T> io;
     io.x = view_of<T>(arrays.x, f.rank, f.form, f.layout);
     if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
     io.y = static_cast<T*>(arrays.out.mutable_data());
     io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
+    return io;
+}
+
+template <class T>
+void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
+    const Operands<T> io = operands_of<T>(f, arrays);
     const Parameters parameters = plan.parameters();  // with the GIL: see ConvPlan
     const py::gil_scoped_release release;
     plan.run(shape, parameters, io, threads);
+}
+
+template <class T>
+void run_once_as(const RunFrame& f, const Problem& problem, const std::string& algorithm, const py::array& w,
+                 const std::optional<py::array>& bias, Checked& arrays, int threads) {
+    const Operands<T> io = operands_of<T>(f, arrays);
+    const WeightsView<T> weights = weights_of<T>(w, f.rank, bias);
+    const py::gil_scoped_release release;
+    convolve_once(problem, algorithm, weights, io, threads);
 }
 
 }  // namespace
@@ -92,6 +107,19 @@ py::object run(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, 
         run_as<float>(f, plan, shape, arrays, threads);
     } else {
         run_as<double>(f, plan, shape, arrays, threads);
+    }
+    return arrays.result;
+}
+
+py::object run_once(const RunFrame& f, const Problem& problem, const std::string& algorithm, const py::array& w,
+                    const std::optional<py::array>& bias, Checked& arrays, int threads) {
+    const py::array weights = readable(w);
+    std::optional<py::array> readable_bias;
+    if (bias) readable_bias = readable(*bias);
+    if (f.dtype == DType::f32) {
+        run_once_as<float>(f, problem, algorithm, weights, readable_bias, arrays, threads);
+    } else {
+        run_once_as<double>(f, problem, algorithm, weights, readable_bias, arrays, threads);
     }
     return arrays.result;
 }

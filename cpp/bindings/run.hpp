@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One run of a plan on NumPy arrays: array -> view -> optional out -> one block without the GIL -> return.
+// One run, of a plan or a plain call, on NumPy arrays: array -> view -> optional out -> one block without the GIL -> return.
 #pragma once
 #include <memory>
 #include <optional>
@@ -51,6 +51,9 @@ struct Checked {
 Checked check(const RunFrame& frame, const ConvShape& shape, Arrays& arrays, const std::vector<NamedArray>& others);
 
 py::object run(const RunFrame& frame, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads);
+// The same without a plan.
+py::object run_once(const RunFrame& frame, const Problem& problem, const std::string& algorithm, const py::array& w,
+                    const std::optional<py::array>& bias, Checked& arrays, int threads);
 
 // ValueError, TypeError unless bias is (channels,).
 void check_bias(const std::optional<py::array>& bias, DType dtype, const char* of, std::int64_t channels);

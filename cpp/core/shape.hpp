@@ -58,6 +58,7 @@ struct ConvShape {
         }
         return step;
     }
+    bool padded() const { return axis[0].padded() || axis[1].padded() || axis[2].padded(); }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }
 };
 

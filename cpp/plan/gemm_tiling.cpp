@@ -113,9 +113,12 @@ GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
         const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
         const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
         const bool far_weights = per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
-        if (far_weights) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
+        const bool once = p.packing == Packing::every_call && s.batch == 1 && !t.panels_inside;
+        const bool larger = far_weights || (once && s.pixels() <= 2 * limits.pixels_of_block);
+        if (larger) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
         const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
-        if (!far_weights || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
+        if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
+        t.packs_panels = once && t.blocks_of_map() == 1;
     } else {
         t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
         t.mr = kernels.pixel_mr;

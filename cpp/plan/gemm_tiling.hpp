@@ -35,6 +35,7 @@ struct GemmTiling {
     bool panels_inside = false;            // LOOP 4 runs outside LOOP 3
     Layout copy = Layout::channels_first;  // of copied parts of the input
     bool always_copied = false;            // even where the input could be read in place
+    bool packs_panels = false;             // of a plain call: each panel of weights is used by one task, which can pack it
     EvenSplit panels;                      // units of output channels of a group -> panels
     EvenSplit chunks;                      // panels -> chunks
     std::array<EvenSplit, 3> blocks;       // map -> blocks

@@ -45,7 +45,7 @@ const AlgorithmEntry& entry_of(Algorithm algorithm) {
     throw std::logic_error("an algorithm without a row in the registry");
 }
 
-Decision decide(const Problem& problem, const std::string& wanted, Packing packing) {
+Decision decide(const Problem& problem, const std::string& wanted) {
     Decision decision;
     decision.wanted = wanted;
     const bool automatic = wanted == "auto" || wanted == "measure";
@@ -55,7 +55,7 @@ Decision decide(const Problem& problem, const std::string& wanted, Packing packi
     for (const AlgorithmEntry& e : algorithms()) {
         names += std::string(", \"") + e.name + "\"";
         const Candidate c{e.algorithm, e.refusal(problem),
-                          e.cycles(problem) + (packing == Packing::every_call ? e.packing_cycles(problem) : 0.0)};
+                          e.cycles(problem) + (problem.packing == Packing::every_call ? e.packing_cycles(problem) : 0.0)};
         decision.candidates.push_back(c);
         if (!automatic && wanted == e.name) {
             if (!c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);

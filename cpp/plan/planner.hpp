@@ -38,11 +38,8 @@ struct Decision {
     std::vector<Candidate> candidates;
 };
 
-// Weights of a plan are packed once and for all; those of a plain call are packed for it alone, and the cost counts.
-enum class Packing { once, every_call };
-
 // wanted: "auto", "measure" (decided here as auto; the caller times the candidates) or a name.
 // std::invalid_argument where the name is unknown or the algorithm cannot serve, with the reason.
-Decision decide(const Problem& problem, const std::string& wanted, Packing packing);
+Decision decide(const Problem& problem, const std::string& wanted);
 
 }  // namespace npconv

@@ -18,6 +18,9 @@ struct ActivationSpec {
 // for the sign of a zero; the packed weights are not.
 enum class Lane { automatic, channel, pixel };
 
+// Weights of a plan are packed once and for all; those of a plain call are packed for it alone, and the cost counts.
+enum class Packing { once, every_call };
+
 struct Problem {
     ConvShape shape;
     bool free_batch = false;  // shape.batch is 1 then, and stands for any
@@ -27,6 +30,7 @@ struct Problem {
     bool flip = false;
     ActivationSpec activation;
     Lane lane = Lane::automatic;
+    Packing packing = Packing::once;
     const KernelTable* kernels = nullptr;
     Core core = this_core();
 };

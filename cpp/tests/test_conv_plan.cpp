@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
+#include "algorithms/gemm.hpp"
 #include "guarded.hpp"
 #include "limits.hpp"
 #include "shapes.hpp"
@@ -91,7 +92,7 @@ ConvRequest of_type(ConvRequest r) {
 template <class T>
 void run(const Problem& p, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y) {
     const GuardScope guard(t.side);
-    const ConvPlan plan(p, algorithm, Packing::once, t.weights(), threads);
+    const ConvPlan plan(p, algorithm, t.weights(), threads);
     plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
     EXPECT_TRUE(y.canaries_intact());
 }
@@ -282,6 +283,43 @@ TYPED_TEST(ConvPlans, BitwiseTheSameInALargerMap) {
     });
 }
 
+// A plain call, which packs panels where they are used if it can, gives what a plan gives. A weight that is not finite makes it begin anew.
+TYPED_TEST(ConvPlans, PlainCallsAreThePlan) {
+    using T = TypeParam;
+    Random random(9);
+    int by_panel = 0, anew = 0;
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        for (int round = 0; round < 400; ++round) {
+            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
+            const CoreScope core(static_cast<int>(random.integer(1, 2)));
+            ConvRequest r = of_type<T>(anything_small(random, 20));
+            if (round % 4) r.batch = 1;
+            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            p.flip = round % 5 == 0;
+            SCOPED_TRACE(text_of(r) + words(p));
+            Tensors<T> t(p, guard_sides[round % 2]);
+            t.fill([&] { return random.real<T>(); });
+            const bool infinite = round % 7 == 0;
+            if (infinite) t.w[random.integer(0, t.w.size() - 1)] = std::numeric_limits<T>::infinity();
+            if (round % 3) t.io.residual.data = nullptr;
+            const Guarded<T> expected = t.result(), y = t.result();
+            const int threads = static_cast<int>(random.integer(1, 3));
+            run(p, t, "gemm", threads, expected);
+            p.packing = Packing::every_call;
+            {
+                const GuardScope guard(t.side);
+                convolve_once(p, "gemm", t.weights(), t.operands(y.data()), threads);
+            }
+            ASSERT_TRUE(y.canaries_intact());
+            ASSERT_TRUE(same(y.data(), expected.data(), y.size()));
+            by_panel += gemm_packs_panels(p);
+            anew += gemm_packs_panels(p) && infinite && p.border == Border::zeros && p.shape.padded() && !t.io.residual.data;
+        }
+    });
+    EXPECT_GT(by_panel, 100);
+    EXPECT_GT(anew, 1);
+}
+
 // Channels a large power of two apart, which are copied so that they do not crowd a few sets of the cache.
 TYPED_TEST(ConvPlans, ChannelsAPowerOfTwoApart) {
     using T = TypeParam;
@@ -321,7 +359,7 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
         const Guarded<T> y = t.result();
         const GuardScope off(GuardPages::off);
         const std::size_t start = buffer_bytes_made();
-        const ConvPlan plan(p, "gemm", Packing::once, t.weights(), threads);
+        const ConvPlan plan(p, "gemm", t.weights(), threads);
         const std::size_t packed = buffer_bytes_made();
         EXPECT_EQ(packed - start, static_cast<std::size_t>(plan.packed_bytes()));
         plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
@@ -348,7 +386,7 @@ TEST(ConvPlan, SharesWeightsWithAnotherShapeUntilUpdated) {
     Tensors<float> t(p, GuardPages::after);
     Random random(9);
     t.fill([&] { return random.small_integer<float>(); });
-    const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
+    const ConvPlan plan(p, "auto", t.weights(), 1);
     ConvPlan other(plan, validate(image(9, 4, 2, 3, 3)), false);
     EXPECT_EQ(other.packed_bytes(), plan.packed_bytes());
     EXPECT_EQ(other.parameters().weights.get(), plan.parameters().weights.get());
@@ -373,7 +411,7 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
                 Tensors<T> t(p, GuardPages::after);
                 Random random(10);
                 t.fill([&] { return random.real<T>(); });
-                const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
+                const ConvPlan plan(p, "auto", t.weights(), 1);
                 (plan.parameters().format.lane == Lane::pixel ? pixel : channel) = true;
                 for (const std::int64_t side : sides) {
                     const Problem q = problem_of(of_type<T>(image(side, side + 1, channels, channels + 1, 3)), table);
@@ -398,7 +436,7 @@ TEST(ConvPlan, WeightsOfOtherChannelsAreNotShared) {
     const Problem p = problem_of(image(5, 6, 2, 3, 3), active_kernels());
     Tensors<float> t(p, GuardPages::after);
     t.fill([] { return 1.0F; });
-    const ConvPlan plan(p, "auto", Packing::once, t.weights(), 1);
+    const ConvPlan plan(p, "auto", t.weights(), 1);
     for (const ConvRequest& r : {image(5, 6, 3, 3, 3), image(5, 6, 2, 4, 3), image(5, 6, 2, 3, 1)})
         EXPECT_THROW(ConvPlan(plan, validate(r), false), std::invalid_argument) << text_of(r);
 }

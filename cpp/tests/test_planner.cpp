@@ -374,7 +374,9 @@ TEST(GemmTiling, ExtremeSizesDoNotOverflow) {
     for (const ConvRequest& r : requests) {
         const Problem p = problem_of(r, *kernel_sets().front().table);
         EXPECT_GE(tile_gemm(p).tasks, 0) << text_of(r);
-        EXPECT_EQ(decide(p, "auto", Packing::every_call).algorithm, Algorithm::gemm);
+        Problem call = p;
+        call.packing = Packing::every_call;
+        EXPECT_EQ(decide(call, "auto").algorithm, Algorithm::gemm);
         EXPECT_GE(gemm_workspace_bytes(p, 1024), 0);
     }
 }
@@ -424,14 +426,14 @@ TEST(PackedFormat, IsTheSameForEveryMap) {
 
 TEST(Planner, Decides) {
     const Problem p = problem_of(image(14, 14, 24, 96, 3), *kernel_sets().back().table);
-    EXPECT_EQ(decide(p, "auto", Packing::once).algorithm, Algorithm::gemm);
-    EXPECT_EQ(decide(p, "measure", Packing::once).algorithm, Algorithm::gemm);
-    EXPECT_EQ(decide(p, "gemm", Packing::once).algorithm, Algorithm::gemm);
-    EXPECT_EQ(decide(p, "naive", Packing::once).algorithm, Algorithm::naive);
-    EXPECT_EQ(decide(p, "naive", Packing::once).wanted, "naive");
+    EXPECT_EQ(decide(p, "auto").algorithm, Algorithm::gemm);
+    EXPECT_EQ(decide(p, "measure").algorithm, Algorithm::gemm);
+    EXPECT_EQ(decide(p, "gemm").algorithm, Algorithm::gemm);
+    EXPECT_EQ(decide(p, "naive").algorithm, Algorithm::naive);
+    EXPECT_EQ(decide(p, "naive").wanted, "naive");
     for (const char* unknown : {"winograd", "", "AUTO"}) {
         try {
-            decide(p, unknown, Packing::once);
+            decide(p, unknown);
             ADD_FAILURE() << unknown << " was accepted";
         } catch (const std::invalid_argument& e) {
             EXPECT_EQ(e.what(),
@@ -442,7 +444,9 @@ TEST(Planner, Decides) {
 
 TEST(Planner, CountsPackingWhereItIsPaid) {
     const Problem p = problem_of(image(1, 1, 512, 512), *kernel_sets().back().table);
-    const Decision plan = decide(p, "auto", Packing::once), call = decide(p, "auto", Packing::every_call);
+    Problem once = p;
+    once.packing = Packing::every_call;
+    const Decision plan = decide(p, "auto"), call = decide(once, "auto");
     ASSERT_EQ(plan.candidates.size(), algorithms().size());
     for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
         EXPECT_GT(plan.candidates[i].cycles, 0);
@@ -461,7 +465,7 @@ TEST(Planner, ExplainsItself) {
     r.dtype = DType::f64;
     for_each_table_and_dtype([&](const KernelTable& table, DType) {
         const Problem p = problem_of(r, table, Layout::channels_last);
-        const std::string text = explain(p, decide(p, "auto", Packing::once), {3, 123456, 78910});
+        const std::string text = explain(p, decide(p, "auto"), {3, 123456, 78910});
         const GemmTiling t = tile_gemm(p);
         const std::string tile = std::to_string(t.mr) + " pixels x " + std::to_string(t.nv * t.lanes) + " channels, lane = channel";
         for (const std::string& part :
@@ -478,8 +482,8 @@ TEST(Planner, ExplainsItself) {
         pixel.lane = Lane::pixel;
         const GemmTiling u = tile_gemm(pixel);
         const std::string other = std::to_string(u.nv * u.lanes) + " pixels x " + std::to_string(u.mr) + " channels, lane = pixel";
-        EXPECT_NE(explain(pixel, decide(pixel, "auto", Packing::once), {1, 0, 0}).find(other), std::string::npos) << other;
-        EXPECT_NE(explain(p, decide(p, "naive", Packing::once), {1, 0, 0}).find("naive (asked for: naive)"), std::string::npos);
+        EXPECT_NE(explain(pixel, decide(pixel, "auto"), {1, 0, 0}).find(other), std::string::npos) << other;
+        EXPECT_NE(explain(p, decide(p, "naive"), {1, 0, 0}).find("naive (asked for: naive)"), std::string::npos);
     });
 }
 

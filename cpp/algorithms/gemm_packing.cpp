@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/gemm_packing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "kernels/registry.hpp"
+
+namespace npconv {
+
+template <class T>
+GemmPacking<T>::GemmPacking(const Problem& p, const GemmTiling& t, const TensorView<const T>& w)
+    : p_(p), s_(p.shape), t_(t), w_(w), kernels_(kernels_of<T>(*p.kernels)) {
+    const auto& axis = s_.axis;
+    contiguous_ = t_.k.most_taps() == s_.taps() && unit_step(2, 1) && unit_step(1, axis[2].kernel) &&
+                  unit_step(0, axis[1].kernel * axis[2].kernel) && (s_.in_channels == 1 || w.channel == s_.taps());
+}
+
+template <class T>
+bool GemmPacking<T>::unit_step(std::size_t a, std::int64_t step) const {
+    return s_.axis[a].kernel == 1 || w_.spatial[a] == step;
+}
+
+template <class T>
+typename GemmPacking<T>::Rows GemmPacking<T>::rows(std::int64_t group, std::int64_t panel) const {
+    const std::int64_t first = t_.panels.begin(panel) * t_.unit, width = t_.panels.length(panel) * t_.unit;
+    return {w_.data + (group * s_.out_channels + first) * w_.batch, width, std::min(width, s_.out_channels - first)};
+}
+
+template <class T>
+bool GemmPacking<T>::pack_panel(std::int64_t group, std::int64_t panel, T* packed) const {
+    const std::int64_t first = t_.panels.begin(panel) * t_.unit, width = t_.panels.length(panel) * t_.unit;
+    T* to = packed + first * t_.k_length;
+    bool finite = true;
+    for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
+        const KBlock k = t_.k.block(b);
+        finite = pack_block(group, panel, k, to + k.begin * width) && finite;
+    }
+    return finite;
+}
+
+template <class T>
+bool GemmPacking<T>::pack_block(std::int64_t group, std::int64_t panel, const KBlock& k, T* to) const {
+    const Rows r = rows(group, panel);
+    return contiguous_ ? transpose(r, k, to) : copy(r, k, to);
+}
+
+// Blocks of values are transposed in registers. They stand in memory taps within channels, and in the panel channels within taps.
+template <class T>
+bool GemmPacking<T>::transpose(const Rows& r, const KBlock& k, T* to) const {
+    constexpr std::int64_t few = 128;  // columns at a time, so that their rows of the panel stay in cache until they are whole
+    std::array<std::int64_t, few> place{};
+    const std::int64_t taps = s_.taps(), channels = k.channels(), columns = channels * taps;
+    std::int64_t channel = 0, tap = 0;  // of the next column
+    bool finite = true;
+    for (std::int64_t begin = 0; begin < columns; begin += few) {
+        const std::int64_t n = std::min(few, columns - begin);
+        if (taps == 1) {
+            for (std::int64_t i = 0; i < n; ++i) place[static_cast<std::size_t>(i)] = begin + i;
+        } else {
+            for (std::int64_t i = 0; i < n; ++i) {
+                place[static_cast<std::size_t>(i)] = (p_.flip ? taps - 1 - tap : tap) * channels + channel;
+                if (++tap == taps) {
+                    tap = 0;
+                    ++channel;
+                }
+            }
+        }
+        for (std::int64_t i = 0; i < r.width; i += t_.lanes) {
+            PackedRows<T> block{};
+            block.from = r.from + i * w_.batch + k.channel_begin * taps + begin;
+            block.from_stride = w_.batch;
+            block.rows = std::clamp<std::int64_t>(r.real - i, 0, t_.lanes);
+            block.width = std::min<std::int64_t>(r.width - i, t_.lanes);
+            block.columns = n;
+            block.place = place.data();
+            block.to = to + i;
+            block.to_stride = r.width;
+            finite = kernels_.pack_vectors(block) && finite;
+        }
+    }
+    return finite;
+}
+
+template <class T>
+bool GemmPacking<T>::copy(const Rows& r, const KBlock& k, T* to) const {
+    bool finite = true;
+    for_each_tap(p_, w_, k, [&](std::int64_t offset, std::int64_t place) {
+        T* row = to + place * r.width;
+        for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, row += r.width) {
+            const T* value = r.from + offset + c * w_.channel;
+            for (std::int64_t o = 0; o < r.real; ++o) {
+                row[o] = value[o * w_.batch];
+                finite = finite && std::isfinite(row[o]);
+            }
+            std::fill(row + r.real, row + r.width, T(0));
+        }
+    });
+    return finite;
+}
+
+template class GemmPacking<float>;
+template class GemmPacking<double>;
+
+}  // namespace npconv
