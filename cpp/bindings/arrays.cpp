@@ -194,6 +194,21 @@ py::array checked_out(py::handle value, DType dtype, const char* of, const std::
     return out;
 }
 
+py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
+    constexpr std::int64_t large = 16 * 1024, line = 64;  // bytes
+    const py::dtype type = dtype == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>();
+    std::int64_t bytes = size_of(dtype);
+    for (const std::int64_t n : shape) {
+        if (n == 0 || bytes > INT64_MAX / 2 / n) return py::array(type, shape);  // empty; or too large, which NumPy refuses
+        bytes *= n;
+    }
+    if (bytes < large) return py::array(type, shape);
+    py::array raw(py::dtype::of<std::uint8_t>(), std::vector<std::int64_t>{bytes + line});
+    auto* data = static_cast<std::uint8_t*>(raw.mutable_data());
+    const std::int64_t past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(data) % line);
+    return py::array(type, shape, data + (line - past) % line, raw);
+}
+
 void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok) {
     if (!may_meet(out, other)) return;
     if (identical_ok && same_memory(out, other)) return;

@@ -57,6 +57,10 @@ TensorView<const T> view_of(const py::array& array, int rank, Form form, Layout 
 template <class T>
 TensorView<const T> weights_view(const py::array& array, int rank);
 
+// An uninitialised result. NumPy begins arrays anywhere in a cache line; large ones of ours begin with one (as part of an array of NumPy's
+// own), because vectors that cross lines cost up to a fifth of the time.
+py::array new_array(DType dtype, const std::vector<std::int64_t>& shape);
+
 // TypeError, ValueError unless it can take the result; overlap is asked apart. Returned as a plain ndarray, whatever its class.
 py::array checked_out(py::handle out, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form);
 

@@ -96,7 +96,7 @@ Checked check(const RunFrame& f, const ConvShape& shape, Arrays& arrays, const s
     checked.x = readable(arrays.x);
     if (arrays.residual) checked.residual = readable(*arrays.residual);
     if (arrays.out.is_none()) {
-        checked.out = py::array(f.dtype == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>(), wanted);
+        checked.out = new_array(f.dtype, wanted);
         checked.result = checked.out;
     }
     return checked;
