@@ -196,7 +196,7 @@ def _compare_tables(a: Table, b: Table) -> str:
 
 
 def readme_table(folder: Path) -> str:
-    """The newest claim for each table among the results of a folder, as Markdown."""
+    """The newest claim for each table among the results of a folder, as Markdown: machine by machine."""
     from results_io import load
 
     newest: dict[tuple[object, str], tuple[Report, Table]] = {}
@@ -226,8 +226,12 @@ def readme_table(folder: Path) -> str:
     ordered = sorted(
         newest.values(), key=lambda pair: (pair[1].key.calls, pair[1].key.dtype, pair[1].key.set)
     )
-    rows = [_readme_row(report, table) for report, table in ordered]
-    return "\n\n".join([markdown(head, rows, left=2), *_readme_origins([r for r, _ in ordered])])
+    parts = []
+    for cpu in dict.fromkeys(cpu for _, cpu in newest):
+        here = [(report, table) for report, table in ordered if report.machine["cpu"] == cpu]
+        parts += _readme_origins([report for report, _ in here])
+        parts.append(markdown(head, [_readme_row(report, table) for report, table in here], left=2))
+    return "\n\n".join(parts)
 
 
 def _readme_row(report: Report, table: Table) -> list[str]:
@@ -252,7 +256,7 @@ def _readme_origins(reports: Sequence[Report]) -> list[str]:
         )
         if line not in lines:
             lines.append(line)
-    return [f"Measured on: {line}." for line in lines]
+    return [f"Measured on {line}:" for line in lines]
 
 
 def fill_readme(readme: Path, table: str) -> None:

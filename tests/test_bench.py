@@ -94,6 +94,14 @@ def test_results_and_the_table_in_the_readme(tmp_path: Path) -> None:
     text = report.readme_table(tmp_path)
     assert "resnet50" in text
     assert "1.10" in text  # the claim, not the later result that is none
+    elsewhere = Report(
+        "2026-11-25 21:00 UTC", "def", {**machine, "cpu": "another"}, {"torch": "2"}, [], [], {}, [runs]
+    )
+    save(elsewhere, tmp_path / "elsewhere.json")
+    text = report.readme_table(tmp_path)
+    first, second = text.split("Measured on another, 2 cores, avx512; torch 2:")
+    assert first.startswith("Measured on a processor, 2 cores, avx512; torch 2:")
+    assert "| abc |" not in second and "2026-11-25, def" in second
 
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
