@@ -219,9 +219,22 @@ class GemmRun {
 
     bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {
         if (boxes.outside || aliasing_ || places_overflow_) return false;
-        if (!pixel_lanes()) return !t_.always_copied || x.channel == 1;
+        if (!pixel_lanes()) return x.channel == 1 || (!t_.always_copied && !narrow(boxes.runs[2]));
         const bool whole_vectors = pixels.length(2) % t_.lanes == 0;
         return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
+    }
+
+    // Channels first, the pixels of a narrow box stand in rows, each on a line of memory of its own for each channel: where many pixels of
+    // a row are in such boxes (1x7 kernels), the row is copied.
+    static bool narrow(const AxisRuns& runs) {
+        constexpr std::int64_t few = 4;
+        if (runs.count == 1) return false;
+        std::int64_t pixels = 0;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(runs.count); ++i) {
+            const std::int64_t n = runs.begin[i + 1] - runs.begin[i];
+            if (n < few) pixels += n;
+        }
+        return pixels * few > runs.begin[static_cast<std::size_t>(runs.count)] - runs.begin[0];
     }
 
     Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {

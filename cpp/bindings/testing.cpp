@@ -25,6 +25,9 @@ void register_testing(pybind11::module_& m) {
                                 .products_of_copy = 1,
                                 .often_used = 1,
                                 .used_from_afar = 1,
+                                .used_aliased = 1,
+                                .larger_copy = 2,
+                                .bytes_of_copy = 4096,
                                 .macs_of_region = 1};
         set_tiling_limits(small ? tiny : TilingLimits{});
     });

@@ -26,8 +26,8 @@ Core find_core() {
     if (!__get_cpuid(1, &r[0], &r[1], &r[2], &r[3])) return {};
     const unsigned family = (r[0] >> 8 & 0xF) + (r[0] >> 20 & 0xFF);
     constexpr unsigned zen5 = 0x1A;
-    const bool two = name == "GenuineIntel" || (name == "AuthenticAMD" && family >= zen5);
-    return {two ? 2 : 1};
+    const bool wide_amd = name == "AuthenticAMD" && family >= zen5;
+    return {name == "GenuineIntel" || wide_amd ? 2 : 1, wide_amd};
 }
 #else
 Core find_core() { return {}; }

@@ -8,6 +8,9 @@ struct Core {
     // Multiplications of 64-byte vectors that begin in a cycle: one on Zen 4, whose units are half as wide, and two on Zen 5 and on the
     // servers of Intel. Of narrower vectors two begin everywhere.
     int wide_products = 1;
+    // Does it look so far ahead that weights and pixels arrive from the second-level cache before they are wanted? Of the cores with two
+    // wide products a cycle Zen 5 does, Granite Rapids does not.
+    bool far_sighted = false;
 
     int products_per_cycle(int vector_bytes) const { return vector_bytes >= 64 ? wide_products : 2; }
 };

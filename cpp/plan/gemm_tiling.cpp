@@ -14,12 +14,14 @@ TilingLimits limits;
 // The most vectors of sums of a register tile with lane = channel.
 // One product a cycle: sums leave the registers while those of the next tile begin, which fits in the processor's window only if they are
 // few: 4 x 4 vectors lose 10 cycles a tile, 7 x 4 lose 60. Where k is long enough to hide that, larger tiles read fewer weights.
-// Two products a cycle: weights stream from the second-level cache twice as fast, which is too fast for 4 x 4; and 7 x 4, where one vector
-// of weights finds no register, lose 10% by loading it for each pixel.
-std::int64_t most_sums(int products_per_cycle, std::int64_t k_length) {
-    if (products_per_cycle > 1) return 24;
-    constexpr std::int64_t short_sum = 256;
-    return k_length <= short_sum ? 18 : max_mr * max_nv;
+// Two products a cycle: weights stream from the second-level cache twice as fast, which is too fast for 4 x 4; and on Granite Rapids 7 x 4,
+// where one vector of weights finds no register, lose 10% by loading it for each pixel. On Zen 5 they lose nothing, and very short sums
+// are quickest with 5 x 4.
+std::int64_t most_sums(const Core& core, int products_per_cycle, std::int64_t k_length) {
+    constexpr std::int64_t all = max_mr * max_nv, short_sum = 256, very_short_sum = 32;
+    if (products_per_cycle == 1) return k_length <= short_sum ? 18 : all;
+    if (core.far_sighted) return k_length <= very_short_sum ? 20 : all;
+    return 24;
 }
 
 // lane = pixel: where sums are shorter, it counts more that the output is written in long runs than that a tile's pixels stay in L1.
@@ -59,88 +61,115 @@ std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
 
 // lane = channel, channels first: a copy in the order of channels last is read as a stream, where the input in place is a line of memory
 // for each channel; and two products a cycle do wait for those. It pays where a copied value is used often, or else the channels are far
-// apart.
-bool worth_copying(const ConvShape& s, const GemmTiling& t, std::int64_t element) {
-    if (t.flat) return false;
-    double products = as_double(t.most_channels_of_chunk());  // of a copied value
-    for (const Axis& a : s.axis) products *= as_double(a.kernel) / as_double(std::min(a.kernel, a.stride));
-    return products >= as_double(channels_far_apart(s, element) ? limits.used_from_afar : limits.often_used);
+// apart. A far-sighted core waits only where they push each other out of its first-level cache.
+bool worth_copying(const Problem& p, const GemmTiling& t, std::int64_t element) {
+    if (t.flat || t.lane == Lane::pixel || p.layout == Layout::channels_last) return false;
+    const ConvShape& s = p.shape;
+    const double channels = as_double(t.most_channels_of_chunk());
+    if (p.core.far_sighted) {
+        const double products = as_double(t.most_pixels()) * as_double(t.k.longest()) * channels;
+        return channels_alias(s, t.k.channels.longest(), element) && products >= as_double(limits.used_aliased) * copied_values(s, t);
+    }
+    double used = channels;
+    for (const Axis& a : s.axis) used *= as_double(a.kernel) / as_double(std::min(a.kernel, a.stride));
+    return used >= as_double(channels_far_apart(s, element) ? limits.used_from_afar : limits.often_used);
 }
 
-// Of a block of k and of pixels, if it is copied.
-double copied_values(const ConvShape& s, const GemmTiling& t) {
-    const auto pixels = t.longest_block();
-    double values = as_double(t.k.channels.longest());
-    for (std::size_t i = 0; i < 3; ++i) {
-        const Axis& a = s.axis[i];
-        const double n = as_double(pixels[i]), taps = as_double(t.k.taps[i].longest());
-        values *= std::min((n - 1) * as_double(a.stride) + (taps - 1) * as_double(a.dilation) + 1, n * taps);
+// A copied block has a border that its neighbours copy, too: it grows while that saves something and the copy stays small.
+void enlarge_copies(GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t tasks_of_block, std::int64_t element) {
+    constexpr double saving = 0.95;
+    const auto for_each_pixel = [&](const GemmTiling& tiling) { return copied_values(s, tiling) / as_double(tiling.most_pixels()); };
+    for (std::int64_t times = 2; times <= limits.larger_copy; times *= 2) {
+        GemmTiling larger = t;
+        cut_map(larger, times * most);
+        if (larger.blocks_of_map() * tasks_of_block < limits.enough_tasks) return;
+        if (copied_values(s, larger) * as_double(element) > as_double(limits.bytes_of_copy)) return;
+        if (for_each_pixel(larger) <= saving * for_each_pixel(t)) t = larger;
     }
-    return values;
+}
+
+// lane = channel
+template <class T>
+void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels, int products_per_cycle) {
+    const ConvShape& s = p.shape;
+    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, limits.widest_tile));
+    t.unit = t.lanes;
+    t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
+    t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
+    t.mr = kernels.mr[t.nv - 1];
+    const std::int64_t sums = most_sums(p.core, products_per_cycle, t.k_length);
+    t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
+    t.waiting_rows = t.lanes * sizeof(T) >= 64 && products_per_cycle > 1 ? 4 : 2;
+    t.step = t.mr;
+    const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
+    t.panels_inside = p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
+    if (!t.flat) t.copy = Layout::channels_last;
+    const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
+    const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
+    const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
+    const bool once = p.packing == Packing::every_call && s.batch == 1 && !t.panels_inside;
+    const bool larger = far_weights || (once && s.pixels() <= 2 * limits.pixels_of_block);
+    if (larger) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
+    const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
+    if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
+    t.packs_panels = once && t.blocks_of_map() == 1;
+}
+
+// lane = pixel
+template <class T>
+void set_pixel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels) {
+    const ConvShape& s = p.shape;
+    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
+    t.mr = kernels.pixel_mr;
+    t.panels = split_by(s.out_channels, t.mr);
+    t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
+    t.step = t.lanes;
+    t.panels_inside = t.flat && t.k_length >= sum_in_cache;
+    const bool nothing_kept = t.flat && t.k.blocks() == 1;
+    cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
+    if (!t.flat && t.k.blocks() == 1) enlarge_copies(t, s, limits.pixel_lanes_of_block, s.batch * s.groups, sizeof(T));
 }
 
 template <class T>
-GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
+GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
     const ConvShape& s = p.shape;
     GemmTiling t;
     t.lanes = kernels.lanes;
-    t.lane = p.lane;
+    t.lane = lane;
     const int per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
-    if (t.lane == Lane::automatic) {
-        const bool pixel = p.layout == Layout::channels_first && gemm_cycles(p, Lane::pixel) < gemm_cycles(p, Lane::channel);
-        t.lane = pixel ? Lane::pixel : Lane::channel;
-    }
     t.flat = s.flat();
     t.copy = p.layout;
     t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}
                    : std::array<std::int64_t, 3>{s.axis[0].output, s.axis[1].output, s.axis[2].output};
     t.k = order_k(s, limits.taps_of_block, limits.k_of_block);
     t.k_length = s.k();
-    if (t.lane == Lane::channel) {
-        t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, limits.widest_tile));
-        t.unit = t.lanes;
-        t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
-        t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
-        t.mr = kernels.mr[t.nv - 1];
-        const std::int64_t sums = most_sums(per_cycle, t.k_length);
-        t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
-        t.waiting_rows = t.lanes * sizeof(T) >= 64 && per_cycle > 1 ? 4 : 2;
-        t.step = t.mr;
-        const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
-        t.panels_inside =
-            p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
-        if (!t.flat) t.copy = Layout::channels_last;
-        const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
-        const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
-        const bool far_weights = per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
-        const bool once = p.packing == Packing::every_call && s.batch == 1 && !t.panels_inside;
-        const bool larger = far_weights || (once && s.pixels() <= 2 * limits.pixels_of_block);
-        if (larger) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
-        const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
-        if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
-        t.packs_panels = once && t.blocks_of_map() == 1;
+    if (lane == Lane::channel) {
+        set_channel_tiles(t, p, kernels, per_cycle);
     } else {
-        t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
-        t.mr = kernels.pixel_mr;
-        t.panels = split_by(s.out_channels, t.mr);
-        t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
-        t.step = t.lanes;
-        t.panels_inside = t.flat && t.k_length >= sum_in_cache;
-        const bool nothing_kept = t.flat && t.k.blocks() == 1;
-        cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
+        set_pixel_tiles(t, p, kernels);
     }
     const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
     const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
     // A copy of the input that is used for few products would cost as much as they do.
-    const std::int64_t least_panels = t.lane == Lane::pixel && t.k_length > 0 ? ceil_div(limits.products_of_copy, s.taps() * width) : 1;
+    const std::int64_t least_panels = lane == Lane::pixel && t.k_length > 0 ? ceil_div(limits.products_of_copy, s.taps() * width) : 1;
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
     const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
-    t.always_copied = t.lane == Lane::channel && p.layout == Layout::channels_first && per_cycle > 1 && worth_copying(s, t, sizeof(T));
+    t.always_copied = per_cycle > 1 && worth_copying(p, t, sizeof(T));
     t.tasks = blocks * t.chunks.parts;
     return t;
+}
+
+template <class T>
+GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
+    if (p.lane != Lane::automatic) return tile_with(p, kernels, p.lane);
+    if (p.layout == Layout::channels_last) return tile_with(p, kernels, Lane::channel);
+    Problem image = p;  // packed weights serve every batch: one image decides
+    image.shape.batch = 1;
+    const auto cycles = [&](Lane lane) { return gemm_cycles(image, tile_with(image, kernels, lane)); };
+    return tile_with(p, kernels, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
 }  // namespace

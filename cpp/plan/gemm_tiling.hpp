@@ -73,8 +73,11 @@ struct TilingLimits {
     std::int64_t enough_tasks = 8;         // where maps are small, chunks are made smaller until there are so many tasks
     std::int64_t products_of_copy = 96;    // lane = pixel: products for each copied value
     std::int64_t often_used = 600;         // lane = channel: the same, where it could be read in place,
-    std::int64_t used_from_afar = 280;     //   or where its channels are far apart
-    std::int64_t macs_of_region = 400'000;  // 8 to 20 us on one core, several times what a parallel region costs
+    std::int64_t used_from_afar = 280;     //   where its channels are far apart,
+    std::int64_t used_aliased = 400;       //   or where they alias and the core is far-sighted
+    std::int64_t larger_copy = 8;          // lane = pixel: copied blocks are at most so many times larger,
+    std::int64_t bytes_of_copy = 768 * 1024;  //   while they stay in the second-level cache
+    std::int64_t macs_of_region = 400'000;    // 8 to 20 us on one core, several times what a parallel region costs
 };
 TilingLimits tiling_limits();
 void set_tiling_limits(const TilingLimits& limits);  // while nothing runs and no plan will be run again

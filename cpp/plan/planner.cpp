@@ -13,7 +13,7 @@ std::string serves_everything(const Problem&) { return {}; }
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
-double all_gemm_cycles(const Problem& p) { return as_double(p.shape.batch) * gemm_cycles(p, tile_gemm(p).lane); }
+double all_gemm_cycles(const Problem& p) { return as_double(p.shape.batch) * gemm_cycles(p, tile_gemm(p)); }
 
 double gemm_packing_cycles(const Problem& p) {
     return 1.5 * as_double(p.shape.groups) * as_double(tile_gemm(p).packed_elements_of_group());

@@ -27,7 +27,9 @@ inline TilingLimits other_tiles(Random& random) {
     limits.channels_of_chunk = random.integer(1, 80);
     limits.enough_tasks = random.integer(1, 40);
     limits.products_of_copy = random.integer(0, 200);
-    limits.often_used = limits.used_from_afar = random.integer(0, 40);
+    limits.often_used = limits.used_from_afar = limits.used_aliased = random.integer(0, 40);
+    limits.larger_copy = random.integer(1, 8);
+    limits.bytes_of_copy = random.integer(0, 100'000);
     limits.macs_of_region = 0;
     return limits;
 }

@@ -67,9 +67,12 @@ inline Core& core_of_problems() {
     return core;
 }
 
+// All that a planner may meet.
+constexpr Core all_cores[] = {{1, false}, {2, false}, {2, true}};
+
 class CoreScope {
   public:
-    explicit CoreScope(int wide_products) : before_(core_of_problems()) { core_of_problems().wide_products = wide_products; }
+    explicit CoreScope(const Core& core) : before_(core_of_problems()) { core_of_problems() = core; }
     ~CoreScope() { core_of_problems() = before_; }
     CoreScope(const CoreScope&) = delete;
     CoreScope& operator=(const CoreScope&) = delete;

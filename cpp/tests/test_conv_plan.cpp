@@ -119,7 +119,7 @@ TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
         Random random(1);
         for (int round = 0; round < 600; ++round) {
             const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(static_cast<int>(random.integer(1, 2)));
+            const CoreScope core(all_cores[random.integer(0, 2)]);
             const ConvRequest r = of_type<T>(anything_small(random, round % 4 == 0 ? 40 : 5));
             Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
@@ -143,7 +143,7 @@ TYPED_TEST(ConvPlans, InPlaceOnTheResidual) {
         Random random(2);
         for (int round = 0; round < 60; ++round) {
             const LimitsScope scope(small_limits(random));
-            const CoreScope core(static_cast<int>(random.integer(1, 2)));
+            const CoreScope core(all_cores[random.integer(0, 2)]);
             const ConvRequest r = of_type<T>(anything_small(random, 20));
             Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
@@ -167,7 +167,7 @@ TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
         std::int64_t nan = 0, finite = 0;
         for (int round = 0; round < 200; ++round) {
             const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(static_cast<int>(random.integer(1, 2)));
+            const CoreScope core(all_cores[random.integer(0, 2)]);
             ConvRequest r = of_type<T>(anything_small(random, 6));
             r.border = random.integer(0, 2) ? Border::zeros : r.border;
             Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
@@ -235,7 +235,7 @@ TYPED_TEST(ConvPlans, BitwiseTheSameHoweverItIsCut) {
             for (int round = 0; round < 12; ++round) {
                 const LimitsScope scope(other_tiles(random));
                 p.lane = static_cast<Lane>(round % 3);
-                p.core.wide_products = 1 + round / 3 % 2;
+                p.core = all_cores[round / 3 % 3];
                 const Guarded<T> y = t.result();
                 run(p, t, "gemm", 2, y);
                 ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << "round " << round << words(p);
@@ -289,9 +289,9 @@ TYPED_TEST(ConvPlans, PlainCallsAreThePlan) {
     Random random(9);
     int by_panel = 0, anew = 0;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
-        for (int round = 0; round < 400; ++round) {
+        for (int round = 0; round < 600; ++round) {
             const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(static_cast<int>(random.integer(1, 2)));
+            const CoreScope core(all_cores[random.integer(0, 2)]);
             ConvRequest r = of_type<T>(anything_small(random, 20));
             if (round % 4) r.batch = 1;
             Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
@@ -349,7 +349,7 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
     Random random(8);
     for (int round = 0; round < 300; ++round) {
         const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-        const CoreScope core(static_cast<int>(random.integer(1, 2)));
+        const CoreScope core(all_cores[random.integer(0, 2)]);
         const ConvRequest r = of_type<T>(anything_small(random, 20));
         const Problem p = problem_of(r, active_kernels(), round % 2 ? Layout::channels_last : Layout::channels_first);
         SCOPED_TRACE(text_of(r) + words(p));

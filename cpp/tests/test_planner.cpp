@@ -25,9 +25,10 @@ template <class F>
 void for_each_table_and_dtype(const F& f) {
     for (const KernelSet& set : kernel_sets()) {
         for (const DType dtype : {DType::f32, DType::f64}) {
-            for (const int wide_products : {1, 2}) {
-                const CoreScope core(wide_products);
-                SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(wide_products));
+            for (const Core& core : all_cores) {
+                const CoreScope scope(core);
+                SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(core.wide_products) +
+                             (core.far_sighted ? ", far-sighted" : ""));
                 f(*set.table, dtype);
             }
         }
@@ -83,8 +84,10 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
     const TilingLimits limits = tiling_limits();
     const std::int64_t most = std::max(t.lane == Lane::pixel ? limits.pixel_lanes_of_block : limits.pixels_of_block, t.step);
     const bool may_be_larger = t.flat && t.k.blocks() == 1;
-    ASSERT_LE(t.most_pixels(), (may_be_larger ? limits.larger_block : t.lane == Lane::pixel ? 1 : 4) * most);
-    ASSERT_LE(t.most_pixels() * t.k.channels.longest(), 2 * most * limits.k_of_block) << "copies are bounded";
+    const std::int64_t times = t.lane == Lane::pixel ? limits.larger_copy : 4;
+    ASSERT_LE(t.most_pixels(), (may_be_larger ? limits.larger_block : times) * most);
+    ASSERT_LE(t.most_pixels() * t.k.channels.longest(), std::max<std::int64_t>(2, times) * most * limits.k_of_block)
+        << "copies are bounded";
 }
 
 template <class T>
@@ -198,7 +201,12 @@ TEST(GemmTiling, LanesAreAPureChoice) {
                         Problem p = problem_of(r, table);
                         const Lane lane = tile_gemm(p).lane;
                         ++(lane == Lane::pixel ? pixel : channel);
-                        ASSERT_EQ(lane == Lane::pixel, gemm_cycles(p, Lane::pixel) < gemm_cycles(p, Lane::channel)) << text_of(r);
+                        const auto cycles = [&](Lane with) {
+                            Problem forced = p;
+                            forced.lane = with;
+                            return gemm_cycles(p, tile_gemm(forced));
+                        };
+                        ASSERT_EQ(lane == Lane::pixel, cycles(Lane::pixel) < cycles(Lane::channel)) << text_of(r);
                         for (p.shape.batch = 0; p.shape.batch < 20; p.shape.batch += 3) ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
                         p.free_batch = true;
                         ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
@@ -218,10 +226,10 @@ TEST(GemmTiling, LanesAreAPureChoice) {
 }
 
 // A core that multiplies two wide vectors a cycle: all that a step of k takes finds a register, and channels first are copied where the
-// copy is used often, not for one tap.
+// copy is used often, not for one tap. A far-sighted one: the largest tiles but for very short sums, copies where channels alias.
 TEST(GemmTiling, FollowsTheCore) {
     for (const KernelSet& set : kernel_sets()) {
-        const CoreScope core(2);
+        const CoreScope core({2, false});
         Problem p = problem_of(image(56, 56, 128, 128, 3), *set.table);
         p.lane = Lane::channel;
         const GemmTiling t = tile_gemm(p);
@@ -235,7 +243,18 @@ TEST(GemmTiling, FollowsTheCore) {
         strided.shape.axis[1].stride = strided.shape.axis[2].stride = 2;
         EXPECT_FALSE(tile_gemm(strided).always_copied);
         p.layout = Layout::channels_first;
-        p.core.wide_products = 1;
+        p.core.far_sighted = true;
+        EXPECT_FALSE(tile_gemm(p).always_copied);
+        EXPECT_GE(tile_gemm(p).mr, t.mr);
+        Problem aliased = problem_of(image(32, 32, 128, 128, 3), *set.table);
+        aliased.core.far_sighted = true;
+        aliased.lane = Lane::channel;
+        EXPECT_TRUE(tile_gemm(aliased).always_copied) << "all channels share four sets";
+        Problem shortest = problem_of(image(56, 56, 24, 144), *set.table);
+        shortest.core.far_sighted = true;
+        shortest.lane = Lane::channel;
+        EXPECT_LE(tile_gemm(shortest).mr * tile_gemm(shortest).nv, 20);
+        p.core = {1, false};
         EXPECT_EQ(tile_gemm(p).always_copied, set.table->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
     }
 }
