@@ -132,7 +132,8 @@ def nehalem(session: nox.Session) -> None:
     session.install(".[test]")
     python = str(Path(session.bin) / "python")
     tests = ["tests/test_bound.py", "tests/test_activations.py"]
-    session.env["OPENBLAS_CORETYPE"] = ""  # NumPy's OpenBLAS must not be told to take the kernels of another processor
+    # NumPy's OpenBLAS must not be told to take the kernels of another processor.
+    session.env["OPENBLAS_CORETYPE"] = ""
     session.run("qemu-x86_64", "-cpu", "Nehalem", python, "-m", "pytest", *tests, external=True)
 
 
