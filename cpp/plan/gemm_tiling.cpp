@@ -104,7 +104,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernel
     const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
     t.panels_inside = p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
     if (!t.flat) t.copy = Layout::channels_last;
-    const bool nothing_kept = t.flat && t.panels_inside && t.k.blocks() == 1;
+    const bool nothing_kept = t.panels_inside && t.k.blocks() == 1;
     const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
     const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
     const bool once = p.packing == Packing::every_call && s.batch == 1 && !t.panels_inside;

@@ -21,7 +21,12 @@ void set_whole(AxisRuns& runs, std::int64_t begin, std::int64_t end, Inside taps
 void set_cut(AxisRuns& runs, const Axis& a, std::int64_t begin, std::int64_t end, Inside all) {
     runs.count = 0;
     runs.outside = false;
+    // The pixels that find all taps inside, of which there may be many, are one run.
+    const Inside from_first = inside(a.at(0, all.begin), a.stride, a.input, begin, end);
+    const Inside whole = inside(a.at(0, all.end - 1), a.stride, a.input, from_first.begin, from_first.end);
     for (std::int64_t o = begin; o < end; ++o) {
+        if (o > whole.begin && o < whole.end) o = whole.end;
+        if (o == end) break;
         const Inside taps = inside(a.at(o, 0), a.dilation, a.input, all.begin, all.end);
         const auto last = static_cast<std::size_t>(runs.count);
         if (runs.count > 0 && taps == Inside{runs.tap_begin[last - 1], runs.tap_end[last - 1]}) continue;
