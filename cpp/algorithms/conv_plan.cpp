@@ -10,6 +10,7 @@
 #include "algorithms/gemm.hpp"
 #include "algorithms/naive.hpp"
 #include "kernels/registry.hpp"
+#include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -81,18 +82,24 @@ ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, const W
     } else {
         parameters_ = pack(decision_.algorithm, weights, threads);
     }
+    keep_lane();
 }
 
 ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch)
     : problem_(other.problem_), parameters_(other.parameters()) {
     problem_.shape = shape;
     problem_.free_batch = free_batch;
-    if (parameters_.format.algorithm == Algorithm::gemm) problem_.lane = parameters_.format.lane;
+    keep_lane();
     decision_ = decide(problem_, entry_of(other.decision_.algorithm).name);
     decision_.wanted = other.decision_.wanted;
     if (parameters_.format != format_of(problem_, decision_.algorithm)) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
     }
+}
+
+// What the weights are packed for is not to be chosen again with each call.
+void ConvPlan::keep_lane() {
+    if (parameters_.format.algorithm == Algorithm::gemm) problem_.lane = parameters_.format.lane;
 }
 
 template <class T>
@@ -158,7 +165,9 @@ void ConvPlan::run(const ConvShape& shape, const Parameters& parameters, Operand
     p.shape = shape;
     p.free_batch = false;
     if (p.shape.empty()) return;
-    if (parameters.format != format_of(p, decision_.algorithm)) throw std::logic_error("weights that are packed for another tiling");
+    const bool other_shape = shape != problem_.shape;
+    if (other_shape && parameters.format != format_of(p, decision_.algorithm))
+        throw std::logic_error("weights that are packed for another tiling");
     run_algorithm(p, decision_.algorithm, with_parameters(io, parameters), threads);
 }
 
@@ -171,7 +180,9 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
 }
 
 template <class T>
-void convolve_once(const Problem& p, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
+void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
+    Problem p = problem;
+    if (p.lane == Lane::automatic) p.lane = tile_gemm(p).lane;  // chosen once
     const Decision decision = decide(p, algorithm);
     if (p.shape.empty()) return;
     if (algorithm == "measure" && has_a_choice(decision)) {

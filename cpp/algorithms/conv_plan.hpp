@@ -61,6 +61,7 @@ class ConvPlan {
     Parameters pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const;
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
+    void keep_lane();
     Problem problem_;
     Decision decision_;
     mutable std::mutex mutex_;  // of parameters_

@@ -18,6 +18,7 @@ struct Axis {
     // Where output `o` meets tap `k`, in input coordinates: outside 0..input-1 it is in the padding.
     std::int64_t at(std::int64_t o, std::int64_t k) const { return o * stride - pad_before + k * dilation; }
     bool padded() const { return pad_before > 0 || pad_after > 0; }
+    bool operator==(const Axis&) const = default;
 };
 
 struct ConvShape {
@@ -60,6 +61,7 @@ struct ConvShape {
     }
     bool padded() const { return axis[0].padded() || axis[1].padded() || axis[2].padded(); }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }
+    bool operator==(const ConvShape&) const = default;
 };
 
 }  // namespace npconv
