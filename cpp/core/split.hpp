@@ -21,6 +21,15 @@ struct EvenSplit {
     bool operator==(const EvenSplit&) const = default;
 };
 
+// The same with the longer runs spread among the shorter ones, so that neighbours together have their share: of 28 in 8
+// runs, 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. (With divisions: not for inner loops.)
+struct SpreadSplit : EvenSplit {
+    using EvenSplit::EvenSplit;
+    constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + i * longer / parts; }
+    constexpr std::int64_t length(std::int64_t i) const { return begin(i + 1) - begin(i); }
+    bool operator==(const SpreadSplit&) const = default;
+};
+
 // The fewest runs of at most `most`.
 constexpr EvenSplit split_by(std::int64_t n, std::int64_t most) { return EvenSplit(n, n > 0 ? ceil_div(n, most) : 1); }
 

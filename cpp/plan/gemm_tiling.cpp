@@ -29,13 +29,14 @@ constexpr std::int64_t sum_in_cache = 64;
 constexpr std::int64_t near_weights = 128 * 1024;   // bytes: an eighth of a second-level cache, half of an old one
 constexpr std::int64_t second_level = 1024 * 1024;  // bytes: weights that do not stay there are read for more pixels at a time
 constexpr std::int64_t blocks_of_large_map = 16;
+constexpr std::int64_t few_tasks = 4;
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 // Runs of at most `most`; an even number if there are several, so that two threads get as much each.
-EvenSplit paired(std::int64_t n, std::int64_t most) {
-    const EvenSplit split = split_by(n, std::max<std::int64_t>(1, most));
-    return split.parts > 1 && split.parts < n ? EvenSplit(n, split.parts + split.parts % 2) : split;
+SpreadSplit paired(std::int64_t n, std::int64_t most) {
+    const std::int64_t parts = split_by(n, std::max<std::int64_t>(1, most)).parts;
+    return SpreadSplit(n, parts > 1 && parts < n ? parts + parts % 2 : parts);
 }
 
 // Rows are cut where they alone fill a block; else a block has whole rows, and where all rows fit whole slices.
@@ -106,7 +107,8 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernel
     if (!t.flat) t.copy = Layout::channels_last;
     const bool nothing_kept = t.panels_inside && t.k.blocks() == 1;
     const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
-    const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level;
+    const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level &&
+                             t.panels.parts >= few_tasks;  // which are all the tasks of a small map
     const bool once = p.packing == Packing::every_call && s.batch == 1 && !t.panels_inside;
     const bool larger = far_weights || (once && s.pixels() <= 2 * limits.pixels_of_block);
     if (larger) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));

@@ -35,6 +35,21 @@ void for_each_table_and_dtype(const F& f) {
     }
 }
 
+TEST(Split, SpreadsTheLongerRuns) {
+    for (std::int64_t parts = 1; parts <= 20; ++parts) {
+        for (std::int64_t n = 0; n <= 200; ++n) {
+            const SpreadSplit s(n, parts);
+            ASSERT_EQ(s.begin(0), 0);
+            ASSERT_EQ(s.begin(parts), n);
+            for (std::int64_t i = 0; i < parts; ++i) {
+                ASSERT_LE(s.length(i), s.longest());
+                ASSERT_GE(s.length(i), n / parts);
+                ASSERT_EQ(s.begin(i), i * n / parts) << "the first runs have their share of all";
+            }
+        }
+    }
+}
+
 TEST(Split, CoversEvenly) {
     for (std::int64_t most = 1; most <= 20; ++most) {
         for (std::int64_t n = 0; n <= 200; ++n) {
