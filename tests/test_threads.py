@@ -256,3 +256,28 @@ for t in threads: t.join()
 print("failed:", failed)
 """)
     assert out == "failed: 0\n"
+
+
+def test_every_thread_may_run_where_it_might_before() -> None:
+    # Threads that wake on the caller's core leave it, and may come back.
+    out = run("""
+import threading, time
+cores = os.sched_getaffinity(0)
+x = np.ones((1, 64, 56, 56), np.float32); w = np.ones((64, 64, 3, 3), np.float32)
+plan = npconv.plan_conv(x.shape, w, num_threads=3)
+expected = plan(x).tobytes()
+def masks(): return [os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")]
+for _ in range(10):
+    time.sleep(0.02)  # they go to sleep
+    assert plan(x).tobytes() == expected
+assert len(masks()) >= 3 and all(mask == cores for mask in masks()), masks()
+here = {min(cores)}
+os.sched_setaffinity(0, here)  # the calling thread alone
+for _ in range(10):
+    time.sleep(0.02)
+    assert plan(x).tobytes() == expected
+assert os.sched_getaffinity(0) == here
+assert all(mask in (here, cores) for mask in masks()), masks()
+print("free")
+""")
+    assert out == "free\n"
