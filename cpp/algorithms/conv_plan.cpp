@@ -182,7 +182,7 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
 template <class T>
 void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
     Problem p = problem;
-    if (p.lane == Lane::automatic) p.lane = tile_gemm(p).lane;  // chosen once
+    if (p.lane == Lane::automatic && !p.shape.empty()) p.lane = tile_gemm(p).lane;  // chosen once
     const Decision decision = decide(p, algorithm);
     if (p.shape.empty()) return;
     if (algorithm == "measure" && has_a_choice(decision)) {

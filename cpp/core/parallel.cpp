@@ -4,7 +4,7 @@
 //   A forked child therefore starts plain threads for each call.
 // - Both spin at the begin and the end of a region. Where a thread of the team is to run on the core of one that spins for it (systems wake
 //   threads where the last call left them), that costs time slices: 8 ms for tasks of 0.2 ms. So a thread of the team that finds itself on
-//   the caller's core leaves it, and a thread that has nothing left to do gives its core away until the whole team is through.
+//   the caller's core leaves it, and a thread that has nothing left to do gives its core away for a while, until the whole team is through.
 // - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, as many
 //   plain threads are started and joined as a trial; where the system refuses, the call takes as many plain threads as there are to be had.
 #include "core/parallel.hpp"
@@ -151,7 +151,10 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
         if (worker != 0) leave_core(core);
         if (++begun < members && worker == 0) sched_yield();  // perhaps another is waiting for this core
         work(worker);
-        for (++through; through < members;) sched_yield();
+        // Some 5 ms at the most: where priorities keep the others from this core, only sleep would help.
+        constexpr int patience = 10'000;
+        ++through;
+        for (int i = 0; i < patience && through < members; ++i) sched_yield();
     }
 }
 

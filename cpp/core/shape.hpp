@@ -61,6 +61,8 @@ struct ConvShape {
     }
     bool padded() const { return axis[0].padded() || axis[1].padded() || axis[2].padded(); }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }
+    // Has an image no product at all? Then its sizes may be any numbers, whose products are not.
+    bool without_products() const { return in_channels == 0 || groups * out_channels == 0 || pixels() == 0; }
     bool operator==(const ConvShape&) const = default;
 };
 

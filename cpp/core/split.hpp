@@ -22,7 +22,8 @@ struct EvenSplit {
 };
 
 // The same with the longer runs spread among the shorter ones, so that neighbours together have their share: of 28 in 8
-// runs, 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. (With divisions: not for inner loops.)
+// runs, 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. (With
+// divisions, and a product that fits because runs are of real arrays: not for inner loops.)
 struct SpreadSplit : EvenSplit {
     using EvenSplit::EvenSplit;
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + i * longer / parts; }

@@ -131,6 +131,7 @@ double copied_values(const ConvShape& s, const GemmTiling& t) {
 }
 
 double gemm_cycles(const Problem& p, const GemmTiling& t) {
+    if (p.shape.without_products()) return 0.0;
     const double image = p.dtype == DType::f32 ? cycles(p, p.kernels->f32, t) : cycles(p, p.kernels->f64, t);
     return image * as_double(p.shape.groups);
 }

@@ -64,8 +64,8 @@ std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
 // for each channel; and two products a cycle do wait for those. It pays where a copied value is used often, or else the channels are far
 // apart. A far-sighted core waits only where they push each other out of its first-level cache.
 bool worth_copying(const Problem& p, const GemmTiling& t, std::int64_t element) {
-    if (t.flat || t.lane == Lane::pixel || p.layout == Layout::channels_last) return false;
     const ConvShape& s = p.shape;
+    if (t.flat || t.lane == Lane::pixel || p.layout == Layout::channels_last || s.without_products()) return false;
     const double channels = as_double(t.most_channels_of_chunk());
     if (p.core.far_sighted) {
         const double products = as_double(t.most_pixels()) * as_double(t.k.longest()) * channels;
@@ -77,13 +77,13 @@ bool worth_copying(const Problem& p, const GemmTiling& t, std::int64_t element) 
 }
 
 // A copied block has a border that its neighbours copy, too: it grows while that saves something and the copy stays small.
-void enlarge_copies(GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t tasks_of_block, std::int64_t element) {
+void enlarge_copies(GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t element) {
     constexpr double saving = 0.95;
     const auto for_each_pixel = [&](const GemmTiling& tiling) { return copied_values(s, tiling) / as_double(tiling.most_pixels()); };
     for (std::int64_t times = 2; times <= limits.larger_copy; times *= 2) {
         GemmTiling larger = t;
         cut_map(larger, times * most);
-        if (larger.blocks_of_map() * tasks_of_block < limits.enough_tasks) return;
+        if (larger.blocks_of_map() * s.groups < limits.enough_tasks) return;
         if (copied_values(s, larger) * as_double(element) > as_double(limits.bytes_of_copy)) return;
         if (for_each_pixel(larger) <= saving * for_each_pixel(t)) t = larger;
     }
@@ -129,7 +129,7 @@ void set_pixel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels)
     t.panels_inside = t.flat && t.k_length >= sum_in_cache;
     const bool nothing_kept = t.flat && t.k.blocks() == 1;
     cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
-    if (!t.flat && t.k.blocks() == 1) enlarge_copies(t, s, limits.pixel_lanes_of_block, s.batch * s.groups, sizeof(T));
+    if (!t.flat && t.k.blocks() == 1 && !s.without_products()) enlarge_copies(t, s, limits.pixel_lanes_of_block, sizeof(T));
 }
 
 template <class T>
@@ -167,9 +167,10 @@ GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
 template <class T>
 GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     if (p.lane != Lane::automatic) return tile_with(p, kernels, p.lane);
-    if (p.layout == Layout::channels_last) return tile_with(p, kernels, Lane::channel);
-    Problem image = p;  // packed weights serve every batch: one image decides
+    if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, kernels, Lane::channel);
+    Problem image = p;  // packed weights serve every batch, and a plain call does what a plan does: one image decides
     image.shape.batch = 1;
+    image.packing = Packing::once;
     const auto cycles = [&](Lane lane) { return gemm_cycles(image, tile_with(image, kernels, lane)); };
     return tile_with(p, kernels, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }

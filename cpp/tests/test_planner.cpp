@@ -274,6 +274,29 @@ TEST(GemmTiling, FollowsTheCore) {
     }
 }
 
+// Without a product sizes may be any numbers: they are estimated without an overflow (the sanitizers look).
+TEST(GemmTiling, SizesWithoutProductsAreNotMultiplied) {
+    for_each_table_and_dtype([](const KernelTable& table, DType dtype) {
+        const auto row = [&](std::int64_t in, std::int64_t out, std::int64_t input, std::int64_t kernel, std::int64_t padding) {
+            ConvRequest r = line(input, kernel, 1, 1, padding, padding);
+            r.channels = r.w_in = in;
+            r.w_out = out;
+            r.dtype = dtype;
+            for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
+                for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
+                    Problem p = problem_of(r, table, layout);
+                    p.lane = lane;
+                    EXPECT_EQ(gemm_cycles(p, tile_gemm(p)), 0.0);
+                    decide(p, "auto");
+                }
+            }
+        };
+        row(0, 1, 100'000'000'000'000'000, 1000, 0);
+        row(1, 0, 8, 1000, 4'503'599'627'370'496'500);
+        row(1, 0, 8, 3, 2'305'843'009'213'693'952);
+    });
+}
+
 TEST(GemmTiling, KnowsNoThreads) {
     static_assert(std::is_same_v<decltype(&tile_gemm), GemmTiling (*)(const Problem&)>, "the tiling must not depend on threads");
     const Problem p = problem_of(image(56, 56, 64, 64), *kernel_sets().front().table);
