@@ -21,9 +21,9 @@ struct EvenSplit {
     bool operator==(const EvenSplit&) const = default;
 };
 
-// The same with the longer runs spread among the shorter ones, so that neighbours together have their share: of 28 in 8
-// runs, 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. (With
-// divisions, and a product that fits because runs are of real arrays: not for inner loops.)
+// The same with the longer runs spread among the shorter ones, so that neighbours together have their share: of 28 in 8 runs,
+// 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. Not for inner loops: it divides. (The product fits, because runs that are
+// asked for are of arrays that exist.)
 struct SpreadSplit : EvenSplit {
     using EvenSplit::EvenSplit;
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + i * longer / parts; }
