@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -105,6 +106,21 @@ int current_core() {
 #endif
 }
 
+// Waits until `count` has reached `wanted`: awake for as long as threads are usually apart, then giving the core away, and not for ever,
+// because where priorities keep the others from this core only sleep would help.
+void wait_for(const std::atomic<int>& count, int wanted) {
+    constexpr int awake = 2'000, patience = 10'000;  // some 20 us, some 5 ms
+    for (int i = 0; i < awake + patience && count.load(std::memory_order_acquire) < wanted; ++i) {
+        if (i >= awake) {
+            sched_yield();
+        } else {
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+    }
+}
+
 }  // namespace
 
 int runtime_threads() { return std::clamp(omp_get_max_threads(), 1, max_threads); }
@@ -143,19 +159,22 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
     // Always the whole team, also where there are fewer tasks: a runtime that shrinks a team ends its threads, and the next call starts
     // them anew.
     team = threads;
+    using Clock = std::chrono::steady_clock;
+    constexpr auto until_they_sleep = std::chrono::milliseconds(1);
+    thread_local Clock::time_point last{};
+    const bool asleep = Clock::now() - last > until_they_sleep;
     const int core = current_core();
-    std::atomic<int> begun{0}, through{0};
+    std::atomic<int> through{0};
 #pragma omp parallel num_threads(threads)
     {
-        const int worker = omp_get_thread_num(), members = omp_get_num_threads();
+        const int worker = omp_get_thread_num();
         if (worker != 0) leave_core(core);
-        if (++begun < members && worker == 0) sched_yield();  // perhaps another is waiting for this core
+        if (asleep && worker == 0) sched_yield();  // perhaps one that was woken is waiting for this core
         work(worker);
-        // Some 5 ms at the most: where priorities keep the others from this core, only sleep would help.
-        constexpr int patience = 10'000;
         ++through;
-        for (int i = 0; i < patience && through < members; ++i) sched_yield();
+        wait_for(through, omp_get_num_threads());
     }
+    last = Clock::now();
 }
 
 }  // namespace detail

@@ -115,6 +115,11 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernel
     const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
     if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
     t.packs_panels = once && t.blocks_of_map() == 1;
+    // A few tasks and an odd number of them: one of two threads would wait for the other's last.
+    const std::int64_t tasks = t.panels.parts * s.groups;
+    if (t.blocks_of_map() == 1 && !once && tasks < limits.enough_tasks && tasks % 2 == 1 && s.pixels() >= few_tasks * t.mr) {
+        cut_map(t, ceil_div(ceil_div(s.pixels(), t.step), 2) * t.step);
+    }
 }
 
 // lane = pixel
@@ -157,8 +162,10 @@ GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
     // A copy of the input that is used for few products would cost as much as they do.
     const std::int64_t least_panels = lane == Lane::pixel && t.k_length > 0 ? ceil_div(limits.products_of_copy, s.taps() * width) : 1;
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
-    const std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
-    t.chunks = EvenSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
+    std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
+    // Chunks of one and of two panels are no even shares. (Flat maps are not copied for each chunk.)
+    if (t.flat && wanted > 1 && t.panels.parts % wanted != 0 && t.panels.parts <= std::min(most, 2 * wanted)) wanted = t.panels.parts;
+    t.chunks = SpreadSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
     t.always_copied = per_cycle > 1 && worth_copying(p, t, sizeof(T));
     t.tasks = blocks * t.chunks.parts;
     return t;

@@ -37,7 +37,7 @@ struct GemmTiling {
     bool always_copied = false;            // even where the input could be read in place
     bool packs_panels = false;             // of a plain call: each panel of weights is used by one task, which can pack it
     EvenSplit panels;                      // units of output channels of a group -> panels
-    EvenSplit chunks;                      // panels -> chunks
+    SpreadSplit chunks;                    // panels -> chunks
     std::array<SpreadSplit, 3> blocks;     // map -> blocks
     KOrder k;
     std::int64_t k_length = 0;  // of the whole sum
