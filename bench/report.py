@@ -223,9 +223,12 @@ def readme_table(folder: Path) -> str:
         "lowest",
         "measured",
     ]
-    ordered = sorted(
-        newest.values(), key=lambda pair: (pair[1].key.calls, pair[1].key.dtype, pair[1].key.set)
-    )
+
+    def place(pair: tuple[Report, Table]) -> tuple[object, ...]:
+        key = pair[1].key
+        return key.calls, key.dtype, key.set, key.layout, key.threads
+
+    ordered = sorted(newest.values(), key=place)
     parts = []
     for cpu in dict.fromkeys(cpu for _, cpu in newest):
         here = [(report, table) for report, table in ordered if report.machine["cpu"] == cpu]
