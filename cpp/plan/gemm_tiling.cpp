@@ -100,7 +100,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernel
     t.mr = kernels.mr[t.nv - 1];
     const std::int64_t sums = most_sums(p.core, products_per_cycle, t.k_length);
     t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
-    t.waiting_rows = t.lanes * sizeof(T) >= 64 && products_per_cycle > 1 ? 4 : 2;
+    t.waiting_rows = t.lanes * static_cast<int>(sizeof(T)) >= 64 && products_per_cycle > 1 ? 4 : 2;
     t.step = t.mr;
     const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
     t.panels_inside = p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
