@@ -7,8 +7,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from results_io import Entry, LayerRun, Run, Table
+import numpy as np
+from numpy.typing import NDArray
+from results_io import COPIES, Entry, LayerRun, Run, Table
 
 OURS = "npconv"
 ERROR_LIMIT = {"float32": 1e-5, "float64": 1e-12}
@@ -53,6 +56,14 @@ def median_entry(peer: str, variant: str, times: Sequence[float], error: float) 
     return Entry(peer, variant, statistics.median(times), min(times), max(times), len(times), error)
 
 
+def relative_error(y: NDArray[Any], expected: NDArray[Any]) -> float:
+    """Relative L2 error; infinity for a wrong shape or a NaN."""
+    if y.shape != expected.shape:
+        return float("inf")
+    error = float(np.linalg.norm((y - expected).ravel()) / np.linalg.norm(expected.ravel()))
+    return error if error == error else float("inf")
+
+
 def middle(values: Sequence[float]) -> float:
     return statistics.median_low(values)
 
@@ -70,7 +81,7 @@ def by_peer(layer: LayerRun, dtype: str) -> dict[str, Entry]:
 
 
 def best_peer(layer: LayerRun, dtype: str) -> Entry | None:
-    peers = [e for e in layer.entries if e.peer != OURS and accurate(e, dtype)]
+    peers = [e for e in layer.entries if e.peer not in (OURS, *COPIES) and accurate(e, dtype)]
     return min(peers, key=lambda e: e.seconds, default=None)
 
 
@@ -161,7 +172,7 @@ def summary(table: Table) -> Summary:
     shares = [
         share_of_peak(f.flops, f.ours.seconds, f.peak, table.key.threads)
         for f in figures
-        if f.ours is not None
+        if f.ours is not None and f.flops
     ]
     runs = []
     for run in table.runs:

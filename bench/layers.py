@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""One convolution layer as a benchmark sees it: its sizes, its name in tables, its operations."""
+"""One convolution layer as a benchmark sees it: its sizes, its name in tables, its operations.
+
+The functions on sizes and names serve pooling layers (pool_layers.py), too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,33 @@ from math import prod
 
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
+
+
+def output_size(size: Ints, kernel: Ints, stride: Ints, padding: Pads, dilation: Ints) -> Ints:
+    axes = zip(size, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+
+
+def shape(batch: int, channels: int, size: Ints, layout: str) -> Ints:
+    return (batch, channels, *size) if layout == "channels_first" else (batch, *size, channels)
+
+
+def short(values: Ints) -> str:
+    """7x7 as 7: most maps are square."""
+    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+
+
+def kernel_name(kernel: Ints) -> str:
+    return "x".join(map(str, kernel)) if len(kernel) > 1 else f"k{kernel[0]}"
+
+
+def size_name(size: Ints) -> str:
+    return "x".join(map(str, size)) if len(size) == 3 else short(size)
+
+
+def padding_name(padding: Pads) -> str:
+    pairs = [str(a) if a == b else f"{a}+{b}" for a, b in padding]
+    return "p" + (pairs[0] if len(set(pairs)) == 1 else "x".join(pairs))
 
 
 @dataclass(frozen=True)
@@ -33,8 +63,7 @@ class Layer:
 
     @property
     def output_size(self) -> Ints:
-        axes = zip(self.size, self.kernel, self.stride, self.padding, self.dilation, strict=True)
-        return tuple((n + sum(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+        return output_size(self.size, self.kernel, self.stride, self.padding, self.dilation)
 
     @property
     def weight_shape(self) -> Ints:
@@ -50,25 +79,19 @@ class Layer:
         return self.groups == self.c > 1
 
     def x_shape(self, layout: str) -> Ints:
-        return self._shape(self.c, self.size, layout)
+        return shape(self.batch, self.c, self.size, layout)
 
     def y_shape(self, layout: str) -> Ints:
-        return self._shape(self.o, self.output_size, layout)
-
-    def _shape(self, channels: int, size: Ints, layout: str) -> Ints:
-        parts = (channels, *size) if layout == "channels_first" else (*size, channels)
-        return (self.batch, *parts)
+        return shape(self.batch, self.o, self.output_size, layout)
 
     @property
     def name(self) -> str:
         """`3x3 128->256 at 56 s2`; stride 1, centred padding, no dilation, one group, batch 1 go unsaid."""
         channels = f"{self.c}" if self.depthwise and self.c == self.o else f"{self.c}->{self.o}"
         parts = ["dw"] if self.depthwise else []
-        kernel = "x".join(map(str, self.kernel)) if self.rank > 1 else f"k{self.kernel[0]}"
-        size = "x".join(map(str, self.size)) if self.rank == 3 else _short(self.size)
-        parts += [kernel, channels, "at", size]
-        parts += [f"s{_short(self.stride)}"] if set(self.stride) != {1} else []
-        parts += [f"d{_short(self.dilation)}"] if set(self.dilation) != {1} else []
+        parts += [kernel_name(self.kernel), channels, "at", size_name(self.size)]
+        parts += [f"s{short(self.stride)}"] if set(self.stride) != {1} else []
+        parts += [f"d{short(self.dilation)}"] if set(self.dilation) != {1} else []
         parts += [f"g{self.groups}"] if self.groups > 1 and not self.depthwise else []
         parts += [f"n{self.batch}"] if self.batch > 1 else []
         return " ".join(parts + self._padding_name())
@@ -81,13 +104,7 @@ class Layer:
             return ["valid"]
         if all(pair == (r, 0) for r, pair in zip(reach, self.padding, strict=True)):
             return ["causal"]
-        pairs = [str(a) if a == b else f"{a}+{b}" for a, b in self.padding]
-        return ["p" + (pairs[0] if len(set(pairs)) == 1 else "x".join(pairs))]
-
-
-def _short(values: Ints) -> str:
-    """7x7 as 7: most maps are square."""
-    return str(values[0]) if len(set(values)) == 1 else "x".join(map(str, values))
+        return [padding_name(self.padding)]
 
 
 def conv(

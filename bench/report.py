@@ -4,23 +4,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import cells
+import pool_report
 from figures import (
     OURS,
     LayerFigures,
-    accurate,
     geometric_mean,
     layer_figures,
     share_of_peak,
     summary,
     total_figures,
 )
-from results_io import Entry, Report, Table
+from results_io import Report, Table, load
 from tables import markdown, plain
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+MARKERS = BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+POOL_MARKERS = "<!-- pool:begin -->", "<!-- pool:end -->"
 LEGEND = (
     "Times in us: medians over the rounds; of several runs that with the middle ratio. % peak: of the FMA\n"
     "peak of the same run, operations counted by the direct definition. ratio: time of the best peer over\n"
@@ -32,8 +34,14 @@ SURPRISE = 0.05  # a change that compare marks
 
 def text(report: Report) -> str:
     parts = [_origin(report), *(_caveat_lines(report)), *report.notes]
-    parts += [_table(table) for table in report.tables]
-    return "\n".join([*parts, "", LEGEND, *(_caveat_lines(report))])
+    parts += [pool_report.text(table) if is_pool(table) else _table(table) for table in report.tables]
+    legends = {is_pool(table): None for table in report.tables}
+    parts += ["", *(pool_report.LEGEND if pool else LEGEND for pool in legends)]
+    return "\n".join([*parts, *(_caveat_lines(report))])
+
+
+def is_pool(table: Table) -> bool:
+    return table.key.kind == "pool"
 
 
 def _origin(report: Report) -> str:
@@ -49,33 +57,27 @@ def _caveat_lines(report: Report) -> list[str]:
 
 def _table(table: Table) -> str:
     figures = layer_figures(table)
-    names = [peer for peer in _peers(table) if peer != OURS]
+    names = [peer for peer in cells.peers_of(table) if peer != OURS]
     head = ["layer", "x", OURS, "% peak", "error", "algorithm", *names, "best peer", "ratio"]
     head += ["all runs"] if len(table.runs) > 1 else []
     rows = [_row(table, f, names) for f in figures]
     totals = _total_rows(table, names) if table.network else []
     peaks = ", ".join(f"{run.peak:.1f}" for run in table.runs)
     lines = ["", table.key.title, f"FMA peak {peaks} GFLOP/s a core", plain(head, [*rows, *totals])]
-    return "\n".join([*lines, *_summary_lines(table), *_reasons(figures)])
-
-
-def _peers(table: Table) -> list[str]:
-    """Every peer that ran a layer of the table."""
-    seen = {e.peer: None for run in table.runs for layer in run.layers for e in layer.entries}
-    return list(seen)
+    return "\n".join([*lines, *_summary_lines(table), *cells.reasons(figures)])
 
 
 def _row(table: Table, f: LayerFigures, names: Sequence[str]) -> list[str]:
     ours, dtype = f.ours, table.key.dtype
-    cells = [f.name, str(f.count), _cell(ours, dtype)]
+    row = [f.name, str(f.count), cells.cell(ours, dtype)]
     if ours:
         share = share_of_peak(f.flops, ours.seconds, f.peak, table.key.threads)
-        cells += [f"{share:.0%}", f"{ours.error:.1e}", ours.variant or "-"]
+        row += [f"{share:.0%}", f"{ours.error:.1e}", ours.variant or "-"]
     else:
-        cells += ["-", "-", "-"]
-    cells += [_cell(f.peers.get(name), dtype) for name in names]
-    cells += [f.best.peer if f.best else "-", _ratio(f.ratio)]
-    return cells + ([_ratios(f.ratios)] if len(table.runs) > 1 else [])
+        row += ["-", "-", "-"]
+    row += [cells.cell(f.peers.get(name), dtype) for name in names]
+    row += [f.best.peer if f.best else "-", cells.ratio(f.ratio)]
+    return row + ([cells.ratios(f.ratios)] if len(table.runs) > 1 else [])
 
 
 def _total_rows(table: Table, names: Sequence[str]) -> list[list[str]]:
@@ -84,15 +86,15 @@ def _total_rows(table: Table, names: Sequence[str]) -> list[list[str]]:
     ours = total.seconds.get(OURS)
     share = f"{share_of_peak(total.flops, ours, total.peak, table.key.threads):.0%}" if ours else "-"
     single = min((s, p) for p, s in total.seconds.items() if p != OURS) if len(total.seconds) > 1 else None
-    sums = [_us(total.seconds[n]) if n in total.seconds else "-" for n in names]
+    sums = [cells.us(total.seconds[n]) if n in total.seconds else "-" for n in names]
     count = str(sum(layer.count for layer in table.runs[0].layers))
-    first = ["all, best single peer", count, _us(ours) if ours else "-", share, "", "", *sums]
-    first += [single[1] if single else "-", _middle(total.ratios_single)]
+    first = ["all, best single peer", count, cells.us(ours) if ours else "-", share, "", "", *sums]
+    first += [single[1] if single else "-", cells.middle_ratio(total.ratios_single)]
     second = ["all, best peer of each layer", count, "", "", "", "", *[""] * len(names)]
-    second += [_us(total.mix) if total.mix else "-", _middle(total.ratios_mix)]
+    second += [cells.us(total.mix) if total.mix else "-", cells.middle_ratio(total.ratios_mix)]
     if several:
-        first.append(_ratios(total.ratios_single))
-        second.append(_ratios(total.ratios_mix))
+        first.append(cells.ratios(total.ratios_single))
+        second.append(cells.ratios(total.ratios_mix))
     return [first, second]
 
 
@@ -100,48 +102,12 @@ def _summary_lines(table: Table) -> list[str]:
     s = summary(table)
     lines = [f"geometric mean of the fraction of the FMA peak {s.share:.0%}"] if s.share else []
     if s.geomean is not None and s.lowest is not None:
-        runs = f" (runs: {_ratios(s.geomeans)})" if len(table.runs) > 1 else ""
+        runs = f" (runs: {cells.ratios(s.geomeans)})" if len(table.runs) > 1 else ""
         lines.append(
             f"ratio to the best peer: geometric mean {s.geomean:.2f}{runs}, lowest {s.lowest:.2f}, "
             f"below 0.98: {s.below_tie} of {s.compared} layers"
         )
     return lines
-
-
-def _reasons(figures: Sequence[LayerFigures]) -> list[str]:
-    """Why a peer did not run: once for each reason."""
-    reasons: dict[tuple[str, str], list[str]] = {}
-    for f in figures:
-        for peer, why in f.missing.items():
-            reasons.setdefault((peer, why), []).append(f.name)
-    lines = []
-    for (peer, why), names in reasons.items():
-        some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        lines.append(f"- {peer}: {why}" + ("" if len(names) == len(figures) else f" ({some})"))
-    return lines
-
-
-def _us(seconds: float) -> str:
-    us = seconds * 1e6
-    return f"{us:.0f}" if us >= 100 else f"{us:.1f}" if us >= 10 else f"{us:.2f}"
-
-
-def _cell(entry: Entry | None, dtype: str) -> str:
-    if entry is None:
-        return "-"
-    return _us(entry.seconds) + ("" if accurate(entry, dtype) else "*") + ("~" if entry.rounds == 1 else "")
-
-
-def _ratio(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
-
-
-def _ratios(ratios: Sequence[float]) -> str:
-    return " ".join(f"{r:.2f}" for r in ratios) or "-"
-
-
-def _middle(ratios: Sequence[float]) -> str:
-    return _ratio(sorted(ratios)[(len(ratios) - 1) // 2]) if ratios else "-"
 
 
 def compare(before: Report, after: Report) -> str:
@@ -153,7 +119,8 @@ def compare(before: Report, after: Report) -> str:
     theirs = {table.key: table for table in before.tables}
     for table in after.tables:
         if table.key in theirs:
-            parts += ["", table.key.title, _compare_tables(theirs[table.key], table)]
+            side_by_side = pool_report.compare if is_pool(table) else _compare_tables
+            parts += ["", table.key.title, side_by_side(theirs[table.key], table)]
     if len(theirs.keys() & {t.key for t in after.tables}) == 0:
         parts.append("The files have no table in common.")
     return "\n".join(parts)
@@ -170,7 +137,7 @@ def _compare_tables(a: Table, b: Table) -> str:
         change = shares[1] / shares[0]
         changes.append(change)
         mark = "" if abs(change - 1) < SURPRISE else "slower" if change < 1 else "faster"
-        times = [_us(old.ours.seconds), _us(f.ours.seconds)]
+        times = [cells.us(old.ours.seconds), cells.us(f.ours.seconds)]
         algorithms = (
             old.ours.variant
             if old.ours.variant == f.ours.variant
@@ -182,8 +149,8 @@ def _compare_tables(a: Table, b: Table) -> str:
                 *times,
                 *(f"{s:.0%}" for s in shares),
                 f"{change:.2f}",
-                _ratio(old.ratio),
-                _ratio(f.ratio),
+                cells.ratio(old.ratio),
+                cells.ratio(f.ratio),
                 algorithms,
                 mark,
             ]
@@ -195,11 +162,12 @@ def _compare_tables(a: Table, b: Table) -> str:
     return plain(head, rows) + "\n" + mean
 
 
-def readme_table(folder: Path) -> str:
-    """The newest claim for each table among the results of a folder, as Markdown: machine by machine."""
-    from results_io import load
+Claim = tuple[Report, Table]
 
-    newest: dict[tuple[object, str], tuple[Report, Table]] = {}
+
+def claims(folder: Path, kind: str) -> list[Claim]:
+    """The newest claim for each table of a kind and each machine among the results of a folder."""
+    newest: dict[tuple[object, str], Claim] = {}
     for path in sorted(folder.glob("*.json")):
         try:
             report = load(path)
@@ -209,9 +177,15 @@ def readme_table(folder: Path) -> str:
             continue
         for table in report.tables:
             at = (table.key, report.machine["cpu"])
-            if at not in newest or newest[at][0].date <= report.date:
+            if table.key.kind == kind and (at not in newest or newest[at][0].date <= report.date):
                 newest[at] = (report, table)
-    if not newest:
+    return list(newest.values())
+
+
+def readme_table(folder: Path) -> str:
+    """The claims for convolutions as Markdown, machine by machine."""
+    found = claims(folder, "conv")
+    if not found:
         raise SystemExit(f"no complete result (three runs, whole protocol) in {folder}")
     head = [
         "layers",
@@ -224,16 +198,30 @@ def readme_table(folder: Path) -> str:
         "measured",
     ]
 
-    def place(pair: tuple[Report, Table]) -> tuple[object, ...]:
-        key = pair[1].key
+    return _by_machine(found, head, _readme_row)
+
+
+def readme_pool_table(folder: Path) -> str | None:
+    """The claims for pooling likewise; None where there are none."""
+    found = claims(folder, "pool")
+    return _by_machine(found, pool_report.README_HEAD, _readme_pool_row) if found else None
+
+
+def _by_machine(
+    found: Sequence[Claim], head: Sequence[str], row: Callable[[Report, Table], list[str]]
+) -> str:
+    """A table for each machine, in the order in which machines are first met."""
+
+    def place(claim: Claim) -> tuple[object, ...]:
+        key = claim[1].key
         return key.calls, key.dtype, key.set, key.layout, key.threads
 
-    ordered = sorted(newest.values(), key=place)
+    ordered = sorted(found, key=place)
     parts = []
-    for cpu in dict.fromkeys(cpu for _, cpu in newest):
+    for cpu in dict.fromkeys(report.machine["cpu"] for report, _ in found):
         here = [(report, table) for report, table in ordered if report.machine["cpu"] == cpu]
         parts += _readme_origins([report for report, _ in here])
-        parts.append(markdown(head, [_readme_row(report, table) for report, table in here], left=2))
+        parts.append(markdown(head, [row(report, table) for report, table in here], left=2))
     return "\n\n".join(parts)
 
 
@@ -242,10 +230,25 @@ def _readme_row(report: Report, table: Table) -> list[str]:
     details = [key.dtype] if key.dtype != "float32" else []
     details += ["plain calls, against torch"] if key.calls == "plain" else []
     details += [f"algorithm {key.algorithm}"] if key.algorithm != "auto" else []
-    details += [key.isa] if key.isa != report.machine["isa_available"][0] else []
+    share = f"{s.share:.0%}" if s.share else "-"
+    ratios = [cells.ratio(s.geomean), cells.ratios(s.geomeans), cells.ratio(s.lowest)]
+    return [*_readme_names(report, table, details), share, *ratios, _readme_origin(report)]
+
+
+def _readme_pool_row(report: Report, table: Table) -> list[str]:
+    names = _readme_names(report, table, [])
+    return [*names, *pool_report.readme_cells(table), _readme_origin(report)]
+
+
+def _readme_names(report: Report, table: Table, details: list[str]) -> list[str]:
+    key = table.key
+    details = details + ([key.isa] if key.isa != report.machine["isa_available"][0] else [])
     name = key.set + (f" ({', '.join(details)})" if details else "")
-    rows = [name, key.layout, str(key.threads), f"{s.share:.0%}" if s.share else "-", _ratio(s.geomean)]
-    return [*rows, _ratios(s.geomeans), _ratio(s.lowest), f"{report.date[:10]}, {report.commit}"]
+    return [name, key.layout, str(key.threads)]
+
+
+def _readme_origin(report: Report) -> str:
+    return f"{report.date[:10]}, {report.commit}"
 
 
 def _readme_origins(reports: Sequence[Report]) -> list[str]:
@@ -262,10 +265,11 @@ def _readme_origins(reports: Sequence[Report]) -> list[str]:
     return [f"Measured on {line}:" for line in lines]
 
 
-def fill_readme(readme: Path, table: str) -> None:
+def fill_readme(readme: Path, table: str, markers: tuple[str, str] = MARKERS) -> None:
     """Replace what stands between the markers."""
+    begin, end = markers
     content = readme.read_text(encoding="utf-8")
-    if content.count(BEGIN) != 1 or content.count(END) != 1:
-        raise SystemExit(f"{readme} needs the markers {BEGIN} and {END} once each")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    readme.write_text(pattern.sub(lambda _: f"{BEGIN}\n{table}\n{END}", content), encoding="utf-8")
+    if content.count(begin) != 1 or content.count(end) != 1:
+        raise SystemExit(f"{readme} needs the markers {begin} and {end} once each")
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    readme.write_text(pattern.sub(lambda _: f"{begin}\n{table}\n{end}", content), encoding="utf-8")

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
+# Entries beside those of peers: a copy of as many bytes as a pooling layer moves, by all threads and by one.
+COPY, COPY_ALONE = "memcpy", "memcpy, 1 thread"
+COPIES = (COPY, COPY_ALONE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class LayerRun:
     flops: int
     entries: list[Entry]
     missing: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0  # read and written: pooling's measure, as operations are that of convolutions
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Key:
     isa: str = ""
     algorithm: str = "auto"
     direct: bool = False
+    kind: str = "conv"  # or pool
 
     @property
     def title(self) -> str:

@@ -4,10 +4,11 @@
 python bench/run.py                              every set, both layouts, one thread and all
 python bench/run.py --only resnet50,lenet --threads 1 --runs 3 --json bench/results/x.json --chart x.png
 python bench/run.py --list                       the sets and their layers
+python bench/run.py pool --runs 3                pooling, its gradients, filters of one image
 python bench/run.py sweep --chart docs/sweep.png npconv alone over maps and channels
 python bench/run.py compare A.json B.json        two results, or two sweeps, side by side
 python bench/run.py chart A.json A.png           the picture of a result, or of a sweep
-python bench/run.py readme                       the table of README.md from bench/results
+python bench/run.py readme                       the tables of README.md from bench/results
 python bench/run.py COMMAND --help               all options
 """
 
@@ -17,6 +18,7 @@ import argparse
 import datetime
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,13 @@ from typing import Any
 import npconv
 import report as reports
 import results_io
-from layer_sets import SETS
+from layer_sets import SETS, LayerSet
 from machine import ROOT, OtherWork, commit, describe, versions
+from pool_layers import POOL_SETS, PoolSet
 from timing import FULL_ROUNDS, FULL_RUNS, FULL_SECONDS, Protocol
 
-COMMANDS = ("run", "sweep", "compare", "chart", "readme")
+COMMANDS = ("run", "pool", "sweep", "compare", "chart", "readme")
+MEASURED: dict[str, Mapping[str, Any]] = {"run": SETS, "pool": POOL_SETS}  # their layer sets
 LAYOUTS = ("channels_first", "channels_last")
 BUSY = 0.05  # share of the cores' time that other processes may have
 
@@ -45,22 +49,22 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="measure layer sets (the default)")
-    run.add_argument("--only", type=words, default=list(SETS), metavar="SETS", help=f"of {', '.join(SETS)}")
-    run.add_argument("--match", default="", help="only layers whose name holds this text")
-    run.add_argument("--layout", type=words, default=list(LAYOUTS), help="channels_first,channels_last")
+    _choosing(run, SETS)
     run.add_argument(
         "--calls", type=words, default=["plan"], help="plan,plain: plain calls are compared with torch"
     )
-    run.add_argument("--peers", type=words, default=None, help="of torch, ort, openvino, ncnn, litert, scipy")
-    run.add_argument("--no-peers", action="store_true", help="npconv alone")
     run.add_argument("--direct", action="store_true", help="npconv's gemm, and ncnn without Winograd")
-    run.add_argument("--list", action="store_true", help="print the sets and their layers, and stop")
-    run.add_argument("--runs", type=int, default=1, help=f"repeat everything; a claim needs {FULL_RUNS}")
     _measuring(run, rounds=FULL_ROUNDS, seconds=FULL_SECONDS)
+    _convolving(run)
+
+    pool = commands.add_parser("pool", help="measure pooling")
+    _choosing(pool, POOL_SETS)
+    _measuring(pool, rounds=FULL_ROUNDS, seconds=FULL_SECONDS)
 
     sweep = commands.add_parser("sweep", help="npconv alone over a grid of maps and channels")
     sweep.add_argument("--layout", default="channels_first", choices=LAYOUTS)
     _measuring(sweep, rounds=3, seconds=0.005)
+    _convolving(sweep)
 
     compare = commands.add_parser("compare", help="two results side by side")
     compare.add_argument("files", nargs=2, type=Path, metavar="JSON")
@@ -75,35 +79,55 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     readme.add_argument("--results", type=Path, default=ROOT / "bench" / "results")
     readme.add_argument("--readme", type=Path, default=ROOT / "README.md")
     args = parser.parse_args(argv)
-    if args.command == "run":
+    if args.command in MEASURED:
         _check(parser, args)
     return args
 
 
+def _choosing(parser: argparse.ArgumentParser, sets: Mapping[str, LayerSet | PoolSet]) -> None:
+    """What is measured, against whom, how often."""
+    parser.add_argument(
+        "--only", type=words, default=list(sets), metavar="SETS", help=f"of {', '.join(sets)}"
+    )
+    parser.add_argument("--match", default="", help="only layers whose name holds this text")
+    parser.add_argument("--layout", type=words, default=list(LAYOUTS), help="channels_first,channels_last")
+    parser.add_argument(
+        "--peers", type=words, default=None, help="of torch, ort, openvino, ncnn, litert, scipy"
+    )
+    parser.add_argument("--no-peers", action="store_true", help="npconv alone")
+    parser.add_argument("--list", action="store_true", help="print the sets and their layers, and stop")
+    parser.add_argument("--runs", type=int, default=1, help=f"repeat everything; a claim needs {FULL_RUNS}")
+
+
 def _measuring(parser: argparse.ArgumentParser, rounds: int, seconds: float) -> None:
-    """What runs and sweeps have in common."""
+    """How it is measured, and where the result goes."""
     cores = npconv.get_num_threads()
     counts = sorted({1, cores})
-    many = parser.prog.endswith("run")
+    many = not parser.prog.endswith("sweep")
     default: Any = counts if many else 1
     kind: Any = (lambda text: [int(n) for n in words(text)]) if many else int
     parser.add_argument(
         "--threads", type=kind, default=default, help="default: 1 and all" if many else "default: 1"
     )
-    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     parser.add_argument(
         "--isa", default=npconv._core._isa(), choices=npconv._core._isa_names(), help="of npconv"
     )
-    parser.add_argument("--algorithm", default=None, help="npconv's algorithm; auto where not given")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--min-seconds", type=float, default=seconds, help="least length of a timed block")
     parser.add_argument("--json", type=Path, help="keep the result here")
+
+
+def _convolving(parser: argparse.ArgumentParser) -> None:
+    """What convolutions alone have."""
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
+    parser.add_argument("--algorithm", default=None, help="npconv's algorithm; auto where not given")
     parser.add_argument("--chart", type=Path, help="draw the result here (PNG)")
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    for option, known in (("only", SETS), ("layout", LAYOUTS), ("calls", ("plan", "plain"))):
-        for word in getattr(args, option):
+    sets = MEASURED[args.command]
+    for option, known in (("only", sets), ("layout", LAYOUTS), ("calls", ("plan", "plain"))):
+        for word in getattr(args, option, ()):
             if word not in known:
                 parser.error(f"--{option}: {word!r} is none of {', '.join(known)}")
     if args.rounds < 2 or args.runs < 1 or min(args.threads) < 1:
@@ -115,14 +139,18 @@ def main(argv: list[str]) -> int:
     if args.command == "compare":
         compare(*args.files)
     elif args.command == "readme":
-        reports.fill_readme(args.readme, reports.readme_table(args.results))
+        fill_readme(args.readme, args.results)
     elif args.command == "chart":
         draw(args.json, args.picture)
     elif args.command == "sweep":
         run_sweep(args)
     elif args.list:
-        for s in SETS.values():
-            print(f"{s.name}: {s.about}", *(f"  {y.count} x {y.name}" for y in s.make()), sep="\n")
+        for s in MEASURED[args.command].values():
+            print(
+                f"{s.name}: {s.about}",
+                *(f"  {getattr(y, 'count', 1)} x {y.name}" for y in s.make()),
+                sep="\n",
+            )
     else:
         run(args)
     return 0
@@ -130,20 +158,17 @@ def main(argv: list[str]) -> int:
 
 def run(args: argparse.Namespace) -> None:
     import peers
-    from runner import run_table
+    from pool_runner import run_pooling
+    from runner import run_convolution, run_table
     from tqdm import tqdm
 
-    found, notes = ([], ["no peers, as asked"]) if args.no_peers else peers.load(args.peers)
+    keys, run_layer = (
+        (_pool_keys(args), run_pooling) if args.command == "pool" else (_keys(args), run_convolution)
+    )
+    found, notes = ([], ["no peers, as asked"]) if args.no_peers else peers.load(args.peers, keys[0].kind)
     protocol = Protocol(args.rounds, args.min_seconds, args.runs)
-    algorithm = args.algorithm or ("gemm" if args.direct else "auto")
-    keys = [
-        results_io.Key(name, layout, threads, args.dtype, calls, args.isa, algorithm, args.direct)
-        for name in args.only
-        for calls in args.calls
-        for layout in args.layout
-        for threads in args.threads
-    ]
-    layers = {name: [y for y in SETS[name].make() if args.match in y.name] for name in args.only}
+    sets = MEASURED[args.command]
+    layers = {name: [y for y in sets[name].make() if args.match in y.name] for name in args.only}
     runs: dict[results_io.Key, list[results_io.Run]] = {key: [] for key in keys if layers[key.set]}
     if not runs:
         raise SystemExit(f"no layer's name holds {args.match!r}")
@@ -152,7 +177,7 @@ def run(args: argparse.Namespace) -> None:
     with tqdm(total=total, disable=None, unit="layer") as bar:
         for _ in range(args.runs):
             for key, done in runs.items():
-                done.append(run_table(key, layers[key.set], found, protocol, bar))
+                done.append(run_table(key, layers[key.set], found, protocol, bar, run_layer))
     result = results_io.Report(
         date=_now(),
         commit=commit(),
@@ -162,17 +187,41 @@ def run(args: argparse.Namespace) -> None:
         notes=notes,
         protocol=asdict(protocol) | {"other_work": others.share()},
         tables=[
-            results_io.Table(key, SETS[key.set].network and not args.match, done)
+            results_io.Table(key, getattr(sets[key.set], "network", False) and not args.match, done)
             for key, done in runs.items()
         ],
     )
     print(reports.text(result))
     if args.json:
         results_io.save(result, args.json)
-    if args.chart:
+    if getattr(args, "chart", None):
         import chart
 
         chart.bars(result, args.chart)
+
+
+def _keys(args: argparse.Namespace) -> list[results_io.Key]:
+    algorithm = args.algorithm or ("gemm" if args.direct else "auto")
+    return [
+        results_io.Key(name, layout, threads, args.dtype, calls, args.isa, algorithm, args.direct)
+        for name in args.only
+        for calls in args.calls
+        for layout in args.layout
+        for threads in args.threads
+    ]
+
+
+def _pool_keys(args: argparse.Namespace) -> list[results_io.Key]:
+    keys = [
+        results_io.Key(name, layout, threads, calls="plain", isa=args.isa, kind="pool")
+        for name in args.only
+        for layout in args.layout
+        if layout in POOL_SETS[name].layouts
+        for threads in args.threads
+    ]
+    if not keys:
+        raise SystemExit(f"{', '.join(args.only)}: not in {', '.join(args.layout)}")
+    return keys
 
 
 def _caveats(
@@ -237,7 +286,23 @@ def draw(source: Path, picture: Path) -> None:
     if is_sweep(source):
         _draw_sweep(*sweep.load(source), picture)
     else:
-        chart.bars(results_io.load(source), picture)
+        result = results_io.load(source)
+        if any(reports.is_pool(table) for table in result.tables):
+            raise SystemExit("there is no picture of pooling: its bars would be of operations")
+        chart.bars(result, picture)
+
+
+def fill_readme(readme: Path, results: Path) -> None:
+    """Both tables; that of pooling only where there is one, and a place for it."""
+    reports.fill_readme(readme, reports.readme_table(results))
+    pooling = reports.readme_pool_table(results)
+    if pooling is None:
+        print(f"no complete result of pooling in {results}: its table is left as it is")
+        return
+    try:
+        reports.fill_readme(readme, pooling, reports.POOL_MARKERS)
+    except SystemExit as error:
+        print(f"the table of pooling is left out: {error}")
 
 
 def is_sweep(path: Path) -> bool:

@@ -3,22 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import npconv
 import numpy as np
 from candidates import OURS, Array, Candidate, Problem, UnsupportedError, our_plain_call, our_plan
-from figures import median_entry
+from figures import median_entry, relative_error
 from layers import Layer
 from peak import Peak
 from peers import Peer
-from results_io import Key, LayerRun, Run
+from results_io import Entry, Key, LayerRun, Run
 from timing import Protocol, measure
 from tqdm import tqdm
 
+# Measures one layer of a table.
+RunLayer = Callable[[Key, Any, Sequence[Peer], Protocol, Peak], LayerRun]
+
 
 def run_table(
-    key: Key, layers: Sequence[Layer], peers: Sequence[Peer], protocol: Protocol, bar: tqdm[None]
+    key: Key,
+    layers: Sequence[Any],
+    peers: Sequence[Peer],
+    protocol: Protocol,
+    bar: tqdm[None],
+    run_layer: RunLayer,
 ) -> Run:
     """All layers of a table once."""
     npconv._core._set_isa(key.isa)
@@ -26,32 +35,15 @@ def run_table(
     done = []
     for layer in layers:
         bar.set_postfix_str(f"{key.set}, {key.layout}, {key.threads} thr: {layer.name}")
-        done.append(_run_layer(key, layer, peers, protocol, peak))
+        done.append(run_layer(key, layer, peers, protocol, peak))
         bar.update()
     return Run(peak.gflops, done)
 
 
-def _run_layer(key: Key, layer: Layer, peers: Sequence[Peer], protocol: Protocol, peak: Peak) -> LayerRun:
+def run_convolution(
+    key: Key, layer: Layer, peers: Sequence[Peer], protocol: Protocol, peak: Peak
+) -> LayerRun:
     problem = Problem.of(layer, key.layout, key.dtype, key.threads, key.direct)
-    candidates, missing = _prepare(key, problem, peers)
-    try:
-        expected = reference(problem)
-        errors = []
-        for candidate in candidates:
-            candidate.call()
-            errors.append(relative_error(candidate.output(), expected))
-        times = measure(candidates, key.threads, protocol, peak) if candidates else []
-        entries = [
-            median_entry(c.peer, c.variant, seen, error)
-            for c, seen, error in zip(candidates, times, errors, strict=True)
-        ]
-    finally:
-        for candidate in candidates:
-            candidate.close()
-    return LayerRun(layer.name, layer.count, layer.flops, entries, missing)
-
-
-def _prepare(key: Key, problem: Problem, peers: Sequence[Peer]) -> tuple[list[Candidate], dict[str, str]]:
     candidates: list[Candidate] = []
     missing: dict[str, str] = {}
     make = our_plan if key.calls == "plan" else our_plain_call
@@ -59,14 +51,50 @@ def _prepare(key: Key, problem: Problem, peers: Sequence[Peer]) -> tuple[list[Ca
         candidates.append(make(problem, key.algorithm))
     except UnsupportedError as error:
         missing[OURS] = str(error)
+    # The others have no plain call.
+    fitting = [peer for peer in peers if key.calls == "plan" or peer.name == "torch"]
+    others, reasons = prepare_peers(problem, fitting)
+    expected = reference(problem)
+
+    def error_in(candidate: Candidate) -> float:
+        return relative_error(candidate.output(), expected)
+
+    entries = entries_of([*candidates, *others], error_in, key.threads, protocol, peak)
+    return LayerRun(layer.name, layer.count, layer.flops, entries, missing | reasons)
+
+
+def prepare_peers(problem: Any, peers: Sequence[Peer]) -> tuple[list[Candidate], dict[str, str]]:
+    """Their candidates, and why a peer has none."""
+    candidates: list[Candidate] = []
+    missing: dict[str, str] = {}
     for peer in peers:
-        if key.calls == "plain" and peer.name != "torch":
-            continue  # the others have no plain call
         try:
             candidates += peer.prepare(problem)
         except UnsupportedError as error:
             missing[peer.name] = str(error)
     return candidates, missing
+
+
+def entries_of(
+    candidates: Sequence[Candidate],
+    error: Callable[[Candidate], float],
+    threads: int,
+    protocol: Protocol,
+    peak: Peak,
+) -> list[Entry]:
+    """Runs, checks, times and closes the candidates of a layer."""
+    try:
+        errors = []
+        for candidate in candidates:
+            candidate.call()
+            errors.append(error(candidate))
+        times = measure(candidates, threads, protocol, peak) if candidates else []
+    finally:
+        for candidate in candidates:
+            candidate.close()
+    return [
+        median_entry(c.peer, c.variant, seen, e) for c, seen, e in zip(candidates, times, errors, strict=True)
+    ]
 
 
 def reference(problem: Problem) -> Array:
@@ -85,11 +113,3 @@ def reference(problem: Problem) -> Array:
     padded = F.pad(torch.from_numpy(x), around)
     y = function(padded, torch.from_numpy(w), None, layer.stride, 0, layer.dilation, layer.groups).numpy()
     return np.moveaxis(y, 1, -1) if problem.channels_last else y
-
-
-def relative_error(y: Array, expected: Array) -> float:
-    """Relative L2 error; infinity for a wrong shape or a NaN."""
-    if y.shape != expected.shape:
-        return float("inf")
-    error = float(np.linalg.norm((y - expected).ravel()) / np.linalg.norm(expected.ravel()))
-    return error if error == error else float("inf")

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCH = Path(__file__).resolve().parent.parent / "bench"
@@ -13,7 +15,12 @@ sys.path.insert(0, str(BENCH))
 
 import figures  # noqa: E402
 import layer_sets  # noqa: E402
+import pool_candidates  # noqa: E402
+import pool_figures  # noqa: E402
+import pool_layers  # noqa: E402
+import pool_reference  # noqa: E402
 import report  # noqa: E402
+import run  # noqa: E402
 from results_io import Entry, Key, LayerRun, Report, Run, Table, load, save  # noqa: E402
 
 
@@ -78,7 +85,7 @@ def test_the_networks_have_their_layers(name: str, layers: int, gmacs: float) ->
 
 
 def test_every_layer_of_a_set_has_a_name_of_its_own() -> None:
-    for layer_set in layer_sets.SETS.values():
+    for layer_set in (*layer_sets.SETS.values(), *pool_layers.POOL_SETS.values()):
         names = [one.name for one in layer_set.make()]
         assert len(set(names)) == len(names), layer_set.name
 
@@ -111,3 +118,138 @@ def test_results_and_the_table_in_the_readme(tmp_path: Path) -> None:
     readme.write_text("no markers", encoding="utf-8")
     with pytest.raises(SystemExit, match="markers"):
         report.fill_readme(readme, text)
+
+
+def pool_table(*seconds: dict[str, float], set_name: str = "pooling") -> Table:
+    """A table of one layer; the times of a run by candidate."""
+    runs = [[Entry(name, "", t, t, t, 7, 0.0) for name, t in times.items()] for times in seconds]
+    key = Key(set_name, "channels_last", 2, calls="plain", isa="avx512", kind="pool")
+    return Table(key, False, [Run(100.0, [LayerRun("a layer", 1, 0, entries, {}, 8)]) for entries in runs])
+
+
+def test_the_pooling_sets_have_their_layers() -> None:
+    names = {name: [layer.name for layer in s.make()] for name, s in pool_layers.POOL_SETS.items()}
+    assert names["pooling"] == [
+        "max 3x3 64 at 112 s2 p1",
+        "max 2x2 64 at 224 s2",
+        "max 5x5 256 at 20 s1 p2",
+        "avg 3x3 192 at 35 s1 p1",
+        "avg 2x2 128 at 56 s2",
+        "global avg 2048 at 7",
+        "max 2x2x2 64 at 16x56x56 s2",
+        "max k4 128 at 16000 s4",
+        "avg k25 7 at 10000 s1 p12",
+    ]
+    assert names["pooling-gradients"] == [
+        *names["pooling"],
+        "avg 3x3 128 at 56 s2 p1",
+        "max 3x3 192 at 35 s1 p1",
+        "adaptive avg 7x7 256 at 32",
+    ]
+    assert names["filters"] == [f"{op} {k} 1 at 2048 s1 p{p}" for op in ("max", "avg") for k, p in
+                                [("5x5", 2), ("31x31", 15)]]  # fmt: skip
+    disjoint = [layer.name for layer in pool_layers.pooling() if layer.disjoint]
+    assert disjoint == [names["pooling"][i] for i in (1, 4, 5, 6, 7)]
+    first = pool_layers.pooling()[0]
+    assert first.y_shape("channels_last") == (1, 56, 56, 64)
+    assert first.bytes == 4 * 64 * (112**2 + 56**2)
+
+
+def test_a_copy_is_no_peer_and_the_faster_copy_counts() -> None:
+    times = {"npconv": 1.0, "memcpy": 0.9, "memcpy, 1 thread": 0.5, "torch": 1.5, "litert": 1.2}
+    runs = pool_table(times, {**times, "torch": 1.1, "memcpy, 1 thread": 0.6}, {**times, "litert": 1.3})
+    (row,) = figures.layer_figures(runs)
+    assert row.best is not None
+    assert row.best.peer == "litert"
+    assert figures.summary(runs).geomeans == pytest.approx([1.2, 1.1, 1.3])
+    assert figures.summary(runs).share is None
+    torch = pool_figures.against(runs, "torch")
+    assert torch is not None
+    assert (torch.geomean, torch.lowest) == pytest.approx((1.5, 1.5))
+    copy = pool_figures.against(runs, "memcpy", "memcpy, 1 thread")
+    assert copy is not None
+    assert copy.geomeans == pytest.approx([0.5, 0.6, 0.5])
+    assert pool_figures.against(runs, "ort") is None
+    text = report.pool_report.text(runs)
+    assert "90% (1 thr 50%)" in text
+    assert "ratio to torch: geometric mean 1.50 (runs: 1.50 1.10 1.50)" in text
+
+
+def test_a_table_without_npconv_is_printed() -> None:
+    text = report.pool_report.text(pool_table({"memcpy": 0.9, "torch": 1.5}))
+    assert "torch" in text
+    assert "geometric mean" not in text
+
+
+def test_the_growth_with_the_kernel_is_that_of_npconv() -> None:
+    layers = pool_layers.filters()
+    times = {layer.name: max(layer.kernel) / 5 for layer in layers}
+    entries = {name: [Entry("npconv", "", t, t, t, 7, 0.0)] for name, t in times.items()}
+    run_of = Run(100.0, [LayerRun(name, 1, 0, found) for name, found in entries.items()])
+    filters = Table(Key("filters", "channels_first", 1, kind="pool"), False, [run_of])
+    assert pool_figures.growth(filters) == {"max 31x31 / 5x5": 6.2, "avg 31x31 / 5x5": 6.2}
+    assert pool_figures.growth(pool_table({"npconv": 1.0})) == {}
+
+
+TINY = (
+    pool_layers.pool("max", 3, 9, 3, stride=2, padding=1),
+    pool_layers.pool("avg", 3, 8, 3, stride=2, padding=1),
+    pool_layers.pool("max", 2, (5, 6, 7), 2, stride=2),
+    pool_layers.pool("avg", 5, (21,), 5, stride=1, padding=2),
+    pool_layers.pool_to("avg", 6, 7, 1),
+    pool_layers.pool_to("avg", 4, 8, 3),
+)
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("gradient", [False, True])
+def test_the_reference_of_pooling_agrees_with_npconv(layout: str, gradient: bool) -> None:
+    for layer in TINY:
+        problem = pool_candidates.PoolProblem.of(replace(layer, gradient=gradient), layout, 1)
+        candidate = pool_candidates.ours(problem)
+        candidate.call()
+        error = pool_reference.error_of(problem, candidate.output(), pool_reference.reference(problem))
+        assert error < 1e-6, layer.name
+        wrong = candidate.output() + np.float32(0.01)
+        assert pool_reference.error_of(problem, wrong, pool_reference.reference(problem)) > 1e-3
+
+
+def test_a_copy_moves_as_many_bytes_as_the_layer() -> None:
+    problem = pool_candidates.PoolProblem.of(pool_layers.pool_to("avg", 100, 7, 1), "channels_first", 3)
+    by_three, by_one = pool_candidates.copies(problem)
+    for candidate in (by_three, by_one):
+        candidate.output().fill(0)
+        candidate.call()
+        assert candidate.output().all()
+        assert 2 * candidate.output().nbytes == problem.layer.bytes
+        candidate.close()
+
+
+def test_the_table_of_pooling_in_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = {"cpu": "a processor", "cores": 2, "isa_available": ["avx512"]}
+    pooling = pool_table(*[{"npconv": 1.0, "memcpy": 0.9, "torch": 1.5, "litert": 1.2}] * 3)
+    convolutions = table(*[layer(1.0, torch=(1.3, 0.0))] * 3)
+    claim = Report("2026-11-23 21:00 UTC", "abc", machine, {"torch": "2"}, [], [], {}, [convolutions])
+    save(claim, tmp_path / "conv.json")
+    readme = tmp_path / "README.md"
+    begin, end = report.POOL_MARKERS
+    plain = f"{report.BEGIN}\n{report.END}\n"
+    readme.write_text(plain + f"{begin}\nold\n{end}\n", encoding="utf-8")
+    run.fill_readme(readme, tmp_path)
+    assert "no complete result of pooling" in capsys.readouterr().out
+    assert f"{begin}\nold\n{end}" in readme.read_text(encoding="utf-8")
+
+    save(replace(claim, tables=[pooling]), tmp_path / "pool.json")
+    save(replace(claim, date="2026-11-24", caveats=["x"], tables=[pooling]), tmp_path / "later.json")
+    assert load(tmp_path / "pool.json").tables == [pooling]
+    run.fill_readme(readme, tmp_path)
+    before, after = readme.read_text(encoding="utf-8").split(begin)
+    assert "resnet50" in before
+    assert "pooling" not in before
+    ratios = "1.20 | 1.20 1.20 1.20 | 1.20 | 1.50, 1.50 | 1.20, 1.20 | 90%"
+    assert f"| pooling | channels_last | 2 | {ratios} | 2026-11-23, abc |" in after
+
+    readme.write_text(plain, encoding="utf-8")
+    run.fill_readme(readme, tmp_path)
+    assert "left out" in capsys.readouterr().out
+    assert "resnet50" in readme.read_text(encoding="utf-8")

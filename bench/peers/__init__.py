@@ -3,6 +3,7 @@
 
 A module of a peer has `NAME`, `MINIMUM` (the version below which a comparison does not count), `version()`,
 and `prepare(problem) -> list[Candidate]`, which raises UnsupportedError where the peer cannot run a problem.
+Convolutions and pooling have modules of their own, or share one, where a model is all that differs.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
-from candidates import Candidate, Problem, UnsupportedError
+from candidates import Candidate, UnsupportedError
 
 # torch first: it brings the OpenMP runtime that ncnn shares.
-MODULES = ("torch_peer", "ort_peer", "openvino_peer", "ncnn_peer", "litert_peer", "scipy_peer")
+MODULES = {
+    "conv": ("torch_peer", "ort_peer", "openvino_peer", "ncnn_peer", "litert_peer", "scipy_peer"),
+    "pool": ("torch_pool", "ort_peer", "openvino_peer", "ncnn_pool", "litert_pool", "scipy_pool"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Peer:
 
         return Version(self.version) < Version(self.minimum)
 
-    def prepare(self, problem: Problem) -> list[Candidate]:
+    def prepare(self, problem: Any) -> list[Candidate]:
         """Candidates, or UnsupportedError: whatever goes wrong in a peer must not end the run."""
         try:
             candidates: list[Candidate] = self.module.prepare(problem)
@@ -42,11 +47,11 @@ class Peer:
         return candidates
 
 
-def load(names: list[str] | None = None) -> tuple[list[Peer], list[str]]:
+def load(names: list[str] | None = None, kind: str = "conv") -> tuple[list[Peer], list[str]]:
     """The peers that are installed (of `names`, or all), and a line for each that is not."""
     found, missing = [], []
-    for module_name in MODULES:
-        name = module_name.removesuffix("_peer")
+    for module_name in MODULES[kind]:
+        name = module_name.partition("_")[0]
         if names is not None and name not in names:
             continue
         try:

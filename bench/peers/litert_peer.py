@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from candidates import Candidate, Problem, UnsupportedError
+import numpy as np
+from candidates import Array, Candidate, Problem, UnsupportedError
+from layers import Ints, Pads
 
 
 @contextmanager
@@ -33,6 +35,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _quiet():
     import tensorflow as tf
 
+__all__ = ["MINIMUM", "NAME", "interpreter", "is_same", "prepare", "tf", "version"]
+
 NAME = "litert"
 MINIMUM = "2.21"
 
@@ -48,19 +52,36 @@ def prepare(problem: Problem) -> list[Candidate]:
         raise UnsupportedError("channels last only")
     if problem.layer.rank == 3 and (problem.layer.groups > 1 or max(problem.layer.dilation) > 1):
         raise UnsupportedError("no grouped or dilated 3-D convolution")
+    invoke, output = interpreter(_operation(problem), problem.x, problem.threads)
+    return [Candidate(NAME, invoke, output)]
+
+
+def interpreter(
+    operation: Callable[[Any], Any], x: Array, threads: int
+) -> tuple[Callable[[], object], Callable[[], Array]]:
+    """A model that does `operation` on x: what runs it, what gives its output."""
+
+    class Module(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec(x.shape, tf.float32)])  # type: ignore[untyped-decorator]
+        def run(self, x: Any) -> Any:
+            return operation(x)
+
     with _quiet():
-        interpreter = tf.lite.Interpreter(model_content=_model(problem), num_threads=problem.threads)
-        interpreter.allocate_tensors()
-    x = interpreter.get_input_details()[0]["index"]
-    y = interpreter.get_output_details()[0]["index"]
-    interpreter.tensor(x)()[...] = problem.x
-    return [Candidate(NAME, interpreter.invoke, lambda: interpreter.get_tensor(y))]
+        module = Module()
+        concrete = module.run.get_concrete_function()
+        model = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
+        made = tf.lite.Interpreter(model_content=model, num_threads=threads)
+        made.allocate_tensors()
+    x_index = made.get_input_details()[0]["index"]
+    y_index = made.get_output_details()[0]["index"]
+    made.tensor(x_index)()[...] = x
+    return made.invoke, lambda: np.asarray(made.get_tensor(y_index))
 
 
-def _model(problem: Problem) -> bytes:
+def _operation(problem: Problem) -> Callable[[Any], Any]:
     """Explicit padding and "VALID": XNNPACK folds the padding into the convolution."""
     layer = problem.layer
-    same = _is_same(problem)
+    same = is_same(layer.size, layer.kernel, layer.stride, layer.padding, layer.dilation)
     pads = [(0, 0), *layer.padding, (0, 0)]
     depthwise = layer.depthwise and layer.rank == 2
     if depthwise:
@@ -70,26 +91,19 @@ def _model(problem: Problem) -> bytes:
         w = problem.w.transpose(*range(2, layer.rank + 2), 1, 0)
     mode = "SAME" if same else "VALID"
 
-    class Module(tf.Module):  # type: ignore[misc]
-        @tf.function(input_signature=[tf.TensorSpec(problem.x.shape, tf.float32)])  # type: ignore[untyped-decorator]
-        def run(self, x: Any) -> Any:
-            if not same and any(any(pair) for pair in pads):
-                x = tf.pad(x, pads)
-            if depthwise:
-                return tf.nn.depthwise_conv2d(x, w, [1, *layer.stride, 1], mode, dilations=layer.dilation)
-            return tf.nn.convolution(x, w, layer.stride, mode, dilations=layer.dilation)
+    def operation(x: Any) -> Any:
+        if not same and any(any(pair) for pair in pads):
+            x = tf.pad(x, pads)
+        if depthwise:
+            return tf.nn.depthwise_conv2d(x, w, [1, *layer.stride, 1], mode, dilations=layer.dilation)
+        return tf.nn.convolution(x, w, layer.stride, mode, dilations=layer.dilation)
 
-    module = Module()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.run.get_concrete_function()], module)
-    return bytes(converter.convert())
+    return operation
 
 
-def _is_same(problem: Problem) -> bool:
+def is_same(size: Ints, kernel: Ints, stride: Ints, padding: Pads, dilation: Ints) -> bool:
     """Whether the padding is what TensorFlow calls SAME, which every kernel has built in."""
-    layer = problem.layer
-    for n, k, s, d, pair in zip(
-        layer.size, layer.kernel, layer.stride, layer.dilation, layer.padding, strict=True
-    ):
+    for n, k, s, d, pair in zip(size, kernel, stride, dilation, padding, strict=True):
         total = max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0)
         if pair != (total // 2, total - total // 2):
             return False

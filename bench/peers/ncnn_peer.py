@@ -10,7 +10,8 @@ from pathlib import Path
 import ncnn
 import numpy as np
 from candidates import Candidate, Problem, UnsupportedError
-from layers import Layer
+from layers import Ints, Layer
+from pool_candidates import PoolProblem
 
 NAME = "ncnn"
 MINIMUM = "1.0.20261020"
@@ -21,20 +22,29 @@ def version() -> str:
 
 
 def prepare(problem: Problem) -> list[Candidate]:
-    layer = problem.layer
+    if problem.layer.batch > 1:
+        raise UnsupportedError("batch 1 only")
+    weights = struct.pack("<I", 0) + problem.w.tobytes()  # 0: raw float32
+    return [candidate(problem, _param(problem.layer), weights, problem.direct)]
+
+
+def candidate(
+    problem: Problem | PoolProblem, param: str, weights: bytes = b"", direct: bool = False
+) -> Candidate:
+    """The net of this text and these weights; `direct`: without Winograd."""
     if problem.dtype != "float32":
         raise UnsupportedError("float32 only")
     if problem.channels_last:
         raise UnsupportedError("channels first only")
-    if layer.rank == 3 or layer.batch > 1:
-        raise UnsupportedError("1-D and 2-D, batch 1 only")
-    return [_Net(problem).candidate()]
+    if problem.layer.rank == 3:
+        raise UnsupportedError("1-D and 2-D only")
+    return _Net(problem, param, weights, direct).candidate()
 
 
 class _Net:
     """Keeps what a net needs alive, and lets go of it in the right order."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem | PoolProblem, param: str, weights: bytes, direct: bool) -> None:
         self.blobs, self.workspace = ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator()
         self.net = ncnn.Net()
         options = self.net.opt
@@ -43,12 +53,12 @@ class _Net:
         options.use_vulkan_compute = False
         for kind in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage"):
             setattr(options, f"use_{kind}", False)
-        if problem.direct:
+        if direct:
             options.use_winograd_convolution = False
         with tempfile.TemporaryDirectory() as folder:
-            weights = Path(folder) / "layer.bin"
-            weights.write_bytes(struct.pack("<I", 0) + problem.w.tobytes())  # 0: raw float32
-            if self.net.load_param_mem(_param(problem.layer)) or self.net.load_model(str(weights)):
+            file = Path(folder) / "layer.bin"
+            file.write_bytes(weights)
+            if self.net.load_param_mem(param) or self.net.load_model(str(file)):
                 raise UnsupportedError("the net cannot be loaded")
         self.x = ncnn.Mat(problem.x[0])  # a view
         self.y = problem.new_output()
@@ -70,7 +80,7 @@ class _Net:
         # Its planes begin on 16 bytes; where that leaves gaps, a contiguous output costs a copy.
         gaps = self.mat.dims == 3 and self.mat.cstep != self.mat.w * self.mat.h
         call = self.run_and_compact if gaps else self.run
-        return Candidate(NAME, call, lambda: np.array(self.mat)[np.newaxis], close=self.close)
+        return Candidate(NAME, call, lambda: np.array(self.mat).reshape(self.y.shape), close=self.close)
 
     def close(self) -> None:
         self.mat = ncnn.Mat()
@@ -84,10 +94,9 @@ def _param(layer: Layer) -> str:
     keys = {0: layer.o, 5: 0, 6: int(np.prod(layer.weight_shape))}
     keys |= {1: layer.kernel[-1], 2: layer.dilation[-1], 3: layer.stride[-1], 4: pads[-1][0], 15: pads[-1][1]}
     keys |= {7: layer.groups} if grouped else {}
-    if layer.rank == 1:
-        kind, sizes = f"Convolution{grouped}1D", f"0={layer.size[0]} 1={layer.c}"
-    else:
-        kind, sizes = f"Convolution{grouped}", f"0={layer.size[1]} 1={layer.size[0]} 2={layer.c}"
+    kind = f"Convolution{grouped}1D"
+    if layer.rank == 2:
+        kind = f"Convolution{grouped}"
         keys |= {
             11: layer.kernel[0],
             12: layer.dilation[0],
@@ -95,5 +104,11 @@ def _param(layer: Layer) -> str:
             14: pads[0][0],
             16: pads[0][1],
         }
+    return net(kind, layer.size, layer.c, keys)
+
+
+def net(kind: str, size: Ints, channels: int, keys: dict[int, int]) -> str:
+    """The text of a net of one layer of this kind; `size` and `channels` of its input."""
+    sizes = " ".join(f"{i}={n}" for i, n in enumerate((*reversed(size), channels)))
     text = " ".join(f"{key}={value}" for key, value in sorted(keys.items()))
-    return f"7767517\n2 2\nInput input 0 1 x {sizes}\n{kind} conv 1 1 x y {text}\n"
+    return f"7767517\n2 2\nInput input 0 1 x {sizes}\n{kind} layer 1 1 x y {text}\n"

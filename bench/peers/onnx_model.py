@@ -1,46 +1,78 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one-node ONNX model of a problem, for ONNX Runtime and OpenVINO.
 
-ONNX knows channels first alone: channels-last problems get a transposition on each side, which an engine may
-fold away.
+ONNX knows channels first alone: channels-last convolutions get a transposition on each side, which an engine
+may fold away; channels-last pooling has no model.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
-from candidates import Problem
+from candidates import Array, Problem, UnsupportedError
+from layers import Pads
 from onnx import TensorProto, helper, numpy_helper
+from pool_candidates import PoolProblem
 
 OPSET = 17
 IR_VERSION = 9  # old enough for every version of the peers
 
 
-def model(problem: Problem) -> bytes:
-    layer = problem.layer
+def model(problem: Problem | PoolProblem) -> bytes:
+    nodes, initializers = _pooling(problem) if isinstance(problem, PoolProblem) else _convolution(problem)
     element = TensorProto.DOUBLE if problem.dtype == "float64" else TensorProto.FLOAT
-    attributes = {
-        "strides": layer.stride,
-        "dilations": layer.dilation,
-        "pads": [p[0] for p in layer.padding] + [p[1] for p in layer.padding],
-        "group": layer.groups,
-        "kernel_shape": layer.kernel,
-    }
-    if problem.channels_last:
-        axes = list(range(layer.rank + 2))
-        nodes = [
-            helper.make_node("Transpose", ["x"], ["xt"], perm=[0, axes[-1], *axes[1:-1]]),
-            helper.make_node("Conv", ["xt", "w"], ["yt"], **attributes),
-            helper.make_node("Transpose", ["yt"], ["y"], perm=[0, *axes[2:], 1]),
-        ]
-    else:
-        nodes = [helper.make_node("Conv", ["x", "w"], ["y"], **attributes)]
     graph = helper.make_graph(
         nodes,
         "layer",
         [helper.make_tensor_value_info("x", element, problem.x.shape)],
-        [helper.make_tensor_value_info("y", element, layer.y_shape(problem.layout))],
-        [numpy_helper.from_array(problem.w, "w")],
+        [helper.make_tensor_value_info("y", element, problem.layer.y_shape(problem.layout))],
+        [numpy_helper.from_array(array, name) for name, array in initializers.items()],
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     onnx.checker.check_model(made)
     return bytes(made.SerializeToString())
+
+
+def _convolution(problem: Problem) -> tuple[list[Any], dict[str, Array]]:
+    layer = problem.layer
+    attributes = {
+        "strides": layer.stride,
+        "dilations": layer.dilation,
+        "pads": _pads(layer.padding),
+        "group": layer.groups,
+        "kernel_shape": layer.kernel,
+    }
+    if not problem.channels_last:
+        return [helper.make_node("Conv", ["x", "w"], ["y"], **attributes)], {"w": problem.w}
+    axes = list(range(layer.rank + 2))
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["xt"], perm=[0, axes[-1], *axes[1:-1]]),
+        helper.make_node("Conv", ["xt", "w"], ["yt"], **attributes),
+        helper.make_node("Transpose", ["yt"], ["y"], perm=[0, *axes[2:], 1]),
+    ]
+    return nodes, {"w": problem.w}
+
+
+def _pooling(problem: PoolProblem) -> tuple[list[Any], dict[str, Array]]:
+    layer = problem.layer
+    if problem.channels_last:
+        raise UnsupportedError("channels first only")
+    if layer.gradient:
+        raise UnsupportedError("no gradients")
+    if layer.kind == "adaptive":
+        raise UnsupportedError("no adaptive pooling")
+    name = "MaxPool" if layer.op == "max" else "AveragePool"
+    if layer.kind == "global":
+        return [helper.make_node(f"Global{name}", ["x"], ["y"])], {}
+    attributes: dict[str, Any] = {
+        "kernel_shape": layer.kernel,
+        "strides": layer.stride,
+        "pads": _pads(layer.padding),
+    }
+    attributes |= {"count_include_pad": 1} if layer.op == "avg" else {}
+    return [helper.make_node(name, ["x"], ["y"], **attributes)], {}
+
+
+def _pads(padding: Pads) -> list[int]:
+    return [before for before, _ in padding] + [after for _, after in padding]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import openvino
 from candidates import Candidate, Problem, UnsupportedError
+from pool_candidates import PoolProblem
 
 from peers.onnx_model import model
 
@@ -17,9 +18,9 @@ def version() -> str:
     return str(openvino.__version__).partition("-")[0]
 
 
-def prepare(problem: Problem) -> list[Candidate]:
+def prepare(problem: Problem | PoolProblem) -> list[Candidate]:
     if problem.dtype != "float32":
-        raise UnsupportedError("its CPU plugin convolves in float32")
+        raise UnsupportedError("its CPU plugin works in float32")
     network = CORE.read_model(model(problem), b"")
     hints = {
         "INFERENCE_PRECISION_HINT": "f32",

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ONNX Runtime: a one-node model, the weights an initializer, input and output bound to our buffers."""
+"""ONNX Runtime: a one-node model, weights an initializer, input and output bound to our buffers."""
 
 from __future__ import annotations
 
 import onnxruntime
 from candidates import Candidate, Problem
+from pool_candidates import PoolProblem
 
 from peers.onnx_model import model
 
@@ -16,7 +17,7 @@ def version() -> str:
     return str(onnxruntime.__version__)
 
 
-def prepare(problem: Problem) -> list[Candidate]:
+def prepare(problem: Problem | PoolProblem) -> list[Candidate]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = problem.threads
     options.inter_op_num_threads = 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from candidates import Candidate, Problem
+from candidates import Array, Candidate, Problem
 from torch import Tensor
 
 NAME = "torch"
@@ -19,42 +20,59 @@ def version() -> str:
     return str(torch.__version__)
 
 
+# From whether one spatial axis is to be two, of height 1, and the memory format: what is to be timed.
+Make = Callable[[bool, torch.memory_format], Callable[[Tensor], Tensor]]
+
+
 def prepare(problem: Problem) -> list[Candidate]:
+    settle(problem.threads)
+
+    def convolution(flat: bool, memory_format: torch.memory_format) -> Callable[[Tensor], Tensor]:
+        return _convolution(problem, flat, memory_format)
+
+    return [candidate(problem.x, problem.channels_last, last, convolution) for last in (False, True)]
+
+
+def settle(threads: int) -> None:
     torch.set_grad_enabled(False)
-    torch.set_num_threads(problem.threads)
-    return [_candidate(problem, channels_last=False), _candidate(problem, channels_last=True)]
+    torch.set_num_threads(threads)
 
 
-def _candidate(problem: Problem, channels_last: bool) -> Candidate:
-    """Convolve in one memory format; where the problem has the other, convert the input and the output.
+def tensor_of(x: Array, channels_last: bool, flat: bool) -> Tensor:
+    """A view, channels in front."""
+    x = np.moveaxis(x, -1, 1) if channels_last else x
+    return torch.from_numpy(x[:, :, np.newaxis] if flat else x)
+
+
+def candidate(source: Array, outer_last: bool, inner_last: bool, make: Make, note: str = "") -> Candidate:
+    """Work in one memory format; where the problem has the other, convert the input and the output.
 
     One dimension has no channels-last format in PyTorch: there the signal is an image of height 1.
     """
-    flat = problem.layer.rank == 1 and (channels_last or problem.channels_last)
-    last = LAST[2 if flat else problem.layer.rank] if channels_last or problem.channels_last else None
-    inner = last if channels_last and last else torch.contiguous_format
-    outer = last if problem.channels_last and last else torch.contiguous_format
-
-    x = torch.from_numpy(problem.x)
-    x = torch.movedim(x, -1, 1) if problem.channels_last else x
-    x = x.unsqueeze(2) if flat else x
-    convolve = _convolution(problem, flat, inner)
-
-    def converted() -> Tensor:
-        return convolve(x.contiguous(memory_format=inner)).contiguous(memory_format=outer)
+    rank = source.ndim - 2
+    flat = rank == 1 and inner_last
+    inner = LAST[2 if flat else rank] if inner_last else torch.contiguous_format
+    x = tensor_of(source, outer_last, flat)
+    work = make(flat, inner)
 
     def plain() -> Tensor:
-        return convolve(x)
+        return work(x)
 
-    call = plain if inner == outer and plain().is_contiguous(memory_format=outer) else converted
-    y = call()
+    def in_layout(y: Tensor) -> Tensor:
+        return torch.movedim(y, 1, -1) if outer_last else y
 
-    def output() -> Tensor:
-        flat_y = y.squeeze(2) if flat else y
-        return torch.movedim(flat_y, 1, -1) if problem.channels_last else flat_y
+    def converted() -> Tensor:
+        return in_layout(work(x.contiguous(memory_format=inner))).contiguous()
 
-    variant = "channels_last" if channels_last else "contiguous"
-    return Candidate(NAME, call, lambda: output().numpy(), variant)
+    call, y = plain, in_layout(plain()) if inner_last == outer_last else None
+    if y is None or not y.is_contiguous():
+        call, y = converted, converted()
+
+    def output() -> Array:
+        return np.asarray((y.squeeze(1 if outer_last else 2) if flat else y).numpy())
+
+    variant = "channels_last" if inner_last else "contiguous"
+    return Candidate(NAME, call, output, f"{variant}, {note}" if note else variant)
 
 
 def _convolution(

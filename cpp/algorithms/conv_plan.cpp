@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "algorithms/conv_plan.hpp"
 
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <stdexcept>
 #include <vector>
 
 #include "algorithms/gemm.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -15,17 +14,11 @@
 namespace npconv {
 namespace {
 
-std::atomic<std::int64_t> naive_runs{0};
-std::array<std::atomic<std::int64_t>, 8> vector_runs{};
-
 void count_run(const Problem& p, Algorithm algorithm) {
-    if (algorithm == Algorithm::naive) {
-        ++naive_runs;
-        return;
-    }
-    for (std::size_t i = 0; i < kernel_sets().size(); ++i) {
-        if (kernel_sets()[i].table == p.kernels) ++vector_runs.at(i);
-    }
+    if (algorithm == Algorithm::naive)
+        count_naive_run();
+    else
+        count_kernel_run(*p.kernels);
 }
 
 template <class T>
@@ -206,12 +199,6 @@ void convolve_once(const Problem& problem, const std::string& algorithm, const W
     io.w = packed.data.template as<const T>();
     io.finite_weights = packed.finite;
     run_algorithm(p, decision.algorithm, io, threads);
-}
-
-std::map<std::string, std::int64_t> kernel_runs() {
-    std::map<std::string, std::int64_t> runs{{"naive", naive_runs}};
-    for (std::size_t i = 0; i < kernel_sets().size(); ++i) runs[kernel_sets()[i].table->isa] = vector_runs.at(i);
-    return runs;
 }
 
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<float>&, int);

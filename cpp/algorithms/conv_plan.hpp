@@ -2,7 +2,6 @@
 // plan -> pack -> run, tied together: a decision, the packed weights, and the call. May be run from several threads at once.
 #pragma once
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -71,8 +70,5 @@ class ConvPlan {
 // A plain call: decides, packs (all weights, or panel by panel as they are used) and runs. w and bias of the operands are filled in.
 template <class T>
 void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> operands, int threads);
-
-// How often each implementation has run in this process: lets a test prove that the forced one did.
-std::map<std::string, std::int64_t> kernel_runs();
 
 }  // namespace npconv

@@ -72,28 +72,9 @@ PyObject* checked(PyObject* object) {
     return object;
 }
 
-bool is_int(py::handle value) {
-    if (PyLong_CheckExact(value.ptr())) return true;
-    PYBIND11_CONSTINIT static NumpyName numpy_bool;  // which has an __index__ before NumPy 2
-    return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value) &&
-           !py::isinstance(value, look_up(numpy_bool, "numpy", "bool_"));
-}
-
 std::string ints_expected(const char* name, int rank, py::handle value) {
     return std::string(name) + " must be an int or a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") + ", got " +
            shown(value);
-}
-
-double parse_number(py::handle value, const char* what) {
-    PYBIND11_CONSTINIT static NumpyName real;  // NumPy registers its scalars there
-    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || py::isinstance(value, look_up(real, "numbers", "Real")))) {
-        throw py::type_error(std::string(what) + " must be a number, got " + shown(value));
-    }
-    const double number = PyFloat_AsDouble(value.ptr());
-    if (number != -1.0 || !PyErr_Occurred()) return number;
-    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) throw py::error_already_set();
-    PyErr_Clear();
-    throw py::value_error(std::string(what) + " must fit in a float, got " + shown(value));
 }
 
 std::string activation_expected(py::handle value) {
@@ -139,6 +120,25 @@ std::string shown(py::handle value) {
         if (c == '\n') c = ' ';
     }
     return text;
+}
+
+bool is_int(py::handle value) {
+    if (PyLong_CheckExact(value.ptr())) return true;
+    PYBIND11_CONSTINIT static NumpyName numpy_bool;  // which has an __index__ before NumPy 2
+    return PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr()) && !py::isinstance<py::array>(value) &&
+           !py::isinstance(value, look_up(numpy_bool, "numpy", "bool_"));
+}
+
+double parse_number(py::handle value, const char* what) {
+    PYBIND11_CONSTINIT static NumpyName real;  // NumPy registers its scalars there
+    if (PyBool_Check(value.ptr()) || !(PyFloat_Check(value.ptr()) || py::isinstance(value, look_up(real, "numbers", "Real")))) {
+        throw py::type_error(std::string(what) + " must be a number, got " + shown(value));
+    }
+    const double number = PyFloat_AsDouble(value.ptr());
+    if (number != -1.0 || !PyErr_Occurred()) return number;
+    if (!PyErr_ExceptionMatches(PyExc_OverflowError)) throw py::error_already_set();
+    PyErr_Clear();
+    throw py::value_error(std::string(what) + " must fit in a float, got " + shown(value));
 }
 
 std::string spatial_axes(int rank) { return std::to_string(rank) + (rank == 1 ? " spatial axis" : " spatial axes"); }
@@ -209,10 +209,11 @@ Padding parse_padding(py::handle value, int rank) {
 Border parse_padding_mode(py::handle value) { return parse_name(border_names, value, "padding_mode"); }
 Layout parse_layout(py::handle value) { return parse_name(layout_names, value, "layout"); }
 
-bool parse_flip(py::handle value) {
+bool parse_bool(py::handle value, const char* name) {
     if (PyBool_Check(value.ptr())) return value.ptr() == Py_True;
     PYBIND11_CONSTINIT static NumpyName numpy_bool;
-    if (!py::isinstance(value, look_up(numpy_bool, "numpy", "bool_"))) throw py::type_error("flip must be a bool, got " + shown(value));
+    if (!py::isinstance(value, look_up(numpy_bool, "numpy", "bool_")))
+        throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
     return PyObject_IsTrue(value.ptr()) == 1;
 }
 

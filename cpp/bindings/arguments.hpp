@@ -30,13 +30,17 @@ py::tuple snapshot(py::handle sequence);
 // Anything with __index__ but bool and ndarray.
 std::int64_t parse_int(py::handle value, const char* name);
 
+// An int or not, by the same rule.
+bool is_int(py::handle value);
+
 // An int for all axes, or a tuple or list of `rank` ints.
 std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank);
 
 Padding parse_padding(py::handle value, int rank);
 Border parse_padding_mode(py::handle value);
 Layout parse_layout(py::handle value);
-bool parse_flip(py::handle value);
+bool parse_bool(py::handle value, const char* name);
+double parse_number(py::handle value, const char* what);
 ActivationSpec parse_activation(py::handle value);
 std::string parse_algorithm(py::handle value);
 

@@ -23,7 +23,11 @@ bool aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNE
 
 std::string dtype_text(const py::array& a) { return py::cast<std::string>(py::str(a.dtype())); }
 
-const char* dtype_name(DType dtype) { return name_of(dtype); }
+// The number of its type says nothing about its size: int64 may be long or long long.
+bool has_dtype(const py::array& a, DType dtype) {
+    const char kind = is_real(dtype) ? 'f' : dtype == DType::u8 ? 'u' : 'i';
+    return a.dtype().kind() == kind && a.itemsize() == size_of(dtype);
+}
 
 // Stride of an axis in elements. That of an axis of fewer than two entries is never followed, and may be anything.
 std::int64_t step(const py::array& a, int axis) { return a.shape(axis) < 2 ? 0 : a.strides(axis) / a.itemsize(); }
@@ -118,10 +122,20 @@ DType dtype_of(const py::array& a, const char* name) {
     throw py::type_error(std::string(name) + " must have dtype float32 or float64, got " + dtype_text(a));
 }
 
+DType any_dtype_of(const py::array& a, const char* name) {
+    for (const DType dtype : {DType::f32, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32, DType::i64}) {
+        if (has_dtype(a, dtype)) return dtype;
+    }
+    throw py::type_error(std::string(name) + " must have dtype float32, float64, int8, uint8, int16, int32 or int64, got " + dtype_text(a));
+}
+
+void expect_int64(const py::array& a, const char* name) {
+    if (!has_dtype(a, DType::i64)) throw py::type_error(std::string(name) + " must have dtype int64, got " + dtype_text(a));
+}
+
 void expect_dtype(const py::array& a, const char* name, DType dtype, const char* of) {
-    const int number = a.dtype().num();
-    if (number == (dtype == DType::f32 ? npy_api::NPY_FLOAT_ : npy_api::NPY_DOUBLE_)) return;
-    throw py::type_error(std::string(name) + " must have the dtype of " + of + ", " + dtype_name(dtype) + "; got " + dtype_text(a));
+    if (has_dtype(a, dtype)) return;
+    throw py::type_error(std::string(name) + " must have the dtype of " + of + ", " + name_of(dtype) + "; got " + dtype_text(a));
 }
 
 py::array readable(const py::array& a) {
@@ -196,7 +210,7 @@ py::array checked_out(py::handle value, DType dtype, const char* of, const std::
 
 py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
     constexpr std::int64_t large = 16 * 1024, line = 64;  // bytes
-    const py::dtype type = dtype == DType::f32 ? py::dtype::of<float>() : py::dtype::of<double>();
+    const py::dtype type = with_type(dtype, [](auto t) { return py::dtype::of<decltype(t)>(); });
     std::int64_t bytes = size_of(dtype);
     for (const std::int64_t n : shape) {
         if (n == 0 || bytes > INT64_MAX / 2 / n) return py::array(type, shape);  // empty; or too large, which NumPy refuses
@@ -225,8 +239,15 @@ void refuse_overlap(const py::array& out, const py::array& other, const char* na
                           "; they share memory, or could not be shown not to");
 }
 
-template TensorView<const float> view_of(const py::array&, int, Form, Layout);
-template TensorView<const double> view_of(const py::array&, int, Form, Layout);
+#define NPCONV_VIEW_OF(T) template TensorView<const T> view_of(const py::array&, int, Form, Layout);
+NPCONV_VIEW_OF(float)
+NPCONV_VIEW_OF(double)
+NPCONV_VIEW_OF(std::int8_t)
+NPCONV_VIEW_OF(std::uint8_t)
+NPCONV_VIEW_OF(std::int16_t)
+NPCONV_VIEW_OF(std::int32_t)
+NPCONV_VIEW_OF(std::int64_t)
+#undef NPCONV_VIEW_OF
 template TensorView<const float> weights_view(const py::array&, int);
 template TensorView<const double> weights_view(const py::array&, int);
 

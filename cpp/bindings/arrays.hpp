@@ -23,6 +23,10 @@ py::array as_array(py::handle value, const char* name);
 // TypeError unless float32 or float64.
 DType dtype_of(const py::array& array, const char* name);
 
+// The same with the integers that max pooling takes. int64 alone: for places.
+DType any_dtype_of(const py::array& array, const char* name);
+void expect_int64(const py::array& array, const char* name);
+
 // TypeError unless of the dtype of `of` ("x", or "the plan").
 void expect_dtype(const py::array& array, const char* name, DType dtype, const char* of);
 

@@ -6,6 +6,8 @@
 namespace npconv {
 
 void register_conv(pybind11::module_& m);
+void register_pool(pybind11::module_& m);
+void register_pool_gradients(pybind11::module_& m);
 void register_threads(pybind11::module_& m);
 void register_config(pybind11::module_& m);
 void register_testing(pybind11::module_& m);

@@ -16,7 +16,7 @@ Settings parse_settings(const Keywords& k, int rank) {
     s.dilation = parse_ints(k.dilation, "dilation", rank);
     s.groups = parse_int(k.groups, "groups");
     s.border = parse_padding_mode(k.padding_mode);
-    s.flip = parse_flip(k.flip);
+    s.flip = parse_bool(k.flip, "flip");
     s.layout = parse_layout(k.layout);
     s.activation = parse_activation(k.activation);
     s.algorithm = parse_algorithm(k.algorithm);

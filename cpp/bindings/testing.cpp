@@ -3,7 +3,7 @@
 // tiles, so that small problems take every turn that large ones do: several threads, blocks of k, panels and chunks.
 #include <pybind11/stl.h>
 
-#include "algorithms/conv_plan.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "bindings/register.hpp"
 #include "core/buffer.hpp"
 #include "plan/gemm_tiling.hpp"

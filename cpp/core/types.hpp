@@ -4,15 +4,48 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace npconv {
 
-enum class DType { f32, f64 };
+enum class DType { f32, f64, i8, u8, i16, i32, i64 };
 enum class Layout { channels_first, channels_last };
 enum class Border { zeros, reflect, replicate, circular };  // padding_mode
 
-constexpr std::int64_t size_of(DType dtype) { return dtype == DType::f32 ? 4 : 8; }
-constexpr const char* name_of(DType dtype) { return dtype == DType::f32 ? "float32" : "float64"; }
+// f(element) with a value of the type that dtype means.
+template <class F>
+constexpr decltype(auto) with_type(DType dtype, F&& f) {
+    switch (dtype) {
+        case DType::f32: return f(float{});
+        case DType::f64: break;
+        case DType::i8: return f(std::int8_t{});
+        case DType::u8: return f(std::uint8_t{});
+        case DType::i16: return f(std::int16_t{});
+        case DType::i32: return f(std::int32_t{});
+        case DType::i64: return f(std::int64_t{});
+    }
+    return f(double{});
+}
+
+template <class T>
+constexpr DType dtype_of_type() {
+    if constexpr (std::is_same_v<T, float>) return DType::f32;
+    if constexpr (std::is_same_v<T, double>) return DType::f64;
+    if constexpr (std::is_same_v<T, std::int8_t>) return DType::i8;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
+    if constexpr (std::is_same_v<T, std::int16_t>) return DType::i16;
+    if constexpr (std::is_same_v<T, std::int32_t>) return DType::i32;
+    if constexpr (std::is_same_v<T, std::int64_t>) return DType::i64;
+}
+
+constexpr std::int64_t size_of(DType dtype) {
+    return with_type(dtype, [](auto t) { return static_cast<std::int64_t>(sizeof t); });
+}
+constexpr const char* name_of(DType dtype) {
+    constexpr const char* names[] = {"float32", "float64", "int8", "uint8", "int16", "int32", "int64"};
+    return names[static_cast<int>(dtype)];
+}
+constexpr bool is_real(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
 
 // Batch, channels and three spatial axes (depth, height, width; unit axes in front where there are fewer), with strides in elements.
 // The strides may be anything: negative, zero, permuted. The layout is a property of the strides, not of the view.

@@ -2,36 +2,11 @@
 #include "core/validate.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <stdexcept>
 
 namespace npconv {
 namespace {
 
 using Size = std::int64_t;
-
-[[noreturn]] void refuse(const std::string& message) { throw std::invalid_argument(message); }
-
-Size times(Size a, Size b, const char* what) {
-    Size result = 0;
-    if (__builtin_mul_overflow(a, b, &result))
-        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " * " + std::to_string(b) + ")");
-    return result;
-}
-
-Size plus(Size a, Size b, const char* what) {
-    Size result = 0;
-    if (__builtin_add_overflow(a, b, &result))
-        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " + " + std::to_string(b) + ")");
-    return result;
-}
-
-void at_least(const char* name, const std::vector<Size>& values, Size least) {
-    for (const Size v : values) {
-        if (v < least)
-            refuse(std::string(name) + " must be at least " + std::to_string(least) + " on every axis, got " + tuple_text(values));
-    }
-}
 
 void check_channels(const ConvRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
@@ -46,43 +21,19 @@ void check_channels(const ConvRequest& r) {
     }
 }
 
-// Splits the padding that makes output = ceil(input / stride).
-void pad_same(Axis& axis, Size reach, PaddingKind kind) {
-    const Size output = axis.input / axis.stride + (axis.input % axis.stride != 0 ? 1 : 0);
-    const Size covered =
-        output == 0 ? axis.input : plus(times(output - 1, axis.stride, "output * stride"), reach, "padding: the padded size");
-    const Size total = std::max<Size>(covered - axis.input, 0);
-    axis.pad_before = kind == PaddingKind::causal ? total : kind == PaddingKind::same ? total / 2 : total - total / 2;
-    axis.pad_after = total - axis.pad_before;
-    axis.output = output;
-}
-
 Axis make_axis(const ConvRequest& r, std::size_t i) {
     Axis axis;
     axis.input = r.input[i];
     axis.kernel = r.kernel[i];
     axis.stride = r.stride[i];
     axis.dilation = r.dilation[i];
-    const Size reach = plus(times(axis.kernel - 1, axis.dilation, "dilation * (kernel - 1)"), 1, "dilation * (kernel - 1)");
+    const Size reach = pad(axis, r.padding, i);
     const std::string where = " on spatial axis " + std::to_string(i);
-    switch (r.padding.kind) {
-        case PaddingKind::given:
-            axis.pad_before = r.padding.before[i];
-            axis.pad_after = r.padding.after[i];
-            break;
-        case PaddingKind::valid: break;
-        case PaddingKind::full: axis.pad_before = axis.pad_after = reach - 1; break;
-        case PaddingKind::same:
-        case PaddingKind::same_lower:
-        case PaddingKind::causal: pad_same(axis, reach, r.padding.kind); break;
-    }
     if (r.border != Border::zeros && axis.input == 0 && axis.padded()) {
         refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
-    const PaddingKind kind = r.padding.kind;
-    const bool same = kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal;
-    if (same) return axis;
+    if (r.padding.same()) return axis;
     if (reach > padded) {
         refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
                (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)"
@@ -115,12 +66,6 @@ void check_sizes(const ConvShape& s, DType dtype) {
 }
 
 }  // namespace
-
-std::string tuple_text(const std::vector<Size>& values) {
-    std::string text = "(";
-    for (std::size_t i = 0; i < values.size(); ++i) text += (i ? ", " : "") + std::to_string(values[i]);
-    return text + (values.size() == 1 ? ",)" : ")");
-}
 
 ConvShape validate(const ConvRequest& r) {
     at_least("stride", r.stride, 1);

@@ -8,18 +8,10 @@
 #include <vector>
 
 #include "core/shape.hpp"
+#include "core/sizes.hpp"
 #include "core/types.hpp"
 
 namespace npconv {
-
-enum class PaddingKind { given, valid, full, same, same_lower, causal };
-
-// PaddingKind::given: one entry an axis; otherwise empty.
-struct Padding {
-    PaddingKind kind = PaddingKind::given;
-    std::vector<std::int64_t> before;
-    std::vector<std::int64_t> after;
-};
 
 // Arguments as given, spatial lists of `rank` entries. A plan without a fixed batch asks with batch 1.
 struct ConvRequest {
@@ -43,8 +35,5 @@ ConvShape validate(const ConvRequest& request);
 
 // The shape with the batch of a call in place of the free one. Throws where a size does not fit in 64 bits.
 ConvShape with_batch(ConvShape shape, std::int64_t batch, DType dtype);
-
-// "(1, 2)", as Python writes a tuple.
-std::string tuple_text(const std::vector<std::int64_t>& values);
 
 }  // namespace npconv

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "kernels/table.hpp"
+#include "simd/integers.hpp"
 
 namespace npconv {
 namespace {
@@ -17,6 +18,15 @@ namespace {
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
 #include "kernels/pack.inl"
+//
+#include "kernels/pool_cells.inl"
+//
+#include "kernels/pool_slide.inl"
+//
+#include "kernels/pool_rows.inl"
+//
+#include "kernels/pool.inl"
+#include "kernels/pool_windows.inl"
 
 template <class Vec>
 constexpr Kernels<typename Vec::T> make_kernels() {
@@ -30,8 +40,47 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     return k;
 }
 
+// Wide: as Vec, with elements that places fit beside.
+template <class Vec, class Wide>
+constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
+    using T = typename Vec::T;
+    PoolKernels<T> k{};
+    k.lanes = Vec::lanes;
+    k.wide_lanes = Wide::lanes;
+    k.power_lanes = F64::lanes;
+    k.wide_bytes = sizeof(typename Wide::T);
+    k.maximum = &pool<Maximum<Vec>, T>;
+    k.maximum_and_place = &pool<PlacedMaximum<Wide>, T>;
+    k.maximum_of_run = &maximum_of_run<Vec>;
+    k.join_pixels = &join_pixels<Vec>;
+    if constexpr (static_cast<T>(0.5) != 0) {
+        k.sum = &pool<Sum<Vec>, T>;
+        k.sum_of_powers = &pool<Sum<F64>, T>;
+        k.sum_of_run = &sum_of_run<Vec>;
+        k.sums_of_planes = &sums_of_planes<Vec>;
+        k.add_pixels = &add_pixels<Vec>;
+    }
+    return k;
+}
+
+template <class T, class Wide>
+constexpr PoolKernels<T> integer_pool_kernels() {
+    return make_pool_kernels<IntegerVec<T>, IntegerVec<Wide>>();
+}
+
 }  // namespace
 
-constinit const KernelTable NPCONV_TABLE = {NPCONV_ISA_NAME, NPCONV_ISA_FEATURES, sizeof(F32::V), make_kernels<F32>(), make_kernels<F64>()};
+constinit const KernelTable NPCONV_TABLE = {NPCONV_ISA_NAME,
+                                            NPCONV_ISA_FEATURES,
+                                            sizeof(F32::V),
+                                            make_kernels<F32>(),
+                                            make_kernels<F64>(),
+                                            make_pool_kernels<F32, F32>(),
+                                            make_pool_kernels<F64, F64>(),
+                                            integer_pool_kernels<std::int8_t, std::int32_t>(),
+                                            integer_pool_kernels<std::uint8_t, std::int32_t>(),
+                                            integer_pool_kernels<std::int16_t, std::int32_t>(),
+                                            integer_pool_kernels<std::int32_t, std::int32_t>(),
+                                            integer_pool_kernels<std::int64_t, std::int64_t>()};
 
 }  // namespace npconv

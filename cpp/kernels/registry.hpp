@@ -2,6 +2,7 @@
 // The kernel sets of this build, best first, and which of them is in use.
 #pragma once
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/types.hpp"
@@ -22,6 +23,16 @@ void select_kernels(const std::string& isa);
 
 template <class T>
 const Kernels<T>& kernels_of(const KernelTable& table);
+template <class T>
+const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {
+    if constexpr (std::is_same_v<T, float>) return table.pool_f32;
+    if constexpr (std::is_same_v<T, double>) return table.pool_f64;
+    if constexpr (std::is_same_v<T, std::int8_t>) return table.pool_i8;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return table.pool_u8;
+    if constexpr (std::is_same_v<T, std::int16_t>) return table.pool_i16;
+    if constexpr (std::is_same_v<T, std::int32_t>) return table.pool_i32;
+    if constexpr (std::is_same_v<T, std::int64_t>) return table.pool_i64;
+}
 template <>
 inline const Kernels<float>& kernels_of<float>(const KernelTable& table) {
     return table.f32;

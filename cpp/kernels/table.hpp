@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/pool_table.hpp"
+
 namespace npconv {
 
 enum class Activation : int { none, clip, leaky_relu, sigmoid, tanh, silu, hardswish, gelu, gelu_tanh };
@@ -93,6 +95,13 @@ struct KernelTable {
     int vector_bytes;
     Kernels<float> f32;
     Kernels<double> f64;
+    PoolKernels<float> pool_f32;
+    PoolKernels<double> pool_f64;
+    PoolKernels<std::int8_t> pool_i8;
+    PoolKernels<std::uint8_t> pool_u8;
+    PoolKernels<std::int16_t> pool_i16;
+    PoolKernels<std::int32_t> pool_i32;
+    PoolKernels<std::int64_t> pool_i64;
 };
 
 extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512, kernels_neon;

@@ -42,7 +42,14 @@ struct F64 {
         const V half = round(mul(k, set1(0.5)));
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
+    static V sqrt(V a) { return _mm256_sqrt_pd(a); }
+    static V later(V first, V second) {
+        return _mm256_blendv_pd(_mm256_max_pd(second, first), second, _mm256_cmp_pd(second, second, _CMP_UNORD_Q));
+    }
     static V even(V a, V b) { return _mm256_permute4x64_pd(_mm256_unpacklo_pd(a, b), 0xd8); }
+    static V odd(V a, V b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xd8); }
+    static V zip_low(V a, V b) { return _mm256_permute2f128_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b), 0x20); }
+    static V zip_high(V a, V b) { return _mm256_permute2f128_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b), 0x31); }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
         const V c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
@@ -96,10 +103,20 @@ struct F32 {
     static V from_f64(F64::V low, F64::V high) {
         return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
     }
+    static V sqrt(V a) { return _mm256_sqrt_ps(a); }
+    static V later(V first, V second) {
+        return _mm256_blendv_ps(_mm256_max_ps(second, first), second, _mm256_cmp_ps(second, second, _CMP_UNORD_Q));
+    }
     static V even(V a, V b) {
         const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
         return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
     }
+    static V odd(V a, V b) {
+        const __m256d pairs = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+        return _mm256_castpd_ps(_mm256_permute4x64_pd(pairs, 0xd8));
+    }
+    static V zip_low(V a, V b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20); }
+    static V zip_high(V a, V b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31); }
     static void transpose(V (&r)[lanes]) {
         V t[8], u[8];
         for (int i = 0; i < 4; ++i) {

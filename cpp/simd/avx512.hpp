@@ -41,7 +41,14 @@ struct F64 {
         return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_add_epi64(bits, _mm512_set1_epi64(1023)), 52));
     }
     static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
+    static V sqrt(V a) { return _mm512_sqrt_pd(a); }
+    static V later(V first, V second) {
+        return _mm512_mask_max_pd(second, _mm512_cmp_pd_mask(second, second, _CMP_ORD_Q), second, first);
+    }
     static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
+    static V odd(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b); }
+    static V zip_low(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b); }
+    static V zip_high(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b); }
     static void transpose(V (&r)[lanes]) {
         V t[8];
         for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1
@@ -99,8 +106,21 @@ struct F32 {
     static V from_f64(F64::V low, F64::V high) {
         return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
     }
+    static V sqrt(V a) { return _mm512_sqrt_ps(a); }
+    static V later(V first, V second) {
+        return _mm512_mask_max_ps(second, _mm512_cmp_ps_mask(second, second, _CMP_ORD_Q), second, first);
+    }
     static V even(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);
+    }
+    static V odd(V a, V b) {
+        return _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b);
+    }
+    static V zip_low(V a, V b) {
+        return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+    }
+    static V zip_high(V a, V b) {
+        return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
     }
     // r[i]: column i of 16 rows. Quarters of rows are loaded to where they belong, which takes half of the shuffles of transpose().
     static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {

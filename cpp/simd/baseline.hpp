@@ -48,7 +48,15 @@ struct F64 {
         const V half = round(mul(k, set1(0.5)));
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
+    static V sqrt(V a) { return _mm_sqrt_pd(a); }
+    static V later(V first, V second) {
+        const V mask = _mm_cmpunord_pd(second, second);
+        return _mm_or_pd(_mm_and_pd(mask, second), _mm_andnot_pd(mask, _mm_max_pd(second, first)));
+    }
     static V even(V a, V b) { return _mm_unpacklo_pd(a, b); }
+    static V odd(V a, V b) { return _mm_unpackhi_pd(a, b); }
+    static V zip_low(V a, V b) { return _mm_unpacklo_pd(a, b); }
+    static V zip_high(V a, V b) { return _mm_unpackhi_pd(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm_unpacklo_pd(r[0], r[1]), b = _mm_unpackhi_pd(r[0], r[1]);
         r[0] = a;
@@ -107,7 +115,15 @@ struct F32 {
         high = _mm_cvtps_pd(_mm_movehl_ps(a, a));
     }
     static V from_f64(F64::V low, F64::V high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
+    static V sqrt(V a) { return _mm_sqrt_ps(a); }
+    static V later(V first, V second) {
+        const V mask = _mm_cmpunord_ps(second, second);
+        return _mm_or_ps(_mm_and_ps(mask, second), _mm_andnot_ps(mask, _mm_max_ps(second, first)));
+    }
     static V even(V a, V b) { return _mm_shuffle_ps(a, b, 0x88); }
+    static V odd(V a, V b) { return _mm_shuffle_ps(a, b, 0xdd); }
+    static V zip_low(V a, V b) { return _mm_unpacklo_ps(a, b); }
+    static V zip_high(V a, V b) { return _mm_unpackhi_ps(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm_unpacklo_ps(r[0], r[1]), b = _mm_unpackhi_ps(r[0], r[1]);
         const V c = _mm_unpacklo_ps(r[2], r[3]), d = _mm_unpackhi_ps(r[2], r[3]);

@@ -38,7 +38,14 @@ struct F64 {
         const V half = round(mul(k, set1(0.5)));
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
+    static V sqrt(V a) { return vsqrtq_f64(a); }
+    static V later(V first, V second) {
+        return vbslq_f64(vceqq_f64(second, second), vbslq_f64(vcgtq_f64(second, first), second, first), second);
+    }
     static V even(V a, V b) { return vuzp1q_f64(a, b); }
+    static V odd(V a, V b) { return vuzp2q_f64(a, b); }
+    static V zip_low(V a, V b) { return vzip1q_f64(a, b); }
+    static V zip_high(V a, V b) { return vzip2q_f64(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f64(r[0], r[1]), b = vtrn2q_f64(r[0], r[1]);
         r[0] = a;
@@ -88,7 +95,14 @@ struct F32 {
         high = vcvt_high_f64_f32(a);
     }
     static V from_f64(F64::V low, F64::V high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
+    static V sqrt(V a) { return vsqrtq_f32(a); }
+    static V later(V first, V second) {
+        return vbslq_f32(vceqq_f32(second, second), vbslq_f32(vcgtq_f32(second, first), second, first), second);
+    }
     static V even(V a, V b) { return vuzp1q_f32(a, b); }
+    static V odd(V a, V b) { return vuzp2q_f32(a, b); }
+    static V zip_low(V a, V b) { return vzip1q_f32(a, b); }
+    static V zip_high(V a, V b) { return vzip2q_f32(a, b); }
     static void transpose(V (&r)[lanes]) {
         const V a = vtrn1q_f32(r[0], r[1]), b = vtrn2q_f32(r[0], r[1]);
         const V c = vtrn1q_f32(r[2], r[3]), d = vtrn2q_f32(r[2], r[3]);

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import SupportsIndex, final
 
-from ._types import Activation, ArrayLike, FloatArray, Ints, Padding
+from ._types import Activation, ArrayLike, FloatArray, IndexArray, Ints, NumberArray, OutputSize, Padding
 
 __version__: str
 compiler: str
@@ -27,6 +27,194 @@ def conv(
     algorithm: str,
     out: FloatArray | None,
     num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def max_pool(
+    rank: int,
+    x: ArrayLike,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    return_indices: bool,
+    layout: str,
+    out: NumberArray | None,
+    num_threads: int | None,
+    /,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...
+def avg_pool(
+    rank: int,
+    x: ArrayLike,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def lp_pool(
+    rank: int,
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def adaptive_avg_pool(
+    rank: int,
+    x: ArrayLike,
+    output_size: OutputSize,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def adaptive_max_pool(
+    rank: int,
+    x: ArrayLike,
+    output_size: OutputSize,
+    return_indices: bool,
+    layout: str,
+    out: NumberArray | None,
+    num_threads: int | None,
+    /,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...
+def global_avg_pool(
+    rank: int,
+    x: ArrayLike,
+    keepdims: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def global_max_pool(
+    rank: int,
+    x: ArrayLike,
+    keepdims: bool,
+    layout: str,
+    out: NumberArray | None,
+    num_threads: int | None,
+    /,
+) -> NumberArray: ...
+def max_unpool(
+    rank: int,
+    x: ArrayLike,
+    indices: ArrayLike,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    output_size: Ints | None,
+    layout: str,
+    out: NumberArray | None,
+    /,
+) -> NumberArray: ...
+def unfold(
+    rank: int,
+    x: ArrayLike,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    layout: str,
+    /,
+) -> FloatArray: ...
+def fold(
+    rank: int,
+    cols: ArrayLike,
+    output_size: Ints,
+    kernel_size: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    layout: str,
+    /,
+) -> FloatArray: ...
+def grad_max_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    indices: ArrayLike,
+    input_shape: Sequence[SupportsIndex],
+    layout: str,
+    /,
+) -> FloatArray: ...
+def grad_avg_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    input_shape: Sequence[SupportsIndex],
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_lp_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    x: ArrayLike,
+    norm_type: float,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_adaptive_avg_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    input_shape: Sequence[SupportsIndex],
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_global_avg_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    input_shape: Sequence[SupportsIndex],
+    keepdims: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_global_max_pool(
+    rank: int,
+    grad_out: ArrayLike,
+    x: ArrayLike,
+    keepdims: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_max_unpool(
+    rank: int,
+    grad_out: ArrayLike,
+    indices: ArrayLike,
+    layout: str,
     /,
 ) -> FloatArray: ...
 

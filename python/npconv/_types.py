@@ -9,10 +9,31 @@ from typing import Literal, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Activation", "ArrayLike", "FloatArray", "Ints", "Layout", "Padding", "PaddingMode"]
+__all__ = [
+    "Activation",
+    "ArrayLike",
+    "FloatArray",
+    "IndexArray",
+    "Ints",
+    "Layout",
+    "NumberArray",
+    "OutputSize",
+    "Padding",
+    "PaddingMode",
+]
 
 FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+NumberArray: TypeAlias = (  # what maxima are taken of
+    FloatArray
+    | NDArray[np.int8]
+    | NDArray[np.uint8]
+    | NDArray[np.int16]
+    | NDArray[np.int32]
+    | NDArray[np.int64]
+)
+IndexArray: TypeAlias = NDArray[np.int64]
 Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None]
 Padding: TypeAlias = (
     Literal["valid", "full", "same", "same_lower", "causal"]
     | SupportsIndex

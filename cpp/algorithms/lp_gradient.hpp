@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gradient of lp pooling: sign(x) |x|^(p-1) times the sum of g * norm^(1-p) over the windows that hold x; 0 where the norm is 0.
+#pragma once
+#include "algorithms/pooling.hpp"
+
+namespace npconv {
+
+// g: the gradient of the result, with strides; y: dense. In float64 throughout, with two arrays of the sizes of x and of the result.
+template <class X>
+void lp_pool_gradient(const PoolShape& shape, double power, const PoolCall& call, const TensorView<const X>& x,
+                      const TensorView<const X>& g, X* y, std::int64_t y_batch);
+
+}  // namespace npconv

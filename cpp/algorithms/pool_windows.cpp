@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/pool_windows.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "algorithms/global_pool.hpp"
+#include "algorithms/kernel_runs.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+#include "core/split.hpp"
+#include "kernels/registry.hpp"
+
+namespace npconv {
+namespace {
+
+using Size = std::int64_t;
+
+constexpr Size enough_tasks = 64;
+
+template <class X>
+constexpr X lowest() {
+    return std::numeric_limits<X>::has_infinity ? -std::numeric_limits<X>::infinity() : std::numeric_limits<X>::lowest();
+}
+
+template <class X>
+bool is_nan(X v) {
+    return v != v;
+}
+template <class X>
+bool newer(X first, X second) {
+    return second > first || is_nan(second);
+}
+
+// Sums of sums in pairs, so that their number costs no digits.
+class PairwiseSum {
+  public:
+    void add(double v) {
+        int l = 0;
+        for (std::uint64_t full = count_++; (full & 1) != 0; full >>= 1) v = level_[static_cast<std::size_t>(l++)] + v;
+        level_[static_cast<std::size_t>(l)] = v;
+    }
+    double total() const {
+        double sum = 0;
+        int l = 0;
+        for (std::uint64_t left = count_; left != 0; left >>= 1, ++l) {
+            if ((left & 1) != 0) sum = level_[static_cast<std::size_t>(l)] + sum;
+        }
+        return sum;
+    }
+
+  private:
+    std::array<double, 64> level_;
+    std::uint64_t count_ = 0;
+};
+
+struct Box {
+    Window d, h, w;
+    Size cells() const { return d.count * h.count * w.count; }
+};
+
+template <class X>
+struct Windows {
+    const WindowAxes& axes;
+    const PoolShape& shape;
+    const PoolCall& call;
+    const PoolOperands<X>& io;
+    const PoolKernels<X>& kernels;
+    bool last;  // channels last
+    const std::array<Size, 3>& step;
+
+    Windows(const WindowAxes& a, const PoolShape& s, const PoolCall& c, const PoolOperands<X>& o)
+        : axes(a),
+          shape(s),
+          call(c),
+          io(o),
+          kernels(pool_kernels_of<X>(*c.kernels)),
+          last(c.layout == Layout::channels_last && s.channels > 1),
+          step(o.x.spatial) {}
+
+    // body(image, channel (0: all, channels last), number of the output, its window) for every output, in parallel.
+    template <class Body>
+    void each(const Body& body) const {
+        const Size height = shape.axis[1].output, width = shape.axis[2].output;
+        const Size planes = last ? shape.batch : shape.planes(), outputs = shape.outputs();
+        const Size parts = std::clamp<Size>(enough_tasks / std::max<Size>(planes, 1), 1, outputs);
+        const EvenSplit split(outputs, parts);
+        const Size work = std::max(shape.inputs(), outputs) * shape.planes();
+        count_kernel_run(*call.kernels);
+        parallel_for(planes * parts, work < (32 << 10) ? 1 : call.threads, [&](Size task, int) {
+            const Size plane = task / parts, image = last ? plane : plane / shape.channels, channel = last ? 0 : plane % shape.channels;
+            for (Size o = split.begin(task % parts); o < split.begin(task % parts + 1); ++o) {
+                const Box box{axes.at(0, o / width / height), axes.at(1, o / width % height), axes.at(2, o % width)};
+                body(image, channel, o, box);
+            }
+        });
+    }
+
+    const X* plane(Size image, Size channel) const { return io.x.data + image * io.x.batch + channel * io.x.channel; }
+    Size row_at(const Box& b, Size i, Size j) const {
+        return (b.d.first + i * b.d.step) * step[0] + (b.h.first + j * b.h.step) * step[1] + b.w.first * step[2];
+    }
+    Size place_of(const Box& b, Size i, Size j, Size k) const {
+        return ((b.d.first + i * b.d.step) * shape.axis[1].input + b.h.first + j * b.h.step) * shape.axis[2].input + b.w.first + k * b.w.step;
+    }
+    X* result(Size image, Size channel, Size o) const {
+        return io.y + image * io.y_batch + (last ? o * shape.channels : channel * shape.outputs() + o);
+    }
+    Size* place(Size image, Size channel, Size o) const {
+        return io.places + image * shape.channels * shape.outputs() + (last ? o * shape.channels : channel * shape.outputs() + o);
+    }
+
+    void maxima() const {
+        each([&](Size image, Size channel, Size o, const Box& b) {
+            if (last)
+                maxima_of_pixel(image, o, b);
+            else
+                maximum(image, channel, o, b);
+        });
+    }
+
+    // The row of the window that has the maximum, by whole rows; then the first place in it that has it, of NaNs the last.
+    void maximum(Size image, Size channel, Size o, const Box& b) const {
+        const X* x = plane(image, channel);
+        const Size stride = b.w.step * step[2], n = b.w.count;
+        X best = lowest<X>();
+        Size best_i = -1, best_j = 0;
+        for (Size i = 0; n > 0 && i < b.d.count; ++i) {
+            for (Size j = 0; j < b.h.count; ++j) {
+                const X* row = x + row_at(b, i, j);
+                X v;
+                if (stride == 1 || n == 1) {
+                    v = kernels.maximum_of_run(row, n);
+                } else {
+                    v = row[0];
+                    for (Size k = 1; k < n; ++k) {
+                        if (newer(v, row[k * stride])) v = row[k * stride];
+                    }
+                }
+                if (best_i >= 0 && !newer(best, v)) continue;
+                best = v;
+                best_i = i;
+                best_j = j;
+            }
+        }
+        Size at = -1;
+        if (best_i >= 0 && (io.places || best == X(0) || is_nan(best))) {
+            const X* row = x + row_at(b, best_i, best_j);
+            Size k = is_nan(best) ? n - 1 : 0;
+            if (is_nan(best)) {
+                while (!is_nan(row[k * stride])) --k;
+            } else {
+                while (row[k * stride] != best) ++k;
+            }
+            best = row[k * stride];
+            at = place_of(b, best_i, best_j, k);
+        }
+        *result(image, channel, o) = best;
+        if (io.places) *place(image, channel, o) = at;
+    }
+
+    void maxima_of_pixel(Size image, Size o, const Box& b) const {
+        const X* x = plane(image, 0);
+        X* y = result(image, 0, o);
+        Size* places = io.places ? place(image, 0, o) : nullptr;
+        const Size channels = shape.channels;
+        std::fill_n(y, channels, lowest<X>());
+        if (places) std::fill_n(places, channels, Size{-1});
+        bool first = true;
+        for (Size i = 0; i < b.d.count; ++i) {
+            for (Size j = 0; j < b.h.count; ++j) {
+                const X* row = x + row_at(b, i, j);
+                if (!places && io.x.channel == 1 && b.w.count > 0) {
+                    if (first) std::copy_n(row, channels, y);
+                    kernels.join_pixels(row, b.w.step * step[2], b.w.count, channels, y);
+                    first = false;
+                    continue;
+                }
+                for (Size k = 0; k < b.w.count; ++k) {
+                    const X* pixel = row + k * b.w.step * step[2];
+                    const Size at = place_of(b, i, j, k);
+                    for (Size c = 0; c < channels; ++c) {
+                        const X v = pixel[c * io.x.channel];
+                        if (!first && !newer(y[c], v)) continue;
+                        y[c] = v;
+                        if (places) places[c] = at;
+                    }
+                    first = false;
+                }
+            }
+        }
+    }
+
+    // finish(sum, number of the output, its window)
+    template <class Value, class Finish>
+    void sums(const Value& value, bool as_they_are, const Finish& finish) const {
+        const Size channels = last ? shape.channels : 1;
+        each([&](Size image, Size channel, Size o, const Box& b) {
+            const X* x = plane(image, channel);
+            if (!last) {
+                PairwiseSum sum;
+                const Size stride = b.w.step * step[2];
+                for (Size i = 0; i < b.d.count; ++i) {
+                    for (Size j = 0; j < b.h.count; ++j) {
+                        const X* row = x + row_at(b, i, j);
+                        if (as_they_are && (stride == 1 || b.w.count == 1)) {
+                            sum.add(kernels.sum_of_run(row, b.w.count));
+                        } else {
+                            for (Size k = 0; k < b.w.count; ++k) sum.add(value(row[k * stride]));
+                        }
+                    }
+                }
+                *result(image, channel, o) = static_cast<X>(finish(sum.total(), o, b));
+                return;
+            }
+            constexpr Size at_once = 64;  // channels
+            X* y = result(image, 0, o);
+            for (Size c = 0; c < channels; c += at_once) {
+                const Size n = std::min(at_once, channels - c);
+                double sum[at_once] = {}, part[at_once] = {};
+                Size pixels = 0;
+                const auto flush = [&] {
+                    for (Size l = 0; l < n; ++l) sum[l] += part[l], part[l] = 0;
+                    pixels = 0;
+                };
+                for (Size i = 0; i < b.d.count; ++i) {
+                    for (Size j = 0; j < b.h.count; ++j) {
+                        const X* row = x + row_at(b, i, j) + c * io.x.channel;
+                        if (as_they_are && io.x.channel == 1) {
+                            kernels.add_pixels(row, b.w.step * step[2], b.w.count, n, part);
+                        } else {
+                            for (Size k = 0; k < b.w.count; ++k) {
+                                for (Size l = 0; l < n; ++l) part[l] += value(row[k * b.w.step * step[2] + l * io.x.channel]);
+                            }
+                        }
+                        pixels += b.w.count;
+                        if (pixels >= 1024) flush();
+                    }
+                }
+                flush();
+                for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(sum[l], o, b));
+            }
+        });
+    }
+};
+
+// What an average of window `o` divides by.
+double divisor_of(const AverageRule& rule, const PoolShape& shape, Size o, const Box& window) {
+    if (rule.divisor) return static_cast<double>(*rule.divisor);
+    if (rule.of_window) return static_cast<double>(window.cells());
+    const Size w = shape.axis[2].output, h = shape.axis[1].output;
+    return static_cast<double>(counted_taps(shape.axis[0], o / w / h, rule.count_include_pad)) *
+           static_cast<double>(counted_taps(shape.axis[1], o / w % h, rule.count_include_pad)) *
+           static_cast<double>(counted_taps(shape.axis[2], o % w, rule.count_include_pad));
+}
+
+// Adaptive windows that are all alike and do not overlap, as an ordinary pooling; of sums only short ones, which lose no digits.
+bool regular(const PoolShape& shape, Size longest, PoolShape& ordinary) {
+    ordinary = shape;
+    for (std::size_t i = 0; i < 3; ++i) {
+        Axis& a = ordinary.axis[i];
+        if (a.input % a.output != 0 || a.input / a.output > longest) return false;
+        a.kernel = a.stride = a.input / a.output;
+    }
+    return true;
+}
+
+constexpr Size short_window = 8;
+constexpr AverageRule of_window{true, std::nullopt, true};
+
+bool nothing_to_do(const PoolShape& shape) { return shape.batch == 0 || shape.channels == 0; }
+
+}  // namespace
+
+Window WindowAxes::at(std::size_t axis, Size o) const {
+    const Axis& a = axis_[axis];
+    if (adaptive_) {
+        const Size first = o * a.input / a.output;
+        return {first, ceil_div((o + 1) * a.input, a.output) - first, 1};
+    }
+    const Inside taps = inside(a.at(o, 0), a.dilation, a.input, 0, a.kernel);
+    return {a.at(o, taps.begin), taps.end - taps.begin, a.dilation};
+}
+
+void WindowAxes::outputs_of(std::size_t axis, Size i, Size& begin, Size& end) const {
+    const Axis& a = axis_[axis];
+    if (adaptive_) {
+        begin = i * a.output / a.input;
+        end = ceil_div((i + 1) * a.output, a.input);
+        return;
+    }
+    // o * stride <= i + pad_before <= o * stride + span
+    const Size from = i + a.pad_before, span = (a.kernel - 1) * a.dilation;
+    begin = from > span ? ceil_div(from - span, a.stride) : 0;
+    end = std::min(from / a.stride + 1, a.output);
+    begin = std::min(begin, end);
+}
+
+template <class X>
+void max_of_windows(const WindowAxes& axes, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    Windows<X>(axes, shape, call, io).maxima();
+}
+
+template <class X>
+void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    Windows<X>(axes, shape, call, io).sums([](X v) { return static_cast<double>(v); }, true,
+                                           [&](double sum, Size o, const Box& b) { return sum / divisor_of(rule, shape, o, b); });
+}
+
+template <class X>
+void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    Windows<X>(axes, shape, call, io).sums([power](X v) { return std::pow(std::abs(static_cast<double>(v)), power); }, false,
+                                           [power](double sum, Size, const Box&) { return std::pow(sum, 1 / power); });
+}
+
+// Each input takes from the outputs whose windows hold it, in their order.
+template <class X>
+void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    const bool last = call.layout == Layout::channels_last && shape.channels > 1;
+    const Size planes = last ? shape.batch : shape.planes(), channels = last ? shape.channels : 1;
+    const Size rows = shape.axis[0].input * shape.axis[1].input, width = shape.axis[2].input;
+    const auto& step = io.x.spatial;
+    count_kernel_run(*call.kernels);
+    parallel_for(planes * rows, shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads, [&](Size task, int) {
+        const Size plane = task / rows, d = task % rows / shape.axis[1].input, h = task % rows % shape.axis[1].input;
+        const Size image = last ? plane : plane / shape.channels, channel = last ? 0 : plane % shape.channels;
+        const X* g = io.x.data + image * io.x.batch + channel * io.x.channel;
+        X* y = io.y + image * io.y_batch + channel * shape.inputs() + (d * shape.axis[1].input + h) * width * channels;
+        std::fill_n(y, width * channels, X(0));
+        const auto holds = [](const Window& w, Size i) { return i >= w.first && (i - w.first) % w.step == 0 && (i - w.first) / w.step < w.count; };
+        Size d0, d1, h0, h1;
+        axes.outputs_of(0, d, d0, d1);
+        axes.outputs_of(1, h, h0, h1);
+        for (Size od = d0; od < d1; ++od) {
+            const Window wd = axes.at(0, od);
+            for (Size oh = h0; holds(wd, d) && oh < h1; ++oh) {
+                const Window wh = axes.at(1, oh);
+                for (Size ow = 0; holds(wh, h) && ow < shape.axis[2].output; ++ow) {
+                    const Window ww = axes.at(2, ow);
+                    const Size o = (od * shape.axis[1].output + oh) * shape.axis[2].output + ow;
+                    const double divisor = divisor_of(rule, shape, o, {wd, wh, ww});
+                    const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
+                    for (Size c = 0; c < channels; ++c) {
+                        const X share = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
+                        for (Size k = 0; k < ww.count; ++k) y[(ww.first + k * ww.step) * channels + c] += share;
+                    }
+                }
+            }
+        }
+    });
+}
+
+template <class X>
+void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    PoolShape ordinary;
+    if (nothing_to_do(shape)) return;
+    if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return max_pool(ordinary, call, io);
+    if (!io.places && shape.outputs() == 1 && global_max_pool(shape, call, io)) return;
+    max_of_windows(WindowAxes::adaptive(shape), shape, call, io);
+}
+
+template <class X>
+void adaptive_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    PoolShape ordinary;
+    if (nothing_to_do(shape)) return;
+    if (regular(shape, short_window, ordinary) && shape.outputs() > 1) return avg_pool(ordinary, {}, call, io);
+    if (shape.outputs() == 1 && global_avg_pool(shape, call, io)) return;
+    avg_of_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
+}
+
+template <class X>
+void adaptive_avg_pool_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    PoolShape ordinary;
+    if (nothing_to_do(shape)) return;
+    if (shape.outputs() == 1) return fill_global_gradient(shape, call, io);
+    if (regular(shape, shape.inputs(), ordinary)) return avg_pool_gradient(ordinary, {}, call, io);
+    spread_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
+}
+
+#define NPCONV_MAX_OF_WINDOWS(X)                                                                                         \
+    template void max_of_windows(const WindowAxes&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);           \
+    template void adaptive_max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
+NPCONV_MAX_OF_WINDOWS(float)
+NPCONV_MAX_OF_WINDOWS(double)
+NPCONV_MAX_OF_WINDOWS(std::int8_t)
+NPCONV_MAX_OF_WINDOWS(std::uint8_t)
+NPCONV_MAX_OF_WINDOWS(std::int16_t)
+NPCONV_MAX_OF_WINDOWS(std::int32_t)
+NPCONV_MAX_OF_WINDOWS(std::int64_t)
+#undef NPCONV_MAX_OF_WINDOWS
+#define NPCONV_SUM_OF_WINDOWS(X)                                                                                                        \
+    template void avg_of_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);      \
+    template void norm_of_windows(const WindowAxes&, double, const PoolShape&, const PoolCall&, const PoolOperands<X>&);                 \
+    template void spread_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);      \
+    template void adaptive_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);                                         \
+    template void adaptive_avg_pool_gradient(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
+NPCONV_SUM_OF_WINDOWS(float)
+NPCONV_SUM_OF_WINDOWS(double)
+#undef NPCONV_SUM_OF_WINDOWS
+
+}  // namespace npconv

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/pooling.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "algorithms/kernel_runs.hpp"
+#include "algorithms/pool_windows.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+#include "core/workspace.hpp"
+#include "kernels/registry.hpp"
+#include "plan/pool_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+using Size = std::int64_t;
+
+// Work below which a second thread costs more than it takes over, in elements read.
+constexpr Size worth_threads = 32 << 10;
+
+PoolAxis forward(const Axis& a) { return {a.input, a.output, a.kernel, a.stride, a.dilation, a.pad_before, false, false, 0}; }
+
+// The gradient of an average is a pooling of the gradients of the results. At stride 1 it is a sliding window again.
+PoolAxis backward(const Axis& a) {
+    if (a.stride == 1) return {a.output, a.input, a.kernel, 1, a.dilation, a.dilation * (a.kernel - 1) - a.pad_before, false, false, 0};
+    return {a.output, a.input, a.kernel, a.stride, a.dilation, a.pad_before, true, false, 0};
+}
+
+// Divisors of an average, as far as they differ along an axis; the rest is one number.
+template <class X>
+struct Divisors {
+    std::vector<X> along[3];
+    X common = 1;
+
+    Divisors(const PoolShape& shape, const AverageRule& rule) {
+        if (rule.divisor) {
+            common = static_cast<X>(*rule.divisor);
+            return;
+        }
+        for (std::size_t i = 0; i < 3; ++i) {
+            const Axis& a = shape.axis[i];
+            const Size first = counted_taps(a, 0, rule.count_include_pad);
+            bool same = true;
+            for (Size o = 1; o < a.output && same; ++o) same = counted_taps(a, o, rule.count_include_pad) == first;
+            if (same) {
+                common *= static_cast<X>(first);
+                continue;
+            }
+            for (Size o = 0; o < a.output; ++o) along[i].push_back(static_cast<X>(counted_taps(a, o, rule.count_include_pad)));
+        }
+    }
+    const X* of(std::size_t axis) const { return along[axis].empty() ? nullptr : along[axis].data(); }
+};
+
+template <class X>
+using Kernel = void (*)(const PoolBlock<X>&);
+
+template <class X>
+Kernel<X> kernel_of(PoolOp op, const PoolKernels<X>& k) {
+    switch (op) {
+        case PoolOp::maximum: return k.maximum;
+        case PoolOp::maximum_and_place: return k.maximum_and_place;
+        case PoolOp::sum: return k.sum;
+        case PoolOp::sum_of_powers: break;
+    }
+    return k.sum_of_powers;
+}
+
+// What is the same in all blocks of a run.
+template <class X>
+struct Terms {
+    PoolBefore before = PoolBefore::nothing;
+    PoolAfter after = PoolAfter::nothing;
+    const Divisors<X>* divisors = nullptr;
+    double power = 1;
+};
+
+template <class X>
+void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms, const PoolOperands<X>& io, int threads) {
+    const Kernel<X> kernel = kernel_of(p.op, pool_kernels_of<X>(*p.kernels));
+    PoolBlock<X> common{};
+    const auto& step = io.x.spatial;
+    std::copy(step.begin(), step.end(), common.x_step);
+    if (t.axis[2].input == 1) common.x_step[2] = 1;  // never followed, and side by side as good as any
+    std::copy(t.axis.begin(), t.axis.end(), common.axis);
+    common.x_channel = io.x.channel;
+    common.y_pixel = t.channels_last ? p.channels : 1;
+    common.before = terms.before;
+    common.after = terms.after;
+    common.divisor = 1;
+    common.power = terms.power;
+    if (terms.divisors) {
+        for (std::size_t i = 0; i < 3; ++i) common.counted[i] = terms.divisors->of(i);
+        common.divisor = terms.divisors->common;
+    }
+    common.whole_steps = t.whole_steps;
+    common.few_taps = t.few_taps;
+    common.dense = t.dense;
+    common.slab_rows = t.slab_rows;
+    common.slot = t.slot;
+    common.row_pitch = t.row_pitch;
+    common.line = t.line;
+    common.lead = t.lead;
+
+    const Size outputs = t.axis[0].output * t.axis[1].output * t.axis[2].output;
+    const Size inputs = t.axis[0].input * t.axis[1].input * t.axis[2].input, cells = std::max(inputs, outputs);
+    const int used = p.batch * p.channels * cells < worth_threads ? 1 : static_cast<int>(std::min<Size>(threads, t.tasks()));
+    constexpr std::size_t n = PoolTiling::buffers;
+    std::array<Size, 2 * n + 2> bytes{};
+    for (std::size_t i = 0; i < n; ++i) {
+        bytes[i] = t.elements[i] * t.element_bytes;
+        bytes[n + i] = t.elements[i] * t.place_bytes;
+    }
+    bytes[2 * n] = 8 * t.axis[1].slots;
+    bytes[2 * n + 1] = 8 * t.axis[0].slots;
+    const Workspace<2 * n + 2> workspace(bytes, used);
+    const Size lanes = t.channels.n == p.channels ? 1 : ceil_div(p.channels, t.channels.n);  // channels are split by whole vectors
+    count_kernel_run(*p.kernels);
+    parallel_for(t.tasks(), used, [&](Size task, int slot) {
+        PoolBlock<X> b = common;
+        const auto next = [&task](const SpreadSplit& split, Size& begin, Size& end) {
+            const Size i = task % split.parts;
+            task /= split.parts;
+            begin = split.begin(i);
+            end = split.begin(i + 1);
+        };
+        for (std::size_t i = 3; i-- > 0;) next(i == 2 ? t.width : i == 1 ? t.height : t.depth, b.begin[i], b.end[i]);
+        Size first = 0, last = 1;
+        next(t.channels, first, last);
+        first *= lanes;
+        last = std::min(last * lanes, std::max<Size>(p.channels, 1));
+        b.unit = t.channels_last ? last - first : 1;
+        PoolBuffer* const buffer[n] = {&b.raw,  &b.staged,      &b.partial, &b.picked,       &b.rows,
+                                       &b.rows_so_far, &b.slices, &b.slices_so_far, &b.result};
+        for (std::size_t i = 0; i < n; ++i) *buffer[i] = {workspace.template get<char>(slot, i), workspace.template get<char>(slot, n + i)};
+        b.row_tag = workspace.template get<Size>(slot, 2 * n);
+        b.slice_tag = workspace.template get<Size>(slot, 2 * n + 1);
+        for (Size plane = task * t.planes_of_task; plane < std::min((task + 1) * t.planes_of_task, t.planes); ++plane) {
+            const Size image = t.channels_last ? plane : plane / p.channels, channel = t.channels_last ? first : plane % p.channels;
+            const Size within = t.channels_last ? channel : channel * outputs;
+            b.x = io.x.data + image * io.x.batch + channel * io.x.channel;
+            b.y = io.y + image * io.y_batch + within;
+            if (io.places) b.places = io.places + image * p.channels * outputs + within;
+            kernel(b);
+        }
+    });
+}
+
+template <class X>
+PoolProblem problem_of(const PoolShape& shape, PoolOp op, const PoolCall& call, const PoolOperands<X>& io) {
+    PoolProblem p;
+    p.op = op;
+    p.batch = shape.batch;
+    p.channels = shape.channels;
+    p.dtype = dtype_of_type<X>();
+    p.layout = call.layout;
+    p.kernels = call.kernels;
+    for (std::size_t i = 0; i < 3; ++i) p.axis[i] = forward(shape.axis[i]);
+    const bool one_by_one = call.layout == Layout::channels_first || shape.channels == 1;
+    p.side_by_side = one_by_one ? io.x.spatial[2] == 1 || shape.axis[2].input == 1 : io.x.channel == 1;
+    return p;
+}
+
+bool nothing_to_do(const PoolShape& shape) { return shape.batch == 0 || shape.channels == 0; }
+
+}  // namespace
+
+Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
+    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
+    const Inside taps = inside(a.at(o, 0) + before, a.dilation, a.input + before + after, 0, a.kernel);
+    return taps.end - taps.begin;
+}
+
+template <class X>
+void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    if (nothing_to_do(shape)) return;
+    const PoolProblem p = problem_of(shape, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
+    const PoolTiling t = tile_pool(p);
+    if (!t.served) return max_of_windows(WindowAxes(shape), shape, call, io);
+    run_blocks<X>(p, t, {}, io, call.threads);
+}
+
+template <class X>
+void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
+    if (nothing_to_do(shape)) return;
+    const Divisors<X> divisors(shape, rule);
+    PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
+    p.counted_width = divisors.of(2) != nullptr;
+    const PoolTiling t = tile_pool(p);
+    if (!t.served) return avg_of_windows(WindowAxes(shape), rule, shape, call, io);
+    Terms<X> terms;
+    terms.after = PoolAfter::divide;
+    terms.divisors = &divisors;
+    run_blocks(p, t, terms, io, call.threads);
+}
+
+template <class X>
+void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io) {
+    if (nothing_to_do(shape)) return;
+    PoolProblem p = problem_of(shape, PoolOp::sum_of_powers, call, io);
+    const PoolTiling t = tile_pool(p);
+    if (!t.served) return norm_of_windows(WindowAxes(shape), power, shape, call, io);
+    Terms<X> terms;
+    terms.before = PoolBefore::power;
+    terms.after = PoolAfter::root;
+    terms.power = power;
+    run_blocks(p, t, terms, io, call.threads);
+}
+
+template <class X>
+void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
+    if (nothing_to_do(shape)) return;
+    const Divisors<X> divisors(shape, rule);
+    PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
+    p.divided_before = true;
+    for (std::size_t i = 0; i < 3; ++i) p.axis[i] = backward(shape.axis[i]);
+    const PoolTiling t = tile_pool(p);
+    if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
+    Terms<X> terms;
+    terms.before = PoolBefore::divide;
+    terms.divisors = &divisors;
+    run_blocks(p, t, terms, io, call.threads);
+}
+
+#define NPCONV_MAX_POOL(X) template void max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
+NPCONV_MAX_POOL(float)
+NPCONV_MAX_POOL(double)
+NPCONV_MAX_POOL(std::int8_t)
+NPCONV_MAX_POOL(std::uint8_t)
+NPCONV_MAX_POOL(std::int16_t)
+NPCONV_MAX_POOL(std::int32_t)
+NPCONV_MAX_POOL(std::int64_t)
+#undef NPCONV_MAX_POOL
+template void avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<float>&);
+template void avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<double>&);
+template void lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<float>&);
+template void lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<double>&);
+template void avg_pool_gradient(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<float>&);
+template void avg_pool_gradient(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<double>&);
+
+}  // namespace npconv

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Arithmetic of sizes that callers give: it throws std::invalid_argument where a result does not fit in 64 bits.
+#pragma once
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/shape.hpp"
+
+namespace npconv {
+
+[[noreturn]] inline void refuse(const std::string& message) { throw std::invalid_argument(message); }
+
+// "(1, 2)", as Python writes a tuple.
+std::string tuple_text(const std::vector<std::int64_t>& values);
+
+std::int64_t times(std::int64_t a, std::int64_t b, const char* what);
+std::int64_t plus(std::int64_t a, std::int64_t b, const char* what);
+
+// Refuses values below `least`.
+void at_least(const char* name, const std::vector<std::int64_t>& values, std::int64_t least);
+
+enum class PaddingKind { given, valid, full, same, same_lower, causal };
+
+// PaddingKind::given: one entry an axis; otherwise empty.
+struct Padding {
+    PaddingKind kind = PaddingKind::given;
+    std::vector<std::int64_t> before;
+    std::vector<std::int64_t> after;
+
+    // output == ceil(input / stride)
+    bool same() const { return kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal; }
+};
+
+// Sets the padding of an axis whose other sizes are there, and its output where the padding says what that is. Returns the elements from the
+// first to the last tap: dilation * (kernel - 1) + 1.
+std::int64_t pad(Axis& axis, const Padding& padding, std::size_t i);
+
+}  // namespace npconv

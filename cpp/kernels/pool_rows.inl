@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Pooling along the width: one row of x becomes one line of cells. A row is first put down with its border around: with a stride as phases
+// (de-interleaved: every tap of all outputs is then one run), densely otherwise.
+
+// phase[f][q] = from[q * step + f] for step 2 or 4, q * step + f < n. Whole vectors are written; beyond the last value stands anything.
+template <class Vec, int Step>
+inline void split_phases(const typename Vec::T* from, std::int64_t n, typename Vec::T* const (&phase)[Step]) {
+    constexpr std::int64_t L = Vec::lanes;
+    for (std::int64_t q = 0; q * Step < n; q += L) {
+        const typename Vec::T* f = from + q * Step;
+        const std::int64_t left = n - q * Step;
+        typename Vec::V v[Step];
+        if (left >= Step * L) {
+            for (int i = 0; i < Step; ++i) v[i] = Vec::load(f + i * L);
+        } else {
+            for (int i = 0; i < Step; ++i) {
+                const std::int64_t here = left - i * L;
+                v[i] = here >= L ? Vec::load(f + i * L) : Vec::load_n(here > 0 ? f + i * L : f, here > 0 ? static_cast<int>(here) : 0);
+            }
+        }
+        if constexpr (Step == 2) {
+            Vec::store(phase[0] + q, Vec::even(v[0], v[1]));
+            Vec::store(phase[1] + q, Vec::odd(v[0], v[1]));
+        } else {
+            const auto e0 = Vec::even(v[0], v[1]), e1 = Vec::even(v[2], v[3]), o0 = Vec::odd(v[0], v[1]), o1 = Vec::odd(v[2], v[3]);
+            Vec::store(phase[0] + q, Vec::even(e0, e1));
+            Vec::store(phase[1] + q, Vec::even(o0, o1));
+            Vec::store(phase[2] + q, Vec::odd(e0, e1));
+            Vec::store(phase[3] + q, Vec::odd(o0, o1));
+        }
+    }
+}
+
+template <class Op, class X>
+struct Rows {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    using Cells = typename Op::Cells;
+    static constexpr std::int64_t L = Vec::lanes;
+
+    const PoolBlock<X>& b;
+    const PoolAxis& a;
+    const std::int64_t unit, outputs, span;
+    // The width of x that the outputs of this block see: from `start`, which may be in the border, so many places.
+    std::int64_t start, places;
+
+    explicit Rows(const PoolBlock<X>& block)
+        : b(block), a(block.axis[2]), unit(block.unit), outputs(block.end[2] - block.begin[2]), span((a.kernel - 1) * a.dilation + 1) {
+        if (a.spread) {
+            const std::int64_t back = (span - 1) / a.stride;
+            start = (b.begin[2] + a.pad_before) / a.stride - back;
+            places = (b.end[2] - 1 + a.pad_before) / a.stride - start + 1;
+        } else {
+            start = b.begin[2] * a.stride - a.pad_before;
+            places = (outputs - 1) * a.stride + span;
+        }
+    }
+
+    // Values low..high of the row of x that begins at `row`, as they are pooled: where they are, or made in the buffer. The pointer is that of
+    // place 0; neighbours stand `pixel` apart, channels side by side.
+    const T* source(const X* row, std::int64_t d, std::int64_t h, std::int64_t low, std::int64_t high, std::int64_t& pixel) const {
+        if constexpr (sizeof(X) == sizeof(T)) {
+            if (b.before == PoolBefore::nothing && (unit == 1 ? b.x_step[2] == 1 : b.x_channel == 1)) {
+                pixel = b.x_step[2];
+                return reinterpret_cast<const T*>(row);
+            }
+        }
+        pixel = unit;
+        T* to = static_cast<T*>(b.raw.values);
+        const std::int64_t step = b.x_step[2], channel = unit == 1 ? 0 : b.x_channel;
+        if (b.before == PoolBefore::divide) {
+            if constexpr (static_cast<X>(0.5) != 0) {
+                const X count = (b.counted[0] ? b.counted[0][d] : X(1)) * (b.counted[1] ? b.counted[1][h] : X(1)) * b.divisor;
+                for (std::int64_t w = low; w < high; ++w) {
+                    const X divisor = b.counted[2] ? count * b.counted[2][w] : count;
+                    for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel] / divisor);
+                }
+            }
+        } else if (b.before == PoolBefore::power) {
+            if constexpr (static_cast<T>(0.5) != 0) {
+                for (std::int64_t w = low; w < high; ++w) {
+                    for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel]);
+                }
+                raise(to, (high - low) * unit);
+            }
+        } else if (unit == 1 && step == 1) {
+            for (std::int64_t w = low; w < high; ++w) to[w - low] = static_cast<T>(row[w]);
+        } else {
+            for (std::int64_t w = low; w < high; ++w) {
+                for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel]);
+            }
+        }
+        return to - low * unit;
+    }
+
+    void raise(T* v, std::int64_t n) const {
+        if constexpr (static_cast<T>(0.5) != 0) {
+            const double p = b.power;
+            for (std::int64_t i = 0; i < n; ++i) v[i] = v[i] < 0 ? -v[i] : v[i];
+            if (p == 1) return;
+            if (p == 2) {
+                for (std::int64_t i = 0; i < n; ++i) v[i] *= v[i];
+            } else if (p == 3) {
+                for (std::int64_t i = 0; i < n; ++i) v[i] *= v[i] * v[i];
+            } else if (p == 4) {
+                for (std::int64_t i = 0; i < n; ++i) v[i] = (v[i] * v[i]) * (v[i] * v[i]);
+            } else {
+                for (std::int64_t i = 0; i < n; ++i) v[i] = static_cast<T>(__builtin_pow(static_cast<double>(v[i]), p));
+            }
+        }
+    }
+
+    // Row (d, h) of x, pooled along the width, or spread along it.
+    void operator()(std::int64_t d, std::int64_t h, Cells to) const {
+        const auto [low, high] = range();
+        std::int64_t pixel;
+        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, low, high, pixel);
+        const std::int64_t place = (d * b.axis[1].input + h) * a.input;
+        if (a.spread) {
+            spread(from, pixel, low, high, to);
+        } else if (b.dense) {
+            dense(from, pixel, low, high, place, to);
+        } else if (unit == 1) {
+            strided(from, low, high, place, to);
+        } else {
+            pixels(from, pixel, place, to);
+        }
+    }
+
+    struct Range {
+        std::int64_t low, high;
+    };
+    // Places of the row of x that the outputs see.
+    Range range() const {
+        const std::int64_t low = start < 0 ? 0 : start < a.input ? start : a.input;
+        const std::int64_t end = start + places < a.input ? start + places : a.input, high = end < low ? low : end;
+        return {low, high};
+    }
+
+    // Row (d, h) of x as it is pooled, with its border, in a slot of a slab.
+    void put(std::int64_t d, std::int64_t h, Cells to) const {
+        const auto [low, high] = range();
+        std::int64_t pixel;
+        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, low, high, pixel);
+        const std::int64_t place = (d * b.axis[1].input + h) * a.input;
+        if (b.dense)
+            stage(from, pixel, low, high, place, to, b.slot);
+        else
+            stage_phases(from, low, high, place, to, b.slot);
+    }
+
+    // staged[0 .. places * unit), and up to `length`: the row with its border.
+    void stage(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, std::int64_t place, Cells staged,
+               std::int64_t length) const {
+        T* v = Op::values(staged);
+        const std::int64_t before = (low - start) * unit, end = (high - start) * unit;
+        for (std::int64_t i = 0; i < before; ++i) v[i] = Op::nothing;
+        if (pixel == unit) {
+            const T* f = from + low * unit;
+            const std::int64_t n = end - before;
+            std::int64_t i = 0;
+            for (; i + L <= n; i += L) Vec::store(v + before + i, Vec::load(f + i));
+            if (i < n) Vec::store_n(v + before + i, Vec::load_n(f + i, static_cast<int>(n - i)), static_cast<int>(n - i));
+        } else {
+            for (std::int64_t w = low; w < high; ++w) {
+                for (std::int64_t c = 0; c < unit; ++c) v[(w - start) * unit + c] = from[w * pixel + c];
+            }
+        }
+        for (std::int64_t i = end; i < length; ++i) v[i] = Op::nothing;
+        if constexpr (Op::placed) {
+            for (std::int64_t i = 0; i < length; ++i) staged.place[i] = -1;
+            for (std::int64_t w = low; w < high; ++w) {
+                for (std::int64_t c = 0; c < unit; ++c)
+                    staged.place[(w - start) * unit + c] = static_cast<typename Op::Place>(place + w);
+            }
+        }
+    }
+
+    // Every place: taps side by side, or windows of twice the length again and again, which takes log2(k) steps.
+    void dense(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, std::int64_t place, Cells to) const {
+        const Cells staged = Op::cells(b.staged);
+        stage(from, pixel, low, high, place, staged, b.row_pitch);
+        const std::int64_t n = (places - span + 1) * unit;  // results at every place
+        const bool picked = a.stride > 1;
+        const Cells result = picked ? Op::cells(b.picked) : to;
+        every_place(staged, n, result);
+        if (!picked) return;
+        for (std::int64_t o = 0; o < outputs; ++o) {
+            for (std::int64_t c = 0; c < unit; ++c) {
+                Op::values(to)[o * unit + c] = Op::values(result)[o * a.stride * unit + c];
+                if constexpr (Op::placed) to.place[o * unit + c] = result.place[o * a.stride * unit + c];
+            }
+        }
+    }
+
+    // Up to so many taps, joins in registers are faster than the memory that doubling goes through.
+    static constexpr std::int64_t few = Op::idempotent ? 5 : 8;
+
+    void every_place(Cells staged, std::int64_t n, Cells to) const {
+        if (a.kernel <= few || a.dilation > 1)
+            taps_of(staged, n, to);
+        else
+            doubled(staged, n, to);
+    }
+
+    void taps_of(Cells staged, std::int64_t n, Cells to) const {
+        const std::int64_t step = a.dilation * unit;
+        switch (a.kernel) {
+            case 1: return copy_cells<Op>(to, staged, n);
+            case 2: return few_taps<2>(staged, step, n, to);
+            case 3: return few_taps<3>(staged, step, n, to);
+            case 4: return few_taps<4>(staged, step, n, to);
+            case 5: return few_taps<5>(staged, step, n, to);
+            default: break;
+        }
+        for (std::int64_t i = 0; i < n; i += L) {
+            typename Op::Cell c = Op::load(staged + i);
+            for (std::int64_t t = 1; t < a.kernel; ++t) c = Op::join(c, Op::load(staged + (i + t * step)));
+            Op::store(to + i, c);
+        }
+    }
+
+    template <int K>
+    static void few_taps(Cells staged, std::int64_t step, std::int64_t n, Cells to) {
+        for (std::int64_t i = 0; i < n; i += L) {
+            typename Op::Cell c = Op::load(staged + i);
+            for (int t = 1; t < K; ++t) c = Op::join(c, Op::load(staged + (i + t * step)));
+            Op::store(to + i, c);
+        }
+    }
+
+    // A window of k is one of 2^p and, for maxima, another one of 2^p that ends where it ends; for sums, one of each power of two in k, the
+    // longer ones first: no more roundings than in a sum of pairs.
+    void doubled(Cells s, std::int64_t n, Cells to) const {
+        const std::int64_t k = a.kernel;
+        std::int64_t w = 1, length = n + (k - 1) * unit;
+        if constexpr (Op::idempotent) {
+            for (; 2 * w <= k; w *= 2) {
+                length -= w * unit;
+                join_cells<Op>(s, s, s + w * unit, length);
+            }
+            join_cells<Op>(to, s, s + (k - w) * unit, n);
+        } else {
+            const Cells part = Op::cells(b.partial);
+            std::int64_t covered = 0;  // by `part`
+            for (; w <= k; w *= 2) {
+                if ((k & w) != 0) {
+                    const bool last = 2 * w > k;
+                    const std::int64_t m = n + (last ? 0 : (k - covered - w) * unit);
+                    const Cells into = last ? to : part;
+                    if (covered == 0)
+                        copy_cells<Op>(into, s, m);
+                    else
+                        join_cells<Op>(into, s, part + w * unit, m);
+                    covered += w;
+                }
+                if (2 * w > k) break;
+                length -= w * unit;
+                join_cells<Op>(s, s, s + w * unit, length);
+            }
+        }
+    }
+
+    // Phases with the border around: phase f at f * row_pitch.
+    void strided(const T* from, std::int64_t low, std::int64_t high, std::int64_t place, Cells to) const {
+        const Cells staged = Op::cells(b.staged);
+        stage_phases(from, low, high, place, staged, b.row_pitch);
+        join_phases(staged, outputs, to);
+    }
+
+    // `length` elements of each phase.
+    void stage_phases(const T* from, std::int64_t low, std::int64_t high, std::int64_t place, Cells staged, std::int64_t length) const {
+        const std::int64_t s = a.stride, pitch = b.row_pitch;
+        T* v = Op::values(staged);
+        if (s == 2)
+            phases<2>(v, from, low, high, length);
+        else if (s == 4)
+            phases<4>(v, from, low, high, length);
+        else
+            phases_of_any(v, from, low, high, length);
+        if constexpr (Op::placed) {
+            for (std::int64_t f = 0; f < s && f < span; ++f) {
+                for (std::int64_t q = 0; q < length; ++q) {
+                    const std::int64_t w = start + q * s + f;
+                    staged.place[f * pitch + q] = static_cast<typename Op::Place>(w >= low && w < high ? place + w : -1);
+                }
+            }
+        }
+    }
+
+    void join_phases(Cells staged, std::int64_t n, Cells to) const {
+        if (a.dilation == 1 && a.kernel == 2) return phase_taps<2>(staged, n, to);
+        if (a.dilation == 1 && a.kernel == 3) return phase_taps<3>(staged, n, to);
+        const std::int64_t s = a.stride, pitch = b.row_pitch;
+        const std::int64_t k = a.kernel, phase_step = a.dilation % s, place_step = a.dilation / s;
+        for (std::int64_t i = 0; i < n; i += L) {
+            typename Op::Cell c = Op::load(staged + i);
+            std::int64_t f = 0, q = i;
+            for (std::int64_t t = 1; t < k; ++t) {
+                f += phase_step;
+                q += place_step;
+                if (f >= s) {
+                    f -= s;
+                    ++q;
+                }
+                c = Op::join(c, Op::load(staged + (f * pitch + q)));
+            }
+            Op::store(to + i, c);
+        }
+    }
+
+    template <int K>
+    void phase_taps(Cells staged, std::int64_t n, Cells to) const {
+        std::int64_t at[K];
+        for (int t = 0; t < K; ++t) at[t] = t % a.stride * b.row_pitch + t / a.stride;
+        for (std::int64_t i = 0; i < n; i += L) {
+            typename Op::Cell c = Op::load(staged + i);
+            for (int t = 1; t < K; ++t) c = Op::join(c, Op::load(staged + (at[t] + i)));
+            Op::store(to + i, c);
+        }
+    }
+
+    template <int Step>
+    void phases(T* v, const T* from, std::int64_t low, std::int64_t high, std::int64_t length) const {
+        const std::int64_t before = low - start, skipped = (Step - before % Step) % Step;  // up to the first whole step
+        const std::int64_t first = low + skipped < high ? low + skipped : high, q0 = (first - start) / Step;
+        T* to[Step];
+        for (int f = 0; f < Step; ++f) {
+            T* p = v + f * b.row_pitch;
+            const std::int64_t fill = before / Step + 1 < length ? before / Step + 1 : length;
+            for (std::int64_t q = 0; q < fill; ++q) p[q] = Op::nothing;
+            to[f] = p + (first < high ? q0 : 0);
+        }
+        if (first < high) split_phases<Vec, Step>(from + first, high - first, to);
+        for (int f = 0; f < Step; ++f) {
+            T* p = v + f * b.row_pitch;
+            const std::int64_t beyond = high - start - f;  // places of this phase before it: q * Step < beyond
+            for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; ++q) p[q] = Op::nothing;
+        }
+        for (std::int64_t w = low; w < first; ++w) v[(w - start) % Step * b.row_pitch + (w - start) / Step] = from[w];
+    }
+
+    void phases_of_any(T* v, const T* from, std::int64_t low, std::int64_t high, std::int64_t length) const {
+        for (std::int64_t f = 0; f < a.stride && f < span; ++f) {
+            T* p = v + f * b.row_pitch;
+            std::int64_t w = start + f, q = 0;
+            for (; w < low && q < length; w += a.stride) p[q++] = Op::nothing;
+            for (; w < high && q < length; w += a.stride) p[q++] = from[w];
+            while (q < length) p[q++] = Op::nothing;
+        }
+    }
+
+    // Channels last with a stride: the taps of each pixel that are in the row.
+    void pixels(const T* from, std::int64_t pixel, std::int64_t place, Cells to) const {
+        for (std::int64_t o = 0; o < outputs; ++o) {
+            const std::int64_t w0 = start + o * a.stride;
+            const std::int64_t t0 = w0 >= 0 ? 0 : (-w0 + a.dilation - 1) / a.dilation;
+            const std::int64_t fit = a.input > w0 ? (a.input - 1 - w0) / a.dilation + 1 : 0, t1 = fit < a.kernel ? fit : a.kernel;
+            const Cells at = to + o * unit;
+            if (t0 >= t1) {
+                fill_nothing<Op>(at, unit);
+                continue;
+            }
+            for (std::int64_t c = 0; c < unit; c += L) {
+                const int n = unit - c < L ? static_cast<int>(unit - c) : static_cast<int>(L);
+                typename Op::Cell cell = pixel_cell(from + (w0 + t0 * a.dilation) * pixel + c, n, place + w0 + t0 * a.dilation);
+                for (std::int64_t t = t0 + 1; t < t1; ++t) {
+                    const std::int64_t w = w0 + t * a.dilation;
+                    cell = Op::join(cell, pixel_cell(from + w * pixel + c, n, place + w));
+                }
+                Op::store(at + c, cell);  // lanes beyond the channels are written over by the next pixel
+            }
+        }
+    }
+
+    static typename Op::Cell pixel_cell(const T* p, int n, std::int64_t place) {
+        const auto v = n == L ? Vec::load(p) : Vec::load_n(p, n);
+        if constexpr (Op::placed)
+            return {v, typename Op::Places{} + static_cast<typename Op::Place>(place)};
+        else
+            return v;
+    }
+
+    // The other way round: place w + pad_before == q * stride + f takes from the inputs q - (shift of each tap of phase f).
+    void spread(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, Cells to) const {
+        if constexpr (!Op::idempotent) {
+            const Cells staged = Op::cells(b.staged);
+            stage(from, pixel, low, high, 0, staged, b.row_pitch);
+            const std::int64_t s = a.stride, back = (span - 1) / s;
+            const std::int64_t q0 = (b.begin[2] + a.pad_before) / s, n = (places - back) * unit;  // of a phase
+            T* line = to - (b.begin[2] + a.pad_before - q0 * s) * unit;
+            T* part = static_cast<T*>(b.partial.values);
+            for (std::int64_t f = 0; f < s; ++f) {
+                T* p = part + f * b.row_pitch;
+                // Its taps: t, t + repeat, ...; the farthest input is added first.
+                std::int64_t t = f, repeat = s;
+                if (a.dilation > 1) {
+                    for (t = 0; t < s && (t * a.dilation) % s != f;) ++t;
+                    for (repeat = 1; (repeat * a.dilation) % s != 0;) ++repeat;
+                }
+                if (t >= a.kernel || t >= s) {
+                    for (std::int64_t i = 0; i < n; ++i) p[i] = 0;
+                    continue;
+                }
+                const std::int64_t last = t + (a.kernel - 1 - t) / repeat * repeat;
+                for (std::int64_t i = 0; i < n; i += L) {
+                    auto sum = Vec::load(staged + (i + (back - last * a.dilation / s) * unit));
+                    for (std::int64_t tap = last - repeat; tap >= t; tap -= repeat)
+                        sum = Vec::add(sum, Vec::load(staged + (i + (back - tap * a.dilation / s) * unit)));
+                    Vec::store(p + i, sum);
+                }
+            }
+            if (unit == 1 && s == 2) {
+                for (std::int64_t i = 0; i < n; i += L) {
+                    const auto even = Vec::load(part + i), odd = Vec::load(part + b.row_pitch + i);
+                    Vec::store(line + 2 * i, Vec::zip_low(even, odd));
+                    Vec::store(line + 2 * i + L, Vec::zip_high(even, odd));
+                }
+            } else if (unit == 1 && s == 4) {
+                for (std::int64_t i = 0; i < n; i += L) {
+                    const auto p0 = Vec::load(part + i), p1 = Vec::load(part + b.row_pitch + i);
+                    const auto p2 = Vec::load(part + 2 * b.row_pitch + i), p3 = Vec::load(part + 3 * b.row_pitch + i);
+                    const auto e0 = Vec::zip_low(p0, p2), e1 = Vec::zip_high(p0, p2), o0 = Vec::zip_low(p1, p3), o1 = Vec::zip_high(p1, p3);
+                    Vec::store(line + 4 * i, Vec::zip_low(e0, o0));
+                    Vec::store(line + 4 * i + L, Vec::zip_high(e0, o0));
+                    Vec::store(line + 4 * i + 2 * L, Vec::zip_low(e1, o1));
+                    Vec::store(line + 4 * i + 3 * L, Vec::zip_high(e1, o1));
+                }
+            } else {
+                for (std::int64_t q = 0; q * unit < n; ++q) {
+                    for (std::int64_t f = 0; f < s; ++f) {
+                        for (std::int64_t c = 0; c < unit; ++c) line[(q * s + f) * unit + c] = part[f * b.row_pitch + q * unit + c];
+                    }
+                }
+            }
+        }
+    }
+};

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Pure decisions of pooling: how the windows of each axis are computed, into which blocks the result is cut, and what memory a block needs.
+// They depend on shape, dtype, layout and instruction set; not on the number of threads.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "core/pool_shape.hpp"
+#include "core/split.hpp"
+#include "core/types.hpp"
+#include "kernels/table.hpp"
+
+namespace npconv {
+
+enum class PoolOp { maximum, maximum_and_place, sum, sum_of_powers };
+
+// A pooling along three axes, as the kernels see it: of the forward pass, or of the gradient of an average.
+struct PoolProblem {
+    PoolOp op = PoolOp::maximum;
+    std::int64_t batch = 1, channels = 1;
+    std::array<PoolAxis, 3> axis{};  // without `blocks` and `slots`
+    DType dtype = DType::f32;
+    Layout layout = Layout::channels_first;
+    bool side_by_side = true;  // neighbours in x: along the width, or between channels
+    bool divided_before = false;
+    bool counted_width = false;  // quotients differ along the width
+    const KernelTable* kernels = nullptr;
+};
+
+struct PoolTiling {
+    bool served = false;  // else the kernels cannot: windows far larger than the input, or than memory
+    std::array<PoolAxis, 3> axis{};
+    bool channels_last = false;  // one channel is channels first
+    std::int64_t planes = 1;     // or images
+    SpreadSplit channels, depth, height, width;
+    bool whole_steps = false, few_taps = false, dense = false;
+    std::int64_t slab_rows = 0, slot = 0;
+    std::int64_t row_pitch = 0, line = 0, lead = 0;
+    std::int64_t planes_of_task = 1;  // small ones
+    // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.
+    static constexpr std::size_t buffers = 9;
+    std::array<std::int64_t, buffers> elements{};
+    std::int64_t element_bytes = 4, place_bytes = 0;
+
+    std::int64_t blocks_of_plane() const { return channels.parts * depth.parts * height.parts * width.parts; }
+    std::int64_t tasks() const { return ceil_div(planes, planes_of_task) * blocks_of_plane(); }
+    std::int64_t bytes() const;  // of one thread
+};
+
+PoolTiling tile_pool(const PoolProblem& problem);
+
+}  // namespace npconv
