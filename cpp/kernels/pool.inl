@@ -91,6 +91,7 @@ struct Results {
             case 1: return joined_n<1>(lines, 1, y, then);
             case 2: return joined_n<2>(lines, 2, y, then);
             case 3: return joined_n<3>(lines, 3, y, then);
+            case 5: return joined_n<5>(lines, 5, y, then);
             default: return joined_n<0>(lines, n, y, then);
         }
     }
@@ -98,19 +99,23 @@ struct Results {
     template <int N, class Then>
     void joined_n(const Cells* lines, int n, X* y, const Then& then) const {
         if constexpr (same_type) {
-            const auto at = [&](std::int64_t i) {
-                auto v = Vec::load(lines[0] + i);
-#pragma GCC unroll 4
-                for (int l = 1; l < (N > 0 ? N : n); ++l) v = Op::join(v, Vec::load(lines[l] + i));
+            const T* line[N > 0 ? N : most_lines];  // in registers: no store to y can alter them
+#pragma GCC unroll 8
+            for (int l = 0; l < (N > 0 ? N : n); ++l) line[l] = lines[l];
+            const auto at = [&line, n, &then](std::int64_t i) {
+                auto v = Vec::load(line[0] + i);
+#pragma GCC unroll 8
+                for (int l = 1; l < (N > 0 ? N : n); ++l) v = Op::join(v, Vec::load(line[l] + i));
                 return then(v);
             };
+            const std::int64_t end = length;
             std::int64_t i = 0;
-            for (; i + L <= length; i += L) Vec::store(y + i, at(i));
-            if (i == length) return;
-            if (length >= L)
-                Vec::store(y + length - L, at(length - L));  // some again
+            for (; i + L <= end; i += L) Vec::store(y + i, at(i));
+            if (i == end) return;
+            if (end >= L)
+                Vec::store(y + end - L, at(end - L));  // some again
             else
-                Vec::store_n(y, at(0), static_cast<int>(length));
+                Vec::store_n(y, at(0), static_cast<int>(end));
         }
     }
 };
@@ -180,14 +185,21 @@ template <class Op, int Step, int N, class Then>
     Vec::store_n(y, then(step_cell<Op, Step, N, false>(x, row, n, Step * left)), left);
 }
 
+template <int N>
+struct Number {};
+
+// `count` rows of y, of windows that all have the same n rows of x.
 template <class Op, int Step, class Then>
-[[gnu::always_inline]] inline void step_row(const typename Op::T* x, const std::int64_t* row, int n, std::int64_t outputs,
-                                            typename Op::T* y, const Then& then) {
+void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t* row, int n, std::int64_t count, std::int64_t outputs,
+               typename Op::T* y, std::int64_t y_step, const Then& then) {
+    const auto all = [&]<int N>(Number<N>) {
+        for (std::int64_t i = 0; i < count; ++i) step_row_of<Op, Step, N>(x + i * x_step, row, n, outputs, y + i * y_step, then);
+    };
     switch (n) {
-        case 1: return step_row_of<Op, Step, 1>(x, row, n, outputs, y, then);
-        case 2: return step_row_of<Op, Step, 2>(x, row, n, outputs, y, then);
-        case 4: return step_row_of<Op, Step, 4>(x, row, n, outputs, y, then);
-        default: return step_row_of<Op, Step, 0>(x, row, n, outputs, y, then);
+        case 1: return all(Number<1>{});
+        case 2: return all(Number<2>{});
+        case 4: return all(Number<4>{});
+        default: return all(Number<0>{});
     }
 }
 
@@ -196,25 +208,31 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
     using Vec = typename Op::Vec;
     using T = typename Op::T;
     const Results<Op, T> results(b);
-    const std::int64_t outputs = results.outputs;
+    const PoolAxis& a = b.axis[1];
+    const std::int64_t width = b.axis[2].output;
     for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
-        for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) {
+        for (std::int64_t h = b.begin[1], count = 1; h < b.end[1]; h += count) {
             std::int64_t row[most_rows];
             const int n = rows_of(b, d, h, row);
+            // How many rows from here on lie inside altogether, and count alike?
+            const std::int64_t top = h * a.stride - a.pad_before, inside = (a.input - a.kernel - top) / a.stride + 1;
+            const std::int64_t left = b.end[1] - h;
+            count = top < 0 || inside < 1 || b.counted[1] ? 1 : inside < left ? inside : left;
             const T* x = b.x + b.begin[2] * Step;
             T* y = b.y + results.row_at(d, h);
+            const std::int64_t x_step = a.stride * b.x_step[1];
             if constexpr (static_cast<T>(0.5) != 0) {
                 if (b.after == PoolAfter::divide) {
                     const T divisor = results.row_divisor(d, h);
                     const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
                     if (results.power_of_two(static_cast<double>(divisor)))
-                        step_row<Op, Step>(x, row, n, outputs, y, [factor](auto v) { return Vec::mul(v, factor); });
+                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [factor](auto v) { return Vec::mul(v, factor); });
                     else
-                        step_row<Op, Step>(x, row, n, outputs, y, [by](auto v) { return Vec::div(v, by); });
+                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [by](auto v) { return Vec::div(v, by); });
                     continue;
                 }
             }
-            step_row<Op, Step>(x, row, n, outputs, y, [](auto v) { return v; });
+            step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [](auto v) { return v; });
         }
     }
 }
@@ -293,54 +311,142 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
 // Channels first, slice by slice: some output rows at once. Rows of x stand in slots, those of the same phase of the stride side by side, so
 // that the taps of all outputs are runs in both directions.
 template <class Op, class X>
-void pool_slab(const PoolBlock<X>& b) {
+struct Slab {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
     using Cells = typename Op::Cells;
-    const Rows<Op, X> row(b);
-    const Results<Op, X> results(b);
-    const PoolAxis &depth = b.axis[0], &a = b.axis[1];
-    const Cells staged = Op::cells(b.staged), pooled = Op::cells(b.rows);
-    const std::int64_t span = (a.kernel - 1) * a.dilation + 1, phases = b.dense ? 1 : b.axis[2].stride < row.span || b.axis[2].stride <= 4 ? b.axis[2].stride : row.span;
-    for (std::int64_t o = b.begin[0]; o < b.end[0]; ++o) {
-        const std::int64_t d = o * depth.stride - depth.pad_before;
-        if (d < 0 || d >= depth.input) {
-            for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) results(o, h, nullptr, 0);
-            continue;
-        }
-        for (std::int64_t first = b.begin[1]; first < b.end[1]; first += b.slab_rows) {
-            const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
-            const std::int64_t slots = count + (span - 1) / a.stride, apart = slots * b.slot + Op::Vec::lanes;
-            const std::int64_t used = a.stride < span ? a.stride : span;  // phases of rows
-            for (std::int64_t f = 0; f < used; ++f) {
-                for (std::int64_t q = 0; q < slots; ++q) {
-                    const std::int64_t h = (first + q) * a.stride - a.pad_before + f;
-                    const Cells to = staged + (f * apart + q * b.slot);
-                    if (h >= 0 && h < a.input) {
-                        row.put(d, h, to);
-                    } else {
-                        for (std::int64_t p = 0; p < phases; ++p) fill_nothing<Op>(to + p * b.row_pitch, b.slot);
-                    }
-                }
+    static constexpr std::int64_t L = Vec::lanes;
+
+    const PoolBlock<X>& b;
+    const PoolAxis& a;
+    const Rows<Op, X> row;
+    const Results<Op, X> results;
+    const Cells staged, pooled;
+    const std::int64_t span, used, phases;  // of the height; phases of rows, and of the width
+    std::int64_t slots = 0, apart = 0;      // of one phase
+
+    explicit Slab(const PoolBlock<X>& block)
+        : b(block),
+          a(block.axis[1]),
+          row(block),
+          results(block),
+          staged(Op::cells(block.staged)),
+          pooled(Op::cells(block.rows)),
+          span((a.kernel - 1) * a.dilation + 1),
+          used(a.stride < span ? a.stride : span),
+          phases(block.dense ? 1 : block.axis[2].stride < row.span || block.axis[2].stride <= 4 ? block.axis[2].stride : row.span) {}
+
+    void run() {
+        const PoolAxis& depth = b.axis[0];
+        for (std::int64_t o = b.begin[0]; o < b.end[0]; ++o) {
+            const std::int64_t d = o * depth.stride - depth.pad_before;
+            const bool there = d >= 0 && d < depth.input;
+            if (!there) {
+                for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) results(o, h, nullptr, 0);
             }
-            if (b.dense)
-                row.every_place(staged, used * apart, pooled);
-            else
-                row.join_phases(staged, used * apart, pooled);
-            for (std::int64_t i = 0; i < count; ++i) {
-                Cells lines[most_lines];
-                int n = 0;
-                for (std::int64_t t = 0; t < a.kernel; ++t) {
-                    const std::int64_t at = t * a.dilation;
-                    lines[n++] = pooled + (at % a.stride * apart + (i + at / a.stride) * b.slot);
-                }
-                results(o, first + i, lines, n);
+            for (std::int64_t first = b.begin[1]; there && first < b.end[1]; first += b.slab_rows) {
+                const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
+                slots = count + (span - 1) / a.stride;
+                apart = slots * b.slot + L;
+                if (stage(d, first))
+                    finish<Op>(o, first, count);
+                else
+                    finish<Ordered<Op>>(o, first, count);
             }
         }
     }
-}
+
+    // Is there a NaN among the rows?
+    bool stage(std::int64_t d, std::int64_t first) const {
+        bool nan = false;
+        for (std::int64_t f = 0; f < used; ++f) {
+            for (std::int64_t q = 0; q < slots; ++q) {
+                const std::int64_t h = (first + q) * a.stride - a.pad_before + f;
+                const Cells to = staged + (f * apart + q * b.slot);
+                if (h >= 0 && h < a.input) {
+                    nan |= row.put(d, h, to);
+                } else {
+                    for (std::int64_t p = 0; p < phases; ++p) fill_nothing<Op>(to + p * b.row_pitch, b.slot);
+                }
+            }
+        }
+        return nan;
+    }
+
+    template <class Join>
+    void finish(std::int64_t d, std::int64_t first, std::int64_t count) const {
+        if (b.dense)
+            row.template every_place<Join>(staged, used * apart, pooled);
+        else
+            row.template join_phases<Join>(staged, used * apart, pooled);
+        if constexpr (Results<Op, X>::same_type) {
+            if (b.after == PoolAfter::nothing) return put<Join>(d, first, count, [](auto v) { return v; });
+            if constexpr (Results<Op, X>::real) {
+                if (b.after == PoolAfter::divide && !b.counted[2] && !b.counted[1]) {
+                    const T divisor = results.row_divisor(d, first);
+                    const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
+                    if (results.power_of_two(static_cast<double>(divisor)))
+                        return put<Join>(d, first, count, [factor](auto v) { return Vec::mul(v, factor); });
+                    return put<Join>(d, first, count, [by](auto v) { return Vec::div(v, by); });
+                }
+            }
+        }
+        for (std::int64_t i = 0; i < count; ++i) {
+            Cells lines[most_lines];
+            int n = 0;
+            for (std::int64_t t = 0; t < a.kernel; ++t) lines[n++] = pooled + (line_at(t) + i * b.slot);
+            results(d, first + i, lines, n);
+        }
+    }
+
+    std::int64_t line_at(std::int64_t tap) const {
+        const std::int64_t at = tap * a.dilation;
+        return at % a.stride * apart + at / a.stride * b.slot;
+    }
+
+    template <class Join, class Then>
+    void put(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
+        switch (a.kernel) {
+            case 1: return put_n<Join, 1>(d, first, count, then);
+            case 2: return put_n<Join, 2>(d, first, count, then);
+            case 3: return put_n<Join, 3>(d, first, count, then);
+            case 5: return put_n<Join, 5>(d, first, count, then);
+            default: return put_n<Join, 0>(d, first, count, then);
+        }
+    }
+
+    template <class Join, int N, class Then>
+    void put_n(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
+        const int n = N > 0 ? N : static_cast<int>(a.kernel);
+        const T* line[N > 0 ? N : most_lines];
+#pragma GCC unroll 8
+        for (int t = 0; t < n; ++t) line[t] = Op::values(pooled) + line_at(t);
+        const std::int64_t length = results.length, slot = b.slot, y_step = b.axis[2].output;
+        T* y = b.y + results.row_at(d, first);
+        for (std::int64_t i = 0; i < count; ++i, y += y_step) {
+            const auto at = [&line, n, &then](std::int64_t j) {
+                auto v = Vec::load(line[0] + j);
+#pragma GCC unroll 8
+                for (int t = 1; t < n; ++t) v = Join::join(v, Vec::load(line[t] + j));
+                return then(v);
+            };
+            std::int64_t j = 0;
+            for (; j + L <= length; j += L) Vec::store(y + j, at(j));
+            if (j < length) {
+                if (length >= L)
+                    Vec::store(y + length - L, at(length - L));  // some again
+                else
+                    Vec::store_n(y, at(0), static_cast<int>(length));
+            }
+#pragma GCC unroll 8
+            for (int t = 0; t < n; ++t) line[t] += slot;
+        }
+    }
+};
 
 template <class Op, class X>
 void pool(const PoolBlock<X>& b) {
-    if (b.slab_rows > 0) return pool_slab<Op, X>(b);
+    if (b.slab_rows > 0) return Slab<Op, X>(b).run();
     using Cells = typename Op::Cells;
     if constexpr (!Op::placed && sizeof(X) == sizeof(typename Op::T)) {
         if (b.whole_steps) return b.axis[2].stride == 2 ? pool_steps<Op, 2>(b) : pool_steps<Op, 4>(b);

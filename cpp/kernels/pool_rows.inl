@@ -2,33 +2,71 @@
 // Pooling along the width: one row of x becomes one line of cells. A row is first put down with its border around: with a stride as phases
 // (de-interleaved: every tap of all outputs is then one run), densely otherwise.
 
-// phase[f][q] = from[q * step + f] for step 2 or 4, q * step + f < n. Whole vectors are written; beyond the last value stands anything.
-template <class Vec, int Step>
-inline void split_phases(const typename Vec::T* from, std::int64_t n, typename Vec::T* const (&phase)[Step]) {
-    constexpr std::int64_t L = Vec::lanes;
-    for (std::int64_t q = 0; q * Step < n; q += L) {
-        const typename Vec::T* f = from + q * Step;
-        const std::int64_t left = n - q * Step;
-        typename Vec::V v[Step];
-        if (left >= Step * L) {
-            for (int i = 0; i < Step; ++i) v[i] = Vec::load(f + i * L);
-        } else {
-            for (int i = 0; i < Step; ++i) {
-                const std::int64_t here = left - i * L;
-                v[i] = here >= L ? Vec::load(f + i * L) : Vec::load_n(here > 0 ? f + i * L : f, here > 0 ? static_cast<int>(here) : 0);
-            }
-        }
-        if constexpr (Step == 2) {
-            Vec::store(phase[0] + q, Vec::even(v[0], v[1]));
-            Vec::store(phase[1] + q, Vec::odd(v[0], v[1]));
-        } else {
-            const auto e0 = Vec::even(v[0], v[1]), e1 = Vec::even(v[2], v[3]), o0 = Vec::odd(v[0], v[1]), o1 = Vec::odd(v[2], v[3]);
-            Vec::store(phase[0] + q, Vec::even(e0, e1));
-            Vec::store(phase[1] + q, Vec::even(o0, o1));
-            Vec::store(phase[2] + q, Vec::odd(e0, e1));
-            Vec::store(phase[3] + q, Vec::odd(o0, o1));
-        }
+// Have NaNs been among the values? Only where it makes a difference: see OrderedMaximum.
+template <class Op>
+struct NanWatch {
+    static constexpr bool needed = !SameType<Op, Ordered<Op>>::value;
+    typename Nans<typename Op::Vec, needed>::Type nans = Nans<typename Op::Vec, needed>::none();
+    bool one = false;
+    [[gnu::always_inline]] void see(typename Op::Vec::V v) {
+        if constexpr (needed) nans = Op::Vec::either(nans, Op::Vec::nans(v));
     }
+    [[gnu::always_inline]] void see_one(typename Op::T v) {
+        if constexpr (needed) one |= v != v;
+    }
+    [[gnu::always_inline]] bool seen() const {
+        if constexpr (needed) return one || Op::Vec::any(nans);
+        return true;
+    }
+};
+
+// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands anything.
+template <class Vec, int Step>
+[[gnu::always_inline]] inline void split_step(const typename Vec::V (&v)[Step], typename Vec::T* phase, std::int64_t pitch) {
+    if constexpr (Step == 2) {
+        Vec::store(phase, Vec::even(v[0], v[1]));
+        Vec::store(phase + pitch, Vec::odd(v[0], v[1]));
+    } else {
+        const auto e0 = Vec::even(v[0], v[1]), e1 = Vec::even(v[2], v[3]), o0 = Vec::odd(v[0], v[1]), o1 = Vec::odd(v[2], v[3]);
+        Vec::store(phase, Vec::even(e0, e1));
+        Vec::store(phase + pitch, Vec::even(o0, o1));
+        Vec::store(phase + 2 * pitch, Vec::odd(e0, e1));
+        Vec::store(phase + 3 * pitch, Vec::odd(o0, o1));
+    }
+}
+
+template <class Op, int Step>
+[[gnu::always_inline]] inline void split_phases(const typename Op::T* from, std::int64_t n, typename Op::T* phase, std::int64_t pitch,
+                                                NanWatch<Op>& watch) {
+    using Vec = typename Op::Vec;
+    constexpr std::int64_t L = Vec::lanes;
+    typename Vec::V v[Step];
+    std::int64_t q = 0;
+    const auto whole = [&] {
+        for (int i = 0; i < Step; ++i) {
+            v[i] = Vec::load(from + q * Step + i * L);
+            watch.see(v[i]);
+        }
+        split_step<Vec, Step>(v, phase + q, pitch);
+    };
+    for (; (q + L) * Step <= n; q += L) whole();
+    if (q * Step == n) return;
+    if (n >= Step * L) {  // the last whole vectors once more, and less than a step
+        const std::int64_t steps = n / Step;
+        for (std::int64_t i = steps * Step; i < n; ++i) {
+            phase[i % Step * pitch + steps] = from[i];
+            watch.see_one(from[i]);
+        }
+        q = steps - L;
+        whole();
+        return;
+    }
+    for (int i = 0; i < Step; ++i) {
+        const std::int64_t here = n - i * L;
+        v[i] = here >= L ? Vec::load(from + i * L) : here > 0 ? Vec::load_n(from + i * L, static_cast<int>(here)) : Vec::set1(0);
+        watch.see(v[i]);
+    }
+    split_step<Vec, Step>(v, phase, pitch);
 }
 
 template <class Op, class X>
@@ -43,6 +81,7 @@ struct Rows {
     const std::int64_t unit, outputs, span;
     // The width of x that the outputs of this block see: from `start`, which may be in the border, so many places.
     std::int64_t start, places;
+    std::int64_t low, high;  // places of the row of x among them
 
     explicit Rows(const PoolBlock<X>& block)
         : b(block), a(block.axis[2]), unit(block.unit), outputs(block.end[2] - block.begin[2]), span((a.kernel - 1) * a.dilation + 1) {
@@ -54,17 +93,24 @@ struct Rows {
             start = b.begin[2] * a.stride - a.pad_before;
             places = (outputs - 1) * a.stride + span;
         }
+        low = start < 0 ? 0 : start < a.input ? start : a.input;
+        high = start + places < a.input ? start + places : a.input;
+        if (high < low) high = low;
     }
 
     // Values low..high of the row of x that begins at `row`, as they are pooled: where they are, or made in the buffer. The pointer is that of
     // place 0; neighbours stand `pixel` apart, channels side by side.
-    const T* source(const X* row, std::int64_t d, std::int64_t h, std::int64_t low, std::int64_t high, std::int64_t& pixel) const {
+    [[gnu::always_inline]] const T* source(const X* row, std::int64_t d, std::int64_t h, std::int64_t& pixel) const {
         if constexpr (sizeof(X) == sizeof(T)) {
             if (b.before == PoolBefore::nothing && (unit == 1 ? b.x_step[2] == 1 : b.x_channel == 1)) {
                 pixel = b.x_step[2];
                 return reinterpret_cast<const T*>(row);
             }
         }
+        return made(row, d, h, pixel);
+    }
+
+    [[gnu::noinline]] const T* made(const X* row, std::int64_t d, std::int64_t h, std::int64_t& pixel) const {
         pixel = unit;
         T* to = static_cast<T*>(b.raw.values);
         const std::int64_t step = b.x_step[2], channel = unit == 1 ? 0 : b.x_channel;
@@ -112,61 +158,60 @@ struct Rows {
 
     // Row (d, h) of x, pooled along the width, or spread along it.
     void operator()(std::int64_t d, std::int64_t h, Cells to) const {
-        const auto [low, high] = range();
         std::int64_t pixel;
-        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, low, high, pixel);
+        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
         const std::int64_t place = (d * b.axis[1].input + h) * a.input;
         if (a.spread) {
-            spread(from, pixel, low, high, to);
+            spread(from, pixel, to);
         } else if (b.dense) {
-            dense(from, pixel, low, high, place, to);
+            dense(from, pixel, place, to);
         } else if (unit == 1) {
-            strided(from, low, high, place, to);
+            strided(from, place, to);
         } else {
             pixels(from, pixel, place, to);
         }
     }
 
-    struct Range {
-        std::int64_t low, high;
-    };
-    // Places of the row of x that the outputs see.
-    Range range() const {
-        const std::int64_t low = start < 0 ? 0 : start < a.input ? start : a.input;
-        const std::int64_t end = start + places < a.input ? start + places : a.input, high = end < low ? low : end;
-        return {low, high};
-    }
-
-    // Row (d, h) of x as it is pooled, with its border, in a slot of a slab.
-    void put(std::int64_t d, std::int64_t h, Cells to) const {
-        const auto [low, high] = range();
+    // Row (d, h) of x as it is pooled, with its border, in a slot of a slab. Is there a NaN?
+    [[gnu::always_inline]] bool put(std::int64_t d, std::int64_t h, Cells to) const {
         std::int64_t pixel;
-        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, low, high, pixel);
+        const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
         const std::int64_t place = (d * b.axis[1].input + h) * a.input;
         if (b.dense)
-            stage(from, pixel, low, high, place, to, b.slot);
-        else
-            stage_phases(from, low, high, place, to, b.slot);
+            return stage(from, pixel, place, to, b.slot);
+        return stage_phases(from, place, to, b.slot);
     }
 
     // staged[0 .. places * unit), and up to `length`: the row with its border.
-    void stage(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, std::int64_t place, Cells staged,
-               std::int64_t length) const {
+    // Whole vectors may be written up to one beyond `length`. Is there a NaN?
+    [[gnu::always_inline]] bool stage(const T* from, std::int64_t pixel, std::int64_t place, Cells staged, std::int64_t length) const {
         T* v = Op::values(staged);
         const std::int64_t before = (low - start) * unit, end = (high - start) * unit;
-        for (std::int64_t i = 0; i < before; ++i) v[i] = Op::nothing;
+        const auto nothing = Vec::set1(Op::nothing);
+        NanWatch<Op> watch;
+        const auto keep = [&watch](T* p, typename Vec::V value) {
+            watch.see(value);
+            Vec::store(p, value);
+        };
+        for (std::int64_t i = 0; i < before; i += L) Vec::store(v + i, nothing);
         if (pixel == unit) {
             const T* f = from + low * unit;
             const std::int64_t n = end - before;
             std::int64_t i = 0;
-            for (; i + L <= n; i += L) Vec::store(v + before + i, Vec::load(f + i));
-            if (i < n) Vec::store_n(v + before + i, Vec::load_n(f + i, static_cast<int>(n - i)), static_cast<int>(n - i));
+            for (; i + L <= n; i += L) keep(v + before + i, Vec::load(f + i));
+            if (i < n && n >= L)
+                keep(v + before + n - L, Vec::load(f + n - L));
+            else if (i < n)
+                keep(v + before, Vec::load_n(f, static_cast<int>(n)));  // written over below
         } else {
             for (std::int64_t w = low; w < high; ++w) {
-                for (std::int64_t c = 0; c < unit; ++c) v[(w - start) * unit + c] = from[w * pixel + c];
+                for (std::int64_t c = 0; c < unit; ++c) {
+                    v[(w - start) * unit + c] = from[w * pixel + c];
+                    watch.see_one(from[w * pixel + c]);
+                }
             }
         }
-        for (std::int64_t i = end; i < length; ++i) v[i] = Op::nothing;
+        for (std::int64_t i = end; i < length; i += L) Vec::store(v + i, nothing);
         if constexpr (Op::placed) {
             for (std::int64_t i = 0; i < length; ++i) staged.place[i] = -1;
             for (std::int64_t w = low; w < high; ++w) {
@@ -174,16 +219,20 @@ struct Rows {
                     staged.place[(w - start) * unit + c] = static_cast<typename Op::Place>(place + w);
             }
         }
+        return watch.seen();
     }
 
     // Every place: taps side by side, or windows of twice the length again and again, which takes log2(k) steps.
-    void dense(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, std::int64_t place, Cells to) const {
+    void dense(const T* from, std::int64_t pixel, std::int64_t place, Cells to) const {
         const Cells staged = Op::cells(b.staged);
-        stage(from, pixel, low, high, place, staged, b.row_pitch);
+        const bool nan = stage(from, pixel, place, staged, b.row_pitch - L);
         const std::int64_t n = (places - span + 1) * unit;  // results at every place
         const bool picked = a.stride > 1;
         const Cells result = picked ? Op::cells(b.picked) : to;
-        every_place(staged, n, result);
+        if (nan)
+            every_place<Op>(staged, n, result);
+        else
+            every_place<Ordered<Op>>(staged, n, result);
         if (!picked) return;
         for (std::int64_t o = 0; o < outputs; ++o) {
             for (std::int64_t c = 0; c < unit; ++c) {
@@ -196,50 +245,54 @@ struct Rows {
     // Up to so many taps, joins in registers are faster than the memory that doubling goes through.
     static constexpr std::int64_t few = Op::idempotent ? 5 : 8;
 
+    template <class Join>
     void every_place(Cells staged, std::int64_t n, Cells to) const {
         if (a.kernel <= few || a.dilation > 1)
-            taps_of(staged, n, to);
+            taps_of<Join>(staged, n, to);
         else
-            doubled(staged, n, to);
+            doubled<Join>(staged, n, to);
     }
 
+    template <class Join>
     void taps_of(Cells staged, std::int64_t n, Cells to) const {
         const std::int64_t step = a.dilation * unit;
         switch (a.kernel) {
             case 1: return copy_cells<Op>(to, staged, n);
-            case 2: return few_taps<2>(staged, step, n, to);
-            case 3: return few_taps<3>(staged, step, n, to);
-            case 4: return few_taps<4>(staged, step, n, to);
-            case 5: return few_taps<5>(staged, step, n, to);
+            case 2: return few_taps<Join, 2>(staged, step, n, to);
+            case 3: return few_taps<Join, 3>(staged, step, n, to);
+            case 4: return few_taps<Join, 4>(staged, step, n, to);
+            case 5: return few_taps<Join, 5>(staged, step, n, to);
             default: break;
         }
         for (std::int64_t i = 0; i < n; i += L) {
             typename Op::Cell c = Op::load(staged + i);
-            for (std::int64_t t = 1; t < a.kernel; ++t) c = Op::join(c, Op::load(staged + (i + t * step)));
+            for (std::int64_t t = 1; t < a.kernel; ++t) c = Join::join(c, Op::load(staged + (i + t * step)));
             Op::store(to + i, c);
         }
     }
 
-    template <int K>
+    template <class Join, int K>
     static void few_taps(Cells staged, std::int64_t step, std::int64_t n, Cells to) {
         for (std::int64_t i = 0; i < n; i += L) {
             typename Op::Cell c = Op::load(staged + i);
-            for (int t = 1; t < K; ++t) c = Op::join(c, Op::load(staged + (i + t * step)));
+#pragma GCC unroll 8
+            for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (i + t * step)));
             Op::store(to + i, c);
         }
     }
 
     // A window of k is one of 2^p and, for maxima, another one of 2^p that ends where it ends; for sums, one of each power of two in k, the
     // longer ones first: no more roundings than in a sum of pairs.
+    template <class Join>
     void doubled(Cells s, std::int64_t n, Cells to) const {
         const std::int64_t k = a.kernel;
         std::int64_t w = 1, length = n + (k - 1) * unit;
         if constexpr (Op::idempotent) {
             for (; 2 * w <= k; w *= 2) {
                 length -= w * unit;
-                join_cells<Op>(s, s, s + w * unit, length);
+                join_cells<Join>(s, s, s + w * unit, length);
             }
-            join_cells<Op>(to, s, s + (k - w) * unit, n);
+            join_cells<Join>(to, s, s + (k - w) * unit, n);
         } else {
             const Cells part = Op::cells(b.partial);
             std::int64_t covered = 0;  // by `part`
@@ -251,33 +304,37 @@ struct Rows {
                     if (covered == 0)
                         copy_cells<Op>(into, s, m);
                     else
-                        join_cells<Op>(into, s, part + w * unit, m);
+                        join_cells<Join>(into, s, part + w * unit, m);
                     covered += w;
                 }
                 if (2 * w > k) break;
                 length -= w * unit;
-                join_cells<Op>(s, s, s + w * unit, length);
+                join_cells<Join>(s, s, s + w * unit, length);
             }
         }
     }
 
     // Phases with the border around: phase f at f * row_pitch.
-    void strided(const T* from, std::int64_t low, std::int64_t high, std::int64_t place, Cells to) const {
+    void strided(const T* from, std::int64_t place, Cells to) const {
         const Cells staged = Op::cells(b.staged);
-        stage_phases(from, low, high, place, staged, b.row_pitch);
-        join_phases(staged, outputs, to);
+        const bool nan = stage_phases(from, place, staged, b.row_pitch - L);
+        if (nan)
+            join_phases<Op>(staged, outputs, to);
+        else
+            join_phases<Ordered<Op>>(staged, outputs, to);
     }
 
-    // `length` elements of each phase.
-    void stage_phases(const T* from, std::int64_t low, std::int64_t high, std::int64_t place, Cells staged, std::int64_t length) const {
+    // `length` elements of each phase, and whole vectors up to one beyond. Is there a NaN?
+    [[gnu::always_inline]] bool stage_phases(const T* from, std::int64_t place, Cells staged, std::int64_t length) const {
         const std::int64_t s = a.stride, pitch = b.row_pitch;
         T* v = Op::values(staged);
+        NanWatch<Op> watch;
         if (s == 2)
-            phases<2>(v, from, low, high, length);
+            phases<2>(v, from, length, watch);
         else if (s == 4)
-            phases<4>(v, from, low, high, length);
+            phases<4>(v, from, length, watch);
         else
-            phases_of_any(v, from, low, high, length);
+            phases_of_any(v, from, length, watch);
         if constexpr (Op::placed) {
             for (std::int64_t f = 0; f < s && f < span; ++f) {
                 for (std::int64_t q = 0; q < length; ++q) {
@@ -286,11 +343,13 @@ struct Rows {
                 }
             }
         }
+        return watch.seen();
     }
 
+    template <class Join>
     void join_phases(Cells staged, std::int64_t n, Cells to) const {
-        if (a.dilation == 1 && a.kernel == 2) return phase_taps<2>(staged, n, to);
-        if (a.dilation == 1 && a.kernel == 3) return phase_taps<3>(staged, n, to);
+        if (a.dilation == 1 && a.kernel == 2) return phase_taps<Join, 2>(staged, n, to);
+        if (a.dilation == 1 && a.kernel == 3) return phase_taps<Join, 3>(staged, n, to);
         const std::int64_t s = a.stride, pitch = b.row_pitch;
         const std::int64_t k = a.kernel, phase_step = a.dilation % s, place_step = a.dilation / s;
         for (std::int64_t i = 0; i < n; i += L) {
@@ -303,49 +362,52 @@ struct Rows {
                     f -= s;
                     ++q;
                 }
-                c = Op::join(c, Op::load(staged + (f * pitch + q)));
+                c = Join::join(c, Op::load(staged + (f * pitch + q)));
             }
             Op::store(to + i, c);
         }
     }
 
-    template <int K>
+    template <class Join, int K>
     void phase_taps(Cells staged, std::int64_t n, Cells to) const {
         std::int64_t at[K];
+#pragma GCC unroll 8
         for (int t = 0; t < K; ++t) at[t] = t % a.stride * b.row_pitch + t / a.stride;
         for (std::int64_t i = 0; i < n; i += L) {
             typename Op::Cell c = Op::load(staged + i);
-            for (int t = 1; t < K; ++t) c = Op::join(c, Op::load(staged + (at[t] + i)));
+#pragma GCC unroll 8
+            for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (at[t] + i)));
             Op::store(to + i, c);
         }
     }
 
     template <int Step>
-    void phases(T* v, const T* from, std::int64_t low, std::int64_t high, std::int64_t length) const {
-        const std::int64_t before = low - start, skipped = (Step - before % Step) % Step;  // up to the first whole step
-        const std::int64_t first = low + skipped < high ? low + skipped : high, q0 = (first - start) / Step;
-        T* to[Step];
-        for (int f = 0; f < Step; ++f) {
-            T* p = v + f * b.row_pitch;
-            const std::int64_t fill = before / Step + 1 < length ? before / Step + 1 : length;
-            for (std::int64_t q = 0; q < fill; ++q) p[q] = Op::nothing;
-            to[f] = p + (first < high ? q0 : 0);
+    [[gnu::always_inline]] void phases(T* v, const T* from, std::int64_t length, NanWatch<Op>& watch) const {
+        const std::int64_t before = low - start, pitch = b.row_pitch;
+        const auto nothing = Vec::set1(Op::nothing);
+        for (int f = 0; before > 0 && f < Step; ++f) {
+            for (std::int64_t q = 0; q * Step < before; q += L) Vec::store(v + f * pitch + q, nothing);
         }
-        if (first < high) split_phases<Vec, Step>(from + first, high - first, to);
+        const std::int64_t skipped = (Step - before % Step) % Step;  // up to the first whole step
+        std::int64_t w = low + skipped < high ? low + skipped : high;
+        T* p = v + (w - start) / Step;
+        if (w < high) split_phases<Op, Step>(from + w, high - w, p, pitch, watch);
         for (int f = 0; f < Step; ++f) {
-            T* p = v + f * b.row_pitch;
             const std::int64_t beyond = high - start - f;  // places of this phase before it: q * Step < beyond
-            for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; ++q) p[q] = Op::nothing;
+            for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; q += L) Vec::store(v + f * pitch + q, nothing);
         }
-        for (std::int64_t w = low; w < first; ++w) v[(w - start) % Step * b.row_pitch + (w - start) / Step] = from[w];
+        for (std::int64_t i = low; i < w; ++i) {
+            v[(i - start) % Step * pitch + (i - start) / Step] = from[i];
+            watch.see_one(from[i]);
+        }
     }
 
-    void phases_of_any(T* v, const T* from, std::int64_t low, std::int64_t high, std::int64_t length) const {
+    void phases_of_any(T* v, const T* from, std::int64_t length, NanWatch<Op>& watch) const {
         for (std::int64_t f = 0; f < a.stride && f < span; ++f) {
             T* p = v + f * b.row_pitch;
             std::int64_t w = start + f, q = 0;
             for (; w < low && q < length; w += a.stride) p[q++] = Op::nothing;
-            for (; w < high && q < length; w += a.stride) p[q++] = from[w];
+            for (; w < high && q < length; w += a.stride) p[q++] = from[w], watch.see_one(from[w]);
             while (q < length) p[q++] = Op::nothing;
         }
     }
@@ -382,10 +444,10 @@ struct Rows {
     }
 
     // The other way round: place w + pad_before == q * stride + f takes from the inputs q - (shift of each tap of phase f).
-    void spread(const T* from, std::int64_t pixel, std::int64_t low, std::int64_t high, Cells to) const {
+    void spread(const T* from, std::int64_t pixel, Cells to) const {
         if constexpr (!Op::idempotent) {
             const Cells staged = Op::cells(b.staged);
-            stage(from, pixel, low, high, 0, staged, b.row_pitch);
+            stage(from, pixel, 0, staged, b.row_pitch - L);
             const std::int64_t s = a.stride, back = (span - 1) / s;
             const std::int64_t q0 = (b.begin[2] + a.pad_before) / s, n = (places - back) * unit;  // of a phase
             T* line = to - (b.begin[2] + a.pad_before - q0 * s) * unit;
