@@ -358,6 +358,14 @@ struct Slab {
 
     // Is there a NaN among the rows?
     bool stage(std::int64_t d, std::int64_t first) const {
+        if constexpr (Results<Op, X>::same_type) {
+            if (b.before == PoolBefore::nothing && b.x_step[2] == 1) {
+                const std::int64_t step = b.dense ? 1 : b.axis[2].stride;
+                if (step == 1) return stage_directly<1>(d, first);
+                if (step == 2) return stage_directly<2>(d, first);
+                if (step == 4) return stage_directly<4>(d, first);
+            }
+        }
         bool nan = false;
         for (std::int64_t f = 0; f < used; ++f) {
             for (std::int64_t q = 0; q < slots; ++q) {
@@ -371,6 +379,31 @@ struct Slab {
             }
         }
         return nan;
+    }
+
+    // The same for rows that stand in x as they are pooled, with everything in registers.
+    template <int Step>
+    bool stage_directly(std::int64_t d, std::int64_t first) const {
+        const std::int64_t low = row.low, before = row.low - row.start, n = row.high - row.low, pitch = b.row_pitch, length = b.slot;
+        const std::int64_t rows = slots, x_step = b.x_step[1], stride = a.stride, input = a.input;
+        const T* x = reinterpret_cast<const T*>(b.x) + d * b.x_step[0] + low;
+        NanWatch<Op> watch;
+        for (std::int64_t f = 0; f < used; ++f) {
+            T* to = Op::values(staged + f * apart);
+            std::int64_t h = first * stride - a.pad_before + f;
+            for (std::int64_t q = 0; q < rows; ++q, h += stride, to += length) {
+                if (h < 0 || h >= input) {
+                    for (int p = 0; p < Step; ++p) {
+                        for (std::int64_t i = 0; i < length; i += L) Vec::store(to + p * pitch + i, Vec::set1(Op::nothing));
+                    }
+                } else if constexpr (Step == 1) {
+                    put_dense<Op>(x + h * x_step, before, n, to, length, watch);
+                } else {
+                    put_phases<Op, Step>(x + h * x_step, before, n, to, pitch, length, watch);
+                }
+            }
+        }
+        return watch.seen();
     }
 
     template <class Join>

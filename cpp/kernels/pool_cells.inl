@@ -60,17 +60,6 @@ struct SameType<A, A> {
     static constexpr bool value = true;
 };
 
-template <class Vec, bool Needed>
-struct Nans {
-    using Type = typename Vec::Nans;
-    static Type none() { return Vec::nans(Vec::zero()); }
-};
-template <class Vec>
-struct Nans<Vec, false> {
-    using Type = int;
-    static Type none() { return 0; }
-};
-
 template <class Vec_>
 struct Sum {
     using Vec = Vec_;

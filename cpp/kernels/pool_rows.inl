@@ -2,20 +2,22 @@
 // Pooling along the width: one row of x becomes one line of cells. A row is first put down with its border around: with a stride as phases
 // (de-interleaved: every tap of all outputs is then one run), densely otherwise.
 
-// Have NaNs been among the values? Only where it makes a difference: see OrderedMaximum.
+// Have NaNs been among the values? Only where it makes a difference: see OrderedMaximum. A sum of them all tells; where infinities of both
+// signs meet it says yes without one, which costs time alone.
 template <class Op>
 struct NanWatch {
+    using Vec = typename Op::Vec;
     static constexpr bool needed = !SameType<Op, Ordered<Op>>::value;
-    typename Nans<typename Op::Vec, needed>::Type nans = Nans<typename Op::Vec, needed>::none();
-    bool one = false;
-    [[gnu::always_inline]] void see(typename Op::Vec::V v) {
-        if constexpr (needed) nans = Op::Vec::either(nans, Op::Vec::nans(v));
+    typename Vec::V sum = Vec::set1(0);
+    typename Op::T single = 0;
+    [[gnu::always_inline]] void see(typename Vec::V v) {
+        if constexpr (needed) sum = Vec::add(sum, v);
     }
     [[gnu::always_inline]] void see_one(typename Op::T v) {
-        if constexpr (needed) one |= v != v;
+        if constexpr (needed) single += v;
     }
     [[gnu::always_inline]] bool seen() const {
-        if constexpr (needed) return one || Op::Vec::any(nans);
+        if constexpr (needed) return Vec::any_nan(Vec::add(sum, Vec::set1(single)));
         return true;
     }
 };
@@ -67,6 +69,50 @@ template <class Op, int Step>
         watch.see(v[i]);
     }
     split_step<Vec, Step>(v, phase, pitch);
+}
+
+// A row of n values that begins `before` places after the border does: the border before it, and after it up to `length`.
+template <class Op>
+[[gnu::always_inline]] inline void put_dense(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
+                                             std::int64_t length, NanWatch<Op>& watch) {
+    using Vec = typename Op::Vec;
+    constexpr std::int64_t L = Vec::lanes;
+    const auto nothing = Vec::set1(Op::nothing);
+    const auto keep = [&watch](typename Op::T* p, typename Vec::V value) {
+        watch.see(value);
+        Vec::store(p, value);
+    };
+    for (std::int64_t i = 0; i < before; i += L) Vec::store(to + i, nothing);
+    typename Op::T* const row = to + before;
+    std::int64_t i = 0;
+    for (; i + L <= n; i += L) keep(row + i, Vec::load(from + i));
+    if (i < n && n >= L)
+        keep(row + n - L, Vec::load(from + n - L));  // some again
+    else if (i < n)
+        keep(row, Vec::load_n(from, static_cast<int>(n)));
+    for (i = before + n; i < length; i += L) Vec::store(to + i, nothing);
+}
+
+// The same as phases, `pitch` apart.
+template <class Op, int Step>
+[[gnu::always_inline]] inline void put_phases(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
+                                              std::int64_t pitch, std::int64_t length, NanWatch<Op>& watch) {
+    using Vec = typename Op::Vec;
+    constexpr std::int64_t L = Vec::lanes;
+    const auto nothing = Vec::set1(Op::nothing);
+    for (int f = 0; before > 0 && f < Step; ++f) {
+        for (std::int64_t q = 0; q * Step < before; q += L) Vec::store(to + f * pitch + q, nothing);
+    }
+    const std::int64_t uneven = (Step - before % Step) % Step, first = uneven < n ? uneven : n;  // up to the first whole step
+    if (first < n) split_phases<Op, Step>(from + first, n - first, to + (before + first) / Step, pitch, watch);
+    for (int f = 0; f < Step; ++f) {
+        const std::int64_t beyond = before + n - f;  // places of this phase before it: q * Step < beyond
+        for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; q += L) Vec::store(to + f * pitch + q, nothing);
+    }
+    for (std::int64_t i = 0; i < first; ++i) {
+        to[(before + i) % Step * pitch + (before + i) / Step] = from[i];
+        watch.see_one(from[i]);
+    }
 }
 
 template <class Op, class X>
@@ -186,32 +232,20 @@ struct Rows {
     // Whole vectors may be written up to one beyond `length`. Is there a NaN?
     [[gnu::always_inline]] bool stage(const T* from, std::int64_t pixel, std::int64_t place, Cells staged, std::int64_t length) const {
         T* v = Op::values(staged);
-        const std::int64_t before = (low - start) * unit, end = (high - start) * unit;
-        const auto nothing = Vec::set1(Op::nothing);
+        const std::int64_t before = (low - start) * unit, n = (high - low) * unit;
         NanWatch<Op> watch;
-        const auto keep = [&watch](T* p, typename Vec::V value) {
-            watch.see(value);
-            Vec::store(p, value);
-        };
-        for (std::int64_t i = 0; i < before; i += L) Vec::store(v + i, nothing);
         if (pixel == unit) {
-            const T* f = from + low * unit;
-            const std::int64_t n = end - before;
-            std::int64_t i = 0;
-            for (; i + L <= n; i += L) keep(v + before + i, Vec::load(f + i));
-            if (i < n && n >= L)
-                keep(v + before + n - L, Vec::load(f + n - L));
-            else if (i < n)
-                keep(v + before, Vec::load_n(f, static_cast<int>(n)));  // written over below
+            put_dense<Op>(from + low * unit, before, n, v, length, watch);
         } else {
+            for (std::int64_t i = 0; i < before; ++i) v[i] = Op::nothing;
             for (std::int64_t w = low; w < high; ++w) {
                 for (std::int64_t c = 0; c < unit; ++c) {
                     v[(w - start) * unit + c] = from[w * pixel + c];
                     watch.see_one(from[w * pixel + c]);
                 }
             }
+            for (std::int64_t i = before + n; i < length; ++i) v[i] = Op::nothing;
         }
-        for (std::int64_t i = end; i < length; i += L) Vec::store(v + i, nothing);
         if constexpr (Op::placed) {
             for (std::int64_t i = 0; i < length; ++i) staged.place[i] = -1;
             for (std::int64_t w = low; w < high; ++w) {
@@ -330,9 +364,9 @@ struct Rows {
         T* v = Op::values(staged);
         NanWatch<Op> watch;
         if (s == 2)
-            phases<2>(v, from, length, watch);
+            put_phases<Op, 2>(from + low, low - start, high - low, v, pitch, length, watch);
         else if (s == 4)
-            phases<4>(v, from, length, watch);
+            put_phases<Op, 4>(from + low, low - start, high - low, v, pitch, length, watch);
         else
             phases_of_any(v, from, length, watch);
         if constexpr (Op::placed) {
@@ -378,27 +412,6 @@ struct Rows {
 #pragma GCC unroll 8
             for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (at[t] + i)));
             Op::store(to + i, c);
-        }
-    }
-
-    template <int Step>
-    [[gnu::always_inline]] void phases(T* v, const T* from, std::int64_t length, NanWatch<Op>& watch) const {
-        const std::int64_t before = low - start, pitch = b.row_pitch;
-        const auto nothing = Vec::set1(Op::nothing);
-        for (int f = 0; before > 0 && f < Step; ++f) {
-            for (std::int64_t q = 0; q * Step < before; q += L) Vec::store(v + f * pitch + q, nothing);
-        }
-        const std::int64_t skipped = (Step - before % Step) % Step;  // up to the first whole step
-        std::int64_t w = low + skipped < high ? low + skipped : high;
-        T* p = v + (w - start) / Step;
-        if (w < high) split_phases<Op, Step>(from + w, high - w, p, pitch, watch);
-        for (int f = 0; f < Step; ++f) {
-            const std::int64_t beyond = high - start - f;  // places of this phase before it: q * Step < beyond
-            for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; q += L) Vec::store(v + f * pitch + q, nothing);
-        }
-        for (std::int64_t i = low; i < w; ++i) {
-            v[(i - start) % Step * pitch + (i - start) / Step] = from[i];
-            watch.see_one(from[i]);
         }
     }
 

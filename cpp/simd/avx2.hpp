@@ -43,10 +43,7 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V sqrt(V a) { return _mm256_sqrt_pd(a); }
-    using Nans = V;
-    static Nans nans(V a) { return _mm256_cmp_pd(a, a, _CMP_UNORD_Q); }
-    static Nans either(Nans a, Nans b) { return _mm256_or_pd(a, b); }
-    static bool any(Nans a) { return _mm256_movemask_pd(a) != 0; }
+    static bool any_nan(V a) { return _mm256_movemask_pd(_mm256_cmp_pd(a, a, _CMP_UNORD_Q)) != 0; }
     static V larger(V first, V second) { return _mm256_max_pd(second, first); }
     static V later(V first, V second) {
         return _mm256_blendv_pd(_mm256_max_pd(second, first), second, _mm256_cmp_pd(second, second, _CMP_UNORD_Q));
@@ -109,10 +106,7 @@ struct F32 {
         return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
     }
     static V sqrt(V a) { return _mm256_sqrt_ps(a); }
-    using Nans = V;
-    static Nans nans(V a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
-    static Nans either(Nans a, Nans b) { return _mm256_or_ps(a, b); }
-    static bool any(Nans a) { return _mm256_movemask_ps(a) != 0; }
+    static bool any_nan(V a) { return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0; }
     static V larger(V first, V second) { return _mm256_max_ps(second, first); }
     static V later(V first, V second) {
         return _mm256_blendv_ps(_mm256_max_ps(second, first), second, _mm256_cmp_ps(second, second, _CMP_UNORD_Q));

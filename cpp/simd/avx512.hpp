@@ -42,10 +42,7 @@ struct F64 {
     }
     static V scale(V a, V k) { return _mm512_scalef_pd(a, k); }
     static V sqrt(V a) { return _mm512_sqrt_pd(a); }
-    using Nans = __mmask8;
-    static Nans nans(V a) { return _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q); }
-    static Nans either(Nans a, Nans b) { return static_cast<Nans>(a | b); }
-    static bool any(Nans a) { return a != 0; }
+    static bool any_nan(V a) { return _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_pd(second, first); }
     static V later(V first, V second) {
         return _mm512_mask_max_pd(second, _mm512_cmp_pd_mask(second, second, _CMP_ORD_Q), second, first);
@@ -112,10 +109,7 @@ struct F32 {
         return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
     }
     static V sqrt(V a) { return _mm512_sqrt_ps(a); }
-    using Nans = __mmask16;
-    static Nans nans(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
-    static Nans either(Nans a, Nans b) { return static_cast<Nans>(a | b); }
-    static bool any(Nans a) { return a != 0; }
+    static bool any_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_ps(second, first); }
     static V later(V first, V second) {
         return _mm512_mask_max_ps(second, _mm512_cmp_ps_mask(second, second, _CMP_ORD_Q), second, first);

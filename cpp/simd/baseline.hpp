@@ -49,10 +49,7 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V sqrt(V a) { return _mm_sqrt_pd(a); }
-    using Nans = V;
-    static Nans nans(V a) { return _mm_cmpunord_pd(a, a); }
-    static Nans either(Nans a, Nans b) { return _mm_or_pd(a, b); }
-    static bool any(Nans a) { return _mm_movemask_pd(a) != 0; }
+    static bool any_nan(V a) { return _mm_movemask_pd(_mm_cmpunord_pd(a, a)) != 0; }
     static V larger(V first, V second) { return _mm_max_pd(second, first); }
     static V later(V first, V second) {
         const V mask = _mm_cmpunord_pd(second, second);
@@ -121,10 +118,7 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) { return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high)); }
     static V sqrt(V a) { return _mm_sqrt_ps(a); }
-    using Nans = V;
-    static Nans nans(V a) { return _mm_cmpunord_ps(a, a); }
-    static Nans either(Nans a, Nans b) { return _mm_or_ps(a, b); }
-    static bool any(Nans a) { return _mm_movemask_ps(a) != 0; }
+    static bool any_nan(V a) { return _mm_movemask_ps(_mm_cmpunord_ps(a, a)) != 0; }
     static V larger(V first, V second) { return _mm_max_ps(second, first); }
     static V later(V first, V second) {
         const V mask = _mm_cmpunord_ps(second, second);

@@ -39,10 +39,7 @@ struct F64 {
         return mul(mul(a, pow2(half)), pow2(sub(k, half)));
     }
     static V sqrt(V a) { return vsqrtq_f64(a); }
-    using Nans = uint64x2_t;  // all bits where there is none
-    static Nans nans(V a) { return vceqq_f64(a, a); }
-    static Nans either(Nans a, Nans b) { return vandq_u64(a, b); }
-    static bool any(Nans a) { return (vgetq_lane_u64(a, 0) & vgetq_lane_u64(a, 1)) != ~0ULL; }
+    static bool any_nan(V a) { return (vgetq_lane_u64(vceqq_f64(a, a), 0) & vgetq_lane_u64(vceqq_f64(a, a), 1)) != ~0ULL; }
     static V larger(V first, V second) { return vbslq_f64(vcgtq_f64(second, first), second, first); }
     static V later(V first, V second) {
         return vbslq_f64(vceqq_f64(second, second), vbslq_f64(vcgtq_f64(second, first), second, first), second);
@@ -101,10 +98,7 @@ struct F32 {
     }
     static V from_f64(F64::V low, F64::V high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
     static V sqrt(V a) { return vsqrtq_f32(a); }
-    using Nans = uint32x4_t;  // all bits where there is none
-    static Nans nans(V a) { return vceqq_f32(a, a); }
-    static Nans either(Nans a, Nans b) { return vandq_u32(a, b); }
-    static bool any(Nans a) { return vminvq_u32(a) != ~0U; }
+    static bool any_nan(V a) { return vminvq_u32(vceqq_f32(a, a)) != ~0U; }
     static V larger(V first, V second) { return vbslq_f32(vcgtq_f32(second, first), second, first); }
     static V later(V first, V second) {
         return vbslq_f32(vceqq_f32(second, second), vbslq_f32(vcgtq_f32(second, first), second, first), second);
