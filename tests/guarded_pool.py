@@ -32,6 +32,25 @@ def placed(a: Array, side: int) -> Array:
     return result
 
 
+def arranged(a: Array, how: str, side: int) -> Array:
+    """`placed`, in memory of another order: its first and last elements are still those at the pages."""
+    if how == "backwards":
+        return placed(np.flip(a), side)[(slice(None, None, -1),) * a.ndim]
+    if how == "turned":
+        return placed(a.T, side).T
+    if how == "repeated":  # where the values are constant along an axis, one of them serves for all
+        kept = a
+        for axis in range(a.ndim):
+            first = kept[(slice(None),) * axis + (slice(0, 1),)]
+            if kept.size and first.tobytes() * kept.shape[axis] == np.moveaxis(kept, axis, 0).tobytes():
+                kept = first
+        return np.broadcast_to(placed(kept, side), a.shape)
+    return placed(a, side)
+
+
+ARRANGED = ("plain", "plain", "backwards", "turned", "repeated")
+
+
 def blank(shape: tuple[int, ...], dtype: str, side: int) -> Array:
     """An `out` of that shape, every byte of it 0xA5."""
     return placed(
@@ -45,10 +64,15 @@ class Run:
     def __init__(self, case: Pool, isa: str, dtype: str, layout: str, side: int) -> None:
         self.case, self.isa, self.dtype, self.layout, self.side = case, isa, dtype, layout, side
         self.last = layout == "channels_last" and not case.single
+        self.memory = ARRANGED[case.seed % len(ARRANGED)]
         self.axes = 0 if case.op in GLOBAL and not case.keepdims else case.rank
 
     def laid(self, a: Array, axes: int) -> Array:
         return np.ascontiguousarray(np.moveaxis(a, -1 - axes, -1)) if self.last else a
+
+    def input(self) -> Array:
+        x = self.laid(pool_cases.input_of(self.case, self.dtype), self.case.rank)
+        return arranged(x, self.memory, self.side)
 
     def call(self, function: Any, *arguments: Any, **keywords: Any) -> Any:
         from npconv import _core
@@ -69,7 +93,7 @@ class Run:
         import npconv
 
         case, solution = self.case, pool_cases.solve(self.case, self.dtype)
-        x = placed(self.laid(pool_cases.input_of(case, self.dtype), case.rank), self.side)
+        x = self.input()
         out = blank(self.laid(solution.y, self.axes).shape, self.dtype, self.side)
         function = getattr(npconv, f"{case.op}_pool{case.rank}d")
         more: dict[str, Any] = case.keywords | {"num_threads": 2, "out": out}
@@ -86,8 +110,8 @@ class Run:
 
         case, solution = self.case, pool_cases.solve_gradient(self.case, self.dtype)
         y_shape = pool_cases.solve(case, self.dtype).y.shape
-        g = placed(self.laid(pool_cases.gradient_of(case, y_shape, self.dtype), self.axes), self.side)
-        x = placed(self.laid(pool_cases.input_of(case, self.dtype), case.rank), self.side)
+        g = self.laid(pool_cases.gradient_of(case, y_shape, self.dtype), self.axes)
+        g, x = arranged(g, self.memory, self.side), self.input()
         more: dict[str, Any] = case.keywords | {
             "num_threads": 2,
             "out": blank(x.shape, self.dtype, self.side),
@@ -109,7 +133,7 @@ class Run:
         from npconv import grad
 
         case = self.case
-        x = placed(self.laid(pool_cases.input_of(case, self.dtype), case.rank), self.side)
+        x = self.input()
         rank: Any = {
             name: getattr(npconv, f"{name}{case.rank}d") for name in ("unfold", "fold", "max_unpool")
         }

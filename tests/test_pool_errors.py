@@ -385,17 +385,12 @@ def test_an_error_of_the_callers_own_index_passes_through(argument: str) -> None
 
 
 def test_what_stands_after_the_positional_arguments_must_be_named() -> None:
-    x = ints((1, 1, 6, 6))
-    for call in (
-        lambda: npconv.max_pool2d(x, 2, 2),  # type: ignore[misc]
-        lambda: npconv.avg_pool2d(x, 2, 2),  # type: ignore[misc]
-        lambda: npconv.lp_pool2d(x, 2, 2, 2),  # type: ignore[misc]
-        lambda: npconv.adaptive_avg_pool2d(x, 2, "channels_first"),  # type: ignore[misc]
-        lambda: npconv.global_avg_pool2d(x, True),  # type: ignore[misc]
-        lambda: npconv.unfold2d(x, 2, 1),  # type: ignore[misc]
-    ):
+    for name in FUNCTIONS:
+        call = right_call(name, 2)
+        positional = [v for k, v in call.right.items() if k != "out"]
+        call.function(*positional)
         with pytest.raises(TypeError, match="positional argument"):
-            call()
+            call.function(*positional, None)
 
 
 # ---- sizes beyond reason -----------------------------------------------------------------------------------

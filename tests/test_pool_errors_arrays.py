@@ -6,6 +6,8 @@ After each failing call `out` is bitwise as it was. The other arguments are in t
 
 from __future__ import annotations
 
+from typing import Any
+
 import npconv
 import numpy as np
 import pytest
@@ -20,8 +22,10 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 ANY_DTYPE = ("max_pool", "adaptive_max_pool", "global_max_pool", "max_unpool")
 WITH_OUT = [name for name in FUNCTIONS if "out" in right_call(name, 1).right]
 # Of the gradients of maxima the contract of integers is left open: they are not asked.
-NEVER = ("bool", "uint16", "uint32", "uint64", "float16", "longdouble", "complex64", "complex128")
-NEVER += ("S3", "U3", "V4", "O", "M8[s]", "m8[s]", ">f2", ">u4", "f4,f4")
+NEVER = [
+    *("bool", "uint16", "uint32", "uint64", "float16", "longdouble", "complex64", "complex128"),
+    *("S3", "U3", "V4", "O", "M8[s]", "m8[s]", ">f2", ">u4", "f4,f4"),
+]
 
 
 def arrays_of(call: Call) -> list[str]:
@@ -267,7 +271,8 @@ def test_out_may_have_its_images_apart_or_backwards(name: str) -> None:
 def test_return_indices_leaves_out_alone_too_where_the_call_is_wrong() -> None:
     x, out = ints((1, 2, 7, 8)), canary((1, 2, 3, 4))
     before = out.tobytes()
-    for wrong in ({"stride": 0}, {"padding": 2}, {"layout": "x"}, {"out": out[..., ::-1]}):
+    wrongs: list[dict[str, Any]] = [{"stride": 0}, {"padding": 2}, {"layout": "x"}, {"out": out[..., ::-1]}]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match="must"):
             npconv.max_pool2d(x, 2, **{"return_indices": True, "out": out} | wrong)
         assert out.tobytes() == before

@@ -6,6 +6,7 @@ from __future__ import annotations
 import guarded_pool
 import numpy as np
 import pytest
+from guarded import AFTER, BEFORE
 from npconv import _core
 from pool_cases import DTYPES
 from test_guard_pages import python
@@ -21,7 +22,7 @@ def test_no_access_beyond_any_array(name: str) -> None:
     assert result.stdout == f"guarded cases: {CASES}\n"
 
 
-@pytest.mark.parametrize(("side", "index"), [(guarded_pool.AFTER, 5), (guarded_pool.BEFORE, -1)])
+@pytest.mark.parametrize(("side", "index"), [(AFTER, 5), (BEFORE, -1)])
 def test_a_guard_page_stops_one_byte_too_far(side: int, index: int) -> None:
     code = (
         "import ctypes, numpy as np, guarded_pool; a = guarded_pool.placed(np.full(5, 7, np.int8), %d);"
@@ -37,7 +38,7 @@ def test_a_guard_page_stops_one_byte_too_far(side: int, index: int) -> None:
 def test_placed_arrays_are_ordinary_arrays(dtype: str) -> None:
     for shape in ((3, 5), (1,), (0, 4), ()):
         a = np.arange(np.prod(shape, dtype=int)).astype(dtype).reshape(shape)
-        for side in (guarded_pool.AFTER, guarded_pool.BEFORE):
+        for side in (AFTER, BEFORE):
             placed = guarded_pool.placed(a, side)
             assert placed.flags.aligned
             np.testing.assert_array_equal(placed, a, strict=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 from fractions import Fraction
 from typing import Any
@@ -189,6 +190,30 @@ def test_arguments_of_any_memory_and_byte_order(name: str) -> None:
         for argument, value in right.items():  # nothing that is given is written to
             if isinstance(value, np.ndarray):
                 np.testing.assert_array_equal(value, frozen[argument])
+
+
+@every_rank
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_strides_of_zero_along_any_axes(name: str, layout: str, rank: int) -> None:
+    """np.broadcast_to of every kind, the repeated part contiguous or a part of something larger."""
+    call = right_call(name, rank, "float64")
+    right = {k: v for k, v in call.right.items() if k != "out"}
+    if layout == "channels_last" and name not in ("fold", "grad.unfold"):
+        right |= {k: to_last(v, rank) for k, v in right.items() if isinstance(v, np.ndarray)}
+        right["layout"] = layout
+        if "input_shape" in right:
+            batch, channels, *sizes = right["input_shape"]
+            right["input_shape"] = (batch, *sizes, channels)
+    for argument, value in right.items():
+        if not isinstance(value, np.ndarray):
+            continue
+        for kept in itertools.product((slice(None), slice(1)), repeat=value.ndim):
+            some = value[kept]
+            want = call.function(**right | {argument: np.broadcast_to(some, value.shape).copy()})
+            for part in (some, some.copy(), some[::-1].copy()[::-1]):
+                y = call.function(**right | {argument: np.broadcast_to(part, value.shape)})
+                np.testing.assert_allclose(y, want, rtol=1e-12, atol=1e-12, err_msg=f"{argument}, {kept}")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -100,6 +100,7 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
     common.dense = t.dense;
     common.slab_rows = t.slab_rows;
     common.slot = t.slot;
+    common.direct = t.direct;
     common.row_pitch = t.row_pitch;
     common.line = t.line;
     common.lead = t.lead;

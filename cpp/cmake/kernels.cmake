@@ -17,6 +17,9 @@ set(flags_avx2 -mavx2 -mfma -mtune=haswell)
 set(flags_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -mtune=skylake-avx512)
 set(flags_neon "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  foreach(isa IN ITEMS baseline avx2 avx512 neon)
+    list(APPEND flags_${isa} -fno-tree-loop-distribute-patterns)  # no calls of memset and memcpy for rows of a few vectors
+  endforeach()
   list(APPEND flags_avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # GCC's own header: _mm512_undefined_ps, GCC bug 105593
 endif()
 

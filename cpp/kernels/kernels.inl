@@ -46,6 +46,7 @@ constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
     using T = typename Vec::T;
     PoolKernels<T> k{};
     k.lanes = Vec::lanes;
+    k.masks = Vec::masks;
     k.wide_lanes = Wide::lanes;
     k.power_lanes = F64::lanes;
     k.wide_bytes = sizeof(typename Wide::T);

@@ -348,10 +348,25 @@ struct Slab {
                 const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
                 slots = count + (span - 1) / a.stride;
                 apart = slots * b.slot + L;
-                if (stage(d, first))
+                if constexpr (Results<Op, X>::same_type && Vec::masks) {
+                    if (b.direct) {
+                        if (pool_rows<Ordered<Op>>(d, first)) {
+                            pool_rows<Op>(d, first);
+                            finish<Op>(o, first, count);
+                        } else {
+                            finish<Ordered<Op>>(o, first, count);
+                        }
+                        continue;
+                    }
+                }
+                const bool nan = stage(d, first);
+                if (nan) {
+                    pool_staged<Op>();
                     finish<Op>(o, first, count);
-                else
+                } else {
+                    pool_staged<Ordered<Op>>();
                     finish<Ordered<Op>>(o, first, count);
+                }
             }
         }
     }
@@ -407,11 +422,101 @@ struct Slab {
     }
 
     template <class Join>
-    void finish(std::int64_t d, std::int64_t first, std::int64_t count) const {
+    void pool_staged() const {
         if (b.dense)
             row.template every_place<Join>(staged, used * apart, pooled);
         else
             row.template join_phases<Join>(staged, used * apart, pooled);
+    }
+
+    // Rows of x, pooled along the width where they stand. Is there a NaN?
+    template <class Join>
+    bool pool_rows(std::int64_t d, std::int64_t first) const {
+        const std::int64_t k = b.axis[2].kernel;
+        if (b.axis[2].stride == 1) return k == 2 ? pool_rows_of<Join, 1, 2>(d, first) : k == 3 ? pool_rows_of<Join, 1, 3>(d, first) : k == 5 ? pool_rows_of<Join, 1, 5>(d, first) : pool_rows_of<Join, 1, 0>(d, first);
+        return k == 2 ? pool_rows_of<Join, 2, 2>(d, first) : k == 3 ? pool_rows_of<Join, 2, 3>(d, first) : pool_rows_of<Join, 2, 0>(d, first);
+    }
+
+    // One vector of outputs: the windows that begin at x. Load: (place, number of the load) -> vector.
+    template <class Join, int Step, class Load>
+    [[gnu::always_inline]] static typename Vec::V window_cell(std::int64_t k, std::int64_t dilation, NanWatch<Op>& watch, const Load& load) {
+        typename Vec::V cell;
+        if constexpr (Step == 1) {
+            cell = load(0, 0);
+            watch.see(cell);
+#pragma GCC unroll 8
+            for (std::int64_t t = 1; t < k; ++t) {
+                const auto v = load(t * dilation, t);
+                if (t == k - 1) watch.see(v);
+                cell = Join::join(cell, v);
+            }
+        } else {
+#pragma GCC unroll 8
+            for (std::int64_t t = 0; t < k; t += 2) {
+                const auto low = load(t, t), high = load(t + L, t + 1);
+                if (t == 0 || t + 2 >= k) {
+                    watch.see(low);
+                    watch.see(high);
+                }
+                cell = t == 0 ? Vec::even(low, high) : Join::join(cell, Vec::even(low, high));
+                if (t + 1 < k) cell = Join::join(cell, Vec::odd(low, high));
+            }
+        }
+        return cell;
+    }
+
+    template <class Join, int Step, int K>
+    bool pool_rows_of(std::int64_t d, std::int64_t first) const {
+        constexpr std::int64_t most_loads = 10;
+        const PoolAxis& w = b.axis[2];
+        const std::int64_t k = K > 0 ? K : w.kernel, dilation = w.dilation, n = row.outputs, input = w.input;
+        const std::int64_t start = row.start, vectors = (n + L - 1) / L, rows = slots, slot = b.slot;
+        // Vectors that may see the border: the first, and the last two. Which of their lanes are in the row, load by load.
+        typename Vec::Mask mask[3][most_loads];
+        std::int64_t edge[3] = {0, vectors - 2, vectors - 1};
+        for (int e = 0; e < 3; ++e) {
+            const std::int64_t i = edge[e] * L + L <= n ? edge[e] * L : n - L;
+            edge[e] = n < L || i < 0 ? 0 : i;
+            for (std::int64_t l = 0; l < (Step == 1 ? k : k + k % 2); ++l) {
+                const std::int64_t place = start + edge[e] * Step + (Step == 1 ? l * dilation : l - l % 2 + l % 2 * L);
+                const std::int64_t low = place < 0 ? -place : 0, high = input - place;
+                mask[e][l] = Vec::between(static_cast<int>(low < L ? low : L), static_cast<int>(high < low ? (low < L ? low : L) : high < L ? high : L));
+            }
+        }
+        const auto nothing = Vec::set1(Op::nothing);
+        const T* x = reinterpret_cast<const T*>(b.x) + d * b.x_step[0] + start;
+        const std::int64_t x_step = b.x_step[1], stride = a.stride, height = a.input;
+        NanWatch<Op> watch;
+        for (std::int64_t f = 0; f < used; ++f) {
+            T* to = Op::values(pooled + f * apart);
+            std::int64_t h = first * stride - a.pad_before + f;
+            for (std::int64_t q = 0; q < rows; ++q, h += stride, to += slot) {
+                if (h < 0 || h >= height) {
+                    for (std::int64_t i = 0; i < slot; i += L) Vec::store(to + i, nothing);
+                    continue;
+                }
+                const T* from = x + h * x_step;
+                const auto at_edge = [&](int e) {
+                    const T* p = from + edge[e] * Step;
+                    Vec::store(to + edge[e], window_cell<Join, Step>(k, dilation, watch, [&](std::int64_t at, std::int64_t l) {
+                                   return Vec::load_masked(p + at, mask[e][l], nothing);
+                               }));
+                };
+                at_edge(0);
+                for (std::int64_t i = L; i < (vectors - 2) * L; i += L) {
+                    const T* p = from + i * Step;
+                    Vec::store(to + i,
+                               window_cell<Join, Step>(k, dilation, watch, [&](std::int64_t at, std::int64_t) { return Vec::load(p + at); }));
+                }
+                if (vectors > 2) at_edge(1);
+                if (vectors > 1) at_edge(2);
+            }
+        }
+        return watch.seen();
+    }
+
+    template <class Join>
+    void finish(std::int64_t d, std::int64_t first, std::int64_t count) const {
         if constexpr (Results<Op, X>::same_type) {
             if (b.after == PoolAfter::nothing) return put<Join>(d, first, count, [](auto v) { return v; });
             if constexpr (Results<Op, X>::real) {

@@ -52,6 +52,7 @@ struct PoolBlock {
     // apart, in which pooling along the width is one long loop. 0: row by row.
     std::int64_t slab_rows;
     std::int64_t slot;
+    bool direct;  // rows are pooled along the width where they stand, by loads with masks at their ends
     std::int64_t row_pitch;  // elements of a phase of a row, or of a slab
     std::int64_t line;       // elements of a pooled row in a slot, rounded up to whole vectors and more
     std::int64_t lead;       // elements before a line that may be written, too
@@ -72,6 +73,7 @@ struct PoolBlock {
 template <class X>
 struct PoolKernels {
     int lanes;        // of X
+    bool masks;       // are there loads with masks?
     int wide_lanes;   // of the elements of buffers where places are asked for,
     int power_lanes;  // and in sums of powers
     int wide_bytes;   // the size of such an element

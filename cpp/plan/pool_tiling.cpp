@@ -38,6 +38,7 @@ struct Tiler {
     PoolTiling t;
     Size lanes = 1;
     bool wide = false;  // elements of buffers are not those of x
+    bool masks = false;
 
     explicit Tiler(const PoolProblem& problem) : p(problem) {}
 
@@ -48,6 +49,7 @@ struct Tiler {
             lanes = placed ? k.wide_lanes : powers ? k.power_lanes : k.lanes;
             t.element_bytes = placed ? k.wide_bytes : powers ? 8 : static_cast<Size>(sizeof x);
             t.place_bytes = placed ? t.element_bytes : 0;
+            masks = k.masks;
             wide = t.element_bytes != static_cast<Size>(sizeof x) || powers;
         });
     }
@@ -134,23 +136,28 @@ struct Tiler {
     void choose_slab() {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
         if (t.whole_steps || t.channels_last || d.kernel > 1 || spread() || h.kernel > most_slab_kernel || h.output == 1) return;
-        if (t.dense && w.stride > 1) return;
-        const Size places = (w.output - 1) * w.stride + span(w), phases = t.dense ? 1 : w.stride <= 4 ? w.stride : std::min(w.stride, span(w));
+        const bool direct = plain() && masks && span(w) <= lanes && w.kernel <= most_slab_kernel &&
+                            (w.stride == 1 || (w.stride == 2 && w.dilation == 1));
+        if (!direct && t.dense && w.stride > 1) return;
+        const Size places = (w.output - 1) * w.stride + span(w);
+        const Size phases = direct ? 0 : t.dense ? 1 : w.stride <= 4 ? w.stride : std::min(w.stride, span(w));
         Size slot = t.dense ? places : ceil_div(places, w.stride) + 1;
         if (8 * (round_up(slot, lanes) - slot) <= slot) slot = round_up(slot, lanes);  // aligned, if that costs little
+        if (direct) slot = round_up(w.output, lanes);
         const Size used = std::min(h.stride, span(h)), extra = (span(h) - 1) / h.stride;
         const Size bytes = slot * (t.element_bytes + t.place_bytes) * used * (phases + 1);
         const Size rows = std::min(slab_bytes / bytes - extra, h.output);
         if (rows < 1 || (rows < h.output && rows < 4 * extra)) return;
         t.slab_rows = rows;
         t.slot = slot;
+        t.direct = direct;
         const Size all = used * ((rows + extra) * slot + lanes);
         const bool sums = p.op == PoolOp::sum || p.op == PoolOp::sum_of_powers;
         t.row_pitch = round_up(all + span(w) + lanes, lanes) + lanes;
         t.line = round_up(w.output, lanes) + lanes;
         t.lead = 0;
         const bool made = wide || p.divided_before || !p.side_by_side;
-        t.elements = {made ? places + lanes : 0, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
+        t.elements = {made ? places + lanes : 0, phases * t.row_pitch, !direct && t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
                       t.row_pitch,              0,                     0,                                                          0,
                       t.line};
         t.axis[1].blocks = false;

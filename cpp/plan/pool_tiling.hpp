@@ -35,6 +35,7 @@ struct PoolTiling {
     SpreadSplit channels, depth, height, width;
     bool whole_steps = false, few_taps = false, dense = false;
     std::int64_t slab_rows = 0, slot = 0;
+    bool direct = false;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
     // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.

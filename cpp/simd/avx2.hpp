@@ -19,6 +19,12 @@ struct F64 {
     static V load(const T* p) { return _mm256_loadu_pd(p); }
     static void store(T* p, V a) { _mm256_storeu_pd(p, a); }
     static V load_n(const T* p, int n) { return _mm256_maskload_pd(p, first(n)); }
+    static constexpr bool masks = true;
+    using Mask = __m256i;
+    static Mask between(int begin, int end) { return _mm256_andnot_si256(first(begin), first(end)); }
+    static V load_masked(const T* p, Mask m, V otherwise) {
+        return _mm256_blendv_pd(otherwise, _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m));
+    }
     static void store_n(T* p, V a, int n) { _mm256_maskstore_pd(p, first(n), a); }
     static V add(V a, V b) { return _mm256_add_pd(a, b); }
     static V sub(V a, V b) { return _mm256_sub_pd(a, b); }
@@ -75,6 +81,12 @@ struct F32 {
     static V load(const T* p) { return _mm256_loadu_ps(p); }
     static void store(T* p, V a) { _mm256_storeu_ps(p, a); }
     static V load_n(const T* p, int n) { return _mm256_maskload_ps(p, first(n)); }
+    static constexpr bool masks = true;
+    using Mask = __m256i;
+    static Mask between(int begin, int end) { return _mm256_andnot_si256(first(begin), first(end)); }
+    static V load_masked(const T* p, Mask m, V otherwise) {
+        return _mm256_blendv_ps(otherwise, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
+    }
     static void store_n(T* p, V a, int n) { _mm256_maskstore_ps(p, first(n), a); }
     static V add(V a, V b) { return _mm256_add_ps(a, b); }
     static V sub(V a, V b) { return _mm256_sub_ps(a, b); }

@@ -21,6 +21,10 @@ struct F64 {
     static V load(const T* p) { return _mm512_loadu_pd(p); }
     static void store(T* p, V a) { _mm512_storeu_pd(p, a); }
     static V load_n(const T* p, int n) { return _mm512_maskz_loadu_pd(first(n), p); }
+    static constexpr bool masks = true;
+    using Mask = __mmask8;
+    static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_pd(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_pd(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_pd(a, b); }
     static V sub(V a, V b) { return _mm512_sub_pd(a, b); }
@@ -81,6 +85,10 @@ struct F32 {
     static V load(const T* p) { return _mm512_loadu_ps(p); }
     static void store(T* p, V a) { _mm512_storeu_ps(p, a); }
     static V load_n(const T* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+    static constexpr bool masks = true;
+    using Mask = __mmask16;
+    static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_ps(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_ps(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_ps(a, b); }
     static V sub(V a, V b) { return _mm512_sub_ps(a, b); }

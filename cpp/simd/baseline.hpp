@@ -12,6 +12,7 @@ struct F64 {
     static constexpr int lanes = 2;
     static constexpr int registers = 16;
     static constexpr bool fused = false;
+    static constexpr bool masks = false;
 
     static V zero() { return _mm_setzero_pd(); }
     static V set1(T a) { return _mm_set1_pd(a); }
@@ -72,6 +73,7 @@ struct F32 {
     static constexpr int lanes = 4;
     static constexpr int registers = 16;
     static constexpr bool fused = false;
+    static constexpr bool masks = false;
 
     static V zero() { return _mm_setzero_ps(); }
     static V set1(T a) { return _mm_set1_ps(a); }

@@ -21,6 +21,8 @@ struct IntegerVec {
     typedef Integer V __attribute__((vector_size(sizeof(F32::V))));
     static constexpr int lanes = static_cast<int>(sizeof(V) / sizeof(T));
 
+    static constexpr bool masks = false;
+
     static V set1(T a) { return V{} + a; }
     static V load(const T* p) {
         V v;

@@ -12,6 +12,7 @@ struct F64 {
     static constexpr int lanes = 2;
     static constexpr int registers = 32;
     static constexpr bool fused = true;
+    static constexpr bool masks = false;
 
     static V zero() { return vdupq_n_f64(0.0); }
     static V set1(T a) { return vdupq_n_f64(a); }
@@ -61,6 +62,7 @@ struct F32 {
     static constexpr int lanes = 4;
     static constexpr int registers = 32;
     static constexpr bool fused = true;
+    static constexpr bool masks = false;
 
     static V zero() { return vdupq_n_f32(0.0F); }
     static V set1(T a) { return vdupq_n_f32(a); }
