@@ -97,10 +97,10 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
     }
     common.whole_steps = t.whole_steps;
     common.few_taps = t.few_taps;
+    common.strips = t.strips;
     common.dense = t.dense;
     common.slab_rows = t.slab_rows;
     common.slot = t.slot;
-    common.direct = t.direct;
     common.row_pitch = t.row_pitch;
     common.line = t.line;
     common.lead = t.lead;
@@ -189,6 +189,7 @@ void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& c
     const Divisors<X> divisors(shape, rule);
     PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
     p.counted_width = divisors.of(2) != nullptr;
+    p.counted_height = divisors.of(1) != nullptr;
     const PoolTiling t = tile_pool(p);
     if (!t.served) return avg_of_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;

@@ -25,6 +25,12 @@ namespace {
 //
 #include "kernels/pool_rows.inl"
 //
+#include "kernels/pool_results.inl"
+//
+#include "kernels/pool_direct.inl"
+#include "kernels/pool_slab.inl"
+#include "kernels/pool_strips.inl"
+//
 #include "kernels/pool.inl"
 #include "kernels/pool_windows.inl"
 

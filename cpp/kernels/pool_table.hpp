@@ -47,12 +47,12 @@ struct PoolBlock {
     double power;
     bool whole_steps;       // along the width windows neither overlap nor meet the border: stride == kernel of 2 or 4
     bool few_taps;          // channels last: each window at once
+    bool strips;            // channels first: strips of outputs, see pool_strips.inl; slab_rows at a time
     bool dense;             // a row is pooled at every place (stride 1, or long windows), then picked
     // Channels first, planes of one slice, kernels of at most 8 rows: so many output rows at once from a slab of whole rows, `slot` elements
     // apart, in which pooling along the width is one long loop. 0: row by row.
     std::int64_t slab_rows;
     std::int64_t slot;
-    bool direct;  // rows are pooled along the width where they stand, by loads with masks at their ends
     std::int64_t row_pitch;  // elements of a phase of a row, or of a slab
     std::int64_t line;       // elements of a pooled row in a slot, rounded up to whole vectors and more
     std::int64_t lead;       // elements before a line that may be written, too

@@ -132,32 +132,41 @@ struct Tiler {
                       t.line};
     }
 
+    void choose_strips() {
+        const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
+        const Size k = w.kernel, s = w.stride;
+        t.strips = plain() && masks && !t.channels_last && !t.whole_steps && d.kernel == 1 && !dilated() && h.kernel == k && h.stride == s &&
+                   ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) && !p.counted_width && !p.counted_height;
+        if (!t.strips) return;
+        t.elements = {};
+        t.elements[8] = round_up(w.output, lanes) + lanes;  // of a slice that is padding alone
+        t.axis[0].slots = t.axis[1].slots = 0;
+        const Size row = (w.output * s + k) * t.element_bytes;
+        t.slab_rows = std::max<Size>(slab_bytes / row / s, 4);
+    }
+
     // Rows in slots, instead of one by one, where many of them fit: what blocks of rows share is read twice.
     void choose_slab() {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
         if (t.whole_steps || t.channels_last || d.kernel > 1 || spread() || h.kernel > most_slab_kernel || h.output == 1) return;
-        const bool direct = plain() && masks && span(w) <= lanes && w.kernel <= most_slab_kernel &&
-                            (w.stride == 1 || (w.stride == 2 && w.dilation == 1));
-        if (!direct && t.dense && w.stride > 1) return;
+        if (t.dense && w.stride > 1) return;
         const Size places = (w.output - 1) * w.stride + span(w);
-        const Size phases = direct ? 0 : t.dense ? 1 : w.stride <= 4 ? w.stride : std::min(w.stride, span(w));
+        const Size phases = t.dense ? 1 : w.stride <= 4 ? w.stride : std::min(w.stride, span(w));
         Size slot = t.dense ? places : ceil_div(places, w.stride) + 1;
         if (8 * (round_up(slot, lanes) - slot) <= slot) slot = round_up(slot, lanes);  // aligned, if that costs little
-        if (direct) slot = round_up(w.output, lanes);
         const Size used = std::min(h.stride, span(h)), extra = (span(h) - 1) / h.stride;
         const Size bytes = slot * (t.element_bytes + t.place_bytes) * used * (phases + 1);
         const Size rows = std::min(slab_bytes / bytes - extra, h.output);
         if (rows < 1 || (rows < h.output && rows < 4 * extra)) return;
         t.slab_rows = rows;
         t.slot = slot;
-        t.direct = direct;
         const Size all = used * ((rows + extra) * slot + lanes);
         const bool sums = p.op == PoolOp::sum || p.op == PoolOp::sum_of_powers;
         t.row_pitch = round_up(all + span(w) + lanes, lanes) + lanes;
         t.line = round_up(w.output, lanes) + lanes;
         t.lead = 0;
         const bool made = wide || p.divided_before || !p.side_by_side;
-        t.elements = {made ? places + lanes : 0, phases * t.row_pitch, !direct && t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
+        t.elements = {made ? places + lanes : 0, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
                       t.row_pitch,              0,                     0,                                                          0,
                       t.line};
         t.axis[1].blocks = false;
@@ -216,7 +225,8 @@ struct Tiler {
         t.depth = SpreadSplit(d.output, ceil_div(d.output, depth));
         t.height = SpreadSplit(h.output, ceil_div(h.output, height));
         t.width = SpreadSplit(w.output, ceil_div(w.output, width));
-        if (t.width.parts == 1) choose_slab();
+        choose_strips();
+        if (t.width.parts == 1 && !t.strips) choose_slab();
         const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
         if (!t.channels_last) t.planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(t.planes / enough_tasks, 1));
     }

@@ -23,7 +23,7 @@ struct PoolProblem {
     Layout layout = Layout::channels_first;
     bool side_by_side = true;  // neighbours in x: along the width, or between channels
     bool divided_before = false;
-    bool counted_width = false;  // quotients differ along the width
+    bool counted_width = false, counted_height = false;  // quotients differ along the width, the height
     const KernelTable* kernels = nullptr;
 };
 
@@ -33,9 +33,8 @@ struct PoolTiling {
     bool channels_last = false;  // one channel is channels first
     std::int64_t planes = 1;     // or images
     SpreadSplit channels, depth, height, width;
-    bool whole_steps = false, few_taps = false, dense = false;
+    bool whole_steps = false, few_taps = false, strips = false, dense = false;
     std::int64_t slab_rows = 0, slot = 0;
-    bool direct = false;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
     // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Windows that are pooled at once, without lines between: those that stand side by side (channels first), and those of few taps (channels last).
+
+// The rows of x that output row (d, h) pools, as offsets; how many.
+template <class X>
+int rows_of(const PoolBlock<X>& b, std::int64_t d, std::int64_t h, std::int64_t* row) {
+    int n = 0;
+    const Taps depth(b.axis[0]), height(b.axis[1]);
+    for (std::int64_t t = 0; t < depth.count; ++t) {
+        const std::int64_t i = depth.at(d, t);
+        for (std::int64_t u = 0; i >= 0 && u < height.count; ++u) {
+            const std::int64_t j = height.at(h, u);
+            if (j >= 0) row[n++] = i * b.x_step[0] + j * b.x_step[1];
+        }
+    }
+    return n;
+}
+
+constexpr int most_rows = 32;  // that rows_of is asked for
+
+// One vector of outputs of windows side by side; All: all of its values are there, not just `left`.
+template <class Op, int Step, int N, bool All>
+[[gnu::always_inline]] inline typename Op::Cell step_cell(const typename Op::T* x, const std::int64_t* row, int n, std::int64_t left) {
+    using Vec = typename Op::Vec;
+    constexpr int L = Vec::lanes;
+    typename Op::Cell all = Vec::set1(Op::nothing);
+#pragma GCC unroll 4
+    for (int r = 0; r < (N > 0 ? N : n); ++r) {
+        typename Op::Cell v[Step];
+        for (int s = 0; s < Step; ++s) {
+            const typename Op::T* p = x + row[r] + s * L;
+            const std::int64_t here = left - s * L;
+            if constexpr (All)
+                v[s] = Vec::load(p);
+            else
+                v[s] = here >= L ? Vec::load(p) : here > 0 ? Vec::load_n(p, static_cast<int>(here)) : Vec::set1(0);
+        }
+        const auto even = Vec::even(v[0], v[1]), odd = Vec::odd(v[0], v[1]);
+        typename Op::Cell cell;
+        if constexpr (Step == 2) {
+            cell = Op::join(even, odd);
+        } else {
+            const auto e = Vec::even(v[2], v[3]), o = Vec::odd(v[2], v[3]);
+            cell = Op::join(Op::join(Vec::even(even, e), Vec::even(odd, o)), Op::join(Vec::odd(even, e), Vec::odd(odd, o)));
+        }
+        all = r == 0 ? cell : Op::join(all, cell);
+    }
+    return all;
+}
+
+// Windows that stand side by side, channels first: outputs of a whole vector from all their rows at once, without lines between.
+template <class Op, int Step, int N, class Then>
+[[gnu::always_inline]] inline void step_row_of(const typename Op::T* x, const std::int64_t* row, int n, std::int64_t outputs,
+                                            typename Op::T* y, const Then& then) {
+    using Vec = typename Op::Vec;
+    constexpr int L = Vec::lanes;
+    std::int64_t i = 0;
+    for (; i + L <= outputs; i += L) Vec::store(y + i, then(step_cell<Op, Step, N, true>(x + Step * i, row, n, Step * L)));
+    if (i == outputs) return;
+    if (outputs >= L) {
+        i = outputs - L;  // some again
+        Vec::store(y + i, then(step_cell<Op, Step, N, true>(x + Step * i, row, n, Step * L)));
+        return;
+    }
+    const int left = static_cast<int>(outputs);
+    Vec::store_n(y, then(step_cell<Op, Step, N, false>(x, row, n, Step * left)), left);
+}
+
+template <int N>
+struct Number {};
+
+// `count` rows of y, of windows that all have the same n rows of x.
+template <class Op, int Step, class Then>
+void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t* row, int n, std::int64_t count, std::int64_t outputs,
+               typename Op::T* y, std::int64_t y_step, const Then& then) {
+    const auto all = [&]<int N>(Number<N>) {
+        for (std::int64_t i = 0; i < count; ++i) step_row_of<Op, Step, N>(x + i * x_step, row, n, outputs, y + i * y_step, then);
+    };
+    switch (n) {
+        case 1: return all(Number<1>{});
+        case 2: return all(Number<2>{});
+        case 4: return all(Number<4>{});
+        default: return all(Number<0>{});
+    }
+}
+
+template <class Op, int Step>
+void pool_steps(const PoolBlock<typename Op::T>& b) {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    const Results<Op, T> results(b);
+    const PoolAxis& a = b.axis[1];
+    const std::int64_t width = b.axis[2].output;
+    for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
+        for (std::int64_t h = b.begin[1], count = 1; h < b.end[1]; h += count) {
+            std::int64_t row[most_rows];
+            const int n = rows_of(b, d, h, row);
+            // How many rows from here on lie inside altogether, and count alike?
+            const std::int64_t top = h * a.stride - a.pad_before, inside = (a.input - a.kernel - top) / a.stride + 1;
+            const std::int64_t left = b.end[1] - h;
+            count = top < 0 || inside < 1 || b.counted[1] ? 1 : inside < left ? inside : left;
+            const T* x = b.x + b.begin[2] * Step;
+            T* y = b.y + results.row_at(d, h);
+            const std::int64_t x_step = a.stride * b.x_step[1];
+            if constexpr (static_cast<T>(0.5) != 0) {
+                if (b.after == PoolAfter::divide) {
+                    const T divisor = results.row_divisor(d, h);
+                    const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
+                    if (results.power_of_two(static_cast<double>(divisor)))
+                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [factor](auto v) { return Vec::mul(v, factor); });
+                    else
+                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [by](auto v) { return Vec::div(v, by); });
+                    continue;
+                }
+            }
+            step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [](auto v) { return v; });
+        }
+    }
+}
+
+// Channels last, windows of few taps: each output pixel at once from all its taps.
+template <class Op>
+void pool_taps(const PoolBlock<typename Op::T>& b) {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    constexpr std::int64_t L = Vec::lanes;
+    const Results<Op, T> results(b);
+    const PoolAxis& a = b.axis[2];
+    for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
+        for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) {
+            const T* taps[most_rows];
+            std::int64_t row[most_rows];
+            const int rows = rows_of(b, d, h, row);
+            T* y = b.y + results.row_at(d, h);
+            const T row_divisor = b.after == PoolAfter::divide ? results.row_divisor(d, h) : T(1);
+            for (std::int64_t w = b.begin[2]; w < b.end[2]; ++w, y += b.y_pixel) {
+                int n = 0;
+                const std::int64_t first = w * a.stride - a.pad_before;
+                for (int r = 0; r < rows; ++r) {
+                    for (std::int64_t t = 0; t < a.kernel; ++t) {
+                        const std::int64_t i = first + t * a.dilation;
+                        if (i >= 0 && i < a.input) taps[n++] = b.x + row[r] + i * b.x_step[2];
+                    }
+                }
+                T divisor = row_divisor, factor = 1;
+                if constexpr (static_cast<T>(0.5) != 0) {
+                    if (b.counted[2]) divisor *= b.counted[2][w];
+                    if (results.power_of_two(static_cast<double>(divisor))) {
+                        factor = 1 / divisor;
+                        divisor = 1;
+                    }
+                }
+                const auto finished = [&](typename Vec::V v) {
+                    if constexpr (static_cast<T>(0.5) != 0) {
+                        if (factor != 1) return Vec::mul(v, Vec::set1(factor));
+                        if (divisor != 1) return Vec::div(v, Vec::set1(divisor));
+                    }
+                    return v;
+                };
+                std::int64_t c = 0;
+                if (n == 0) {
+                    for (; c < b.unit; ++c) {
+                        T v[L];
+                        Vec::store(v, finished(Vec::set1(Op::nothing)));
+                        y[c] = v[0];
+                    }
+                }
+                for (; c + 4 * L <= b.unit; c += 4 * L) {
+                    typename Vec::V v[4];
+                    for (int u = 0; u < 4; ++u) v[u] = Vec::load(taps[0] + c + u * L);
+                    for (int t = 1; t < n; ++t) {
+#pragma GCC unroll 4
+                        for (int u = 0; u < 4; ++u) v[u] = Op::join(v[u], Vec::load(taps[t] + c + u * L));
+                    }
+                    for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
+                }
+                for (; c < b.unit; c += L) {
+                    const int m = b.unit - c < L ? static_cast<int>(b.unit - c) : static_cast<int>(L);
+                    const auto load = [m](const T* p) { return m == L ? Vec::load(p) : Vec::load_n(p, m); };
+                    auto v = load(taps[0] + c);
+                    for (int t = 1; t < n; ++t) v = Op::join(v, load(taps[t] + c));
+                    if (m == L)
+                        Vec::store(y + c, finished(v));
+                    else
+                        Vec::store_n(y + c, finished(v), m);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What becomes of joined lines in y.
+
+template <class Op, class X>
+struct Results {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    using Cells = typename Op::Cells;
+    static constexpr std::int64_t L = Vec::lanes;
+    static constexpr bool same_type = sizeof(X) == sizeof(T) && !Op::placed;
+    static constexpr bool real = static_cast<T>(0.5) != 0;
+
+    const PoolBlock<X>& b;
+    const std::int64_t outputs, unit, length;
+
+    explicit Results(const PoolBlock<X>& block)
+        : b(block), outputs(block.end[2] - block.begin[2]), unit(block.unit), length(outputs * block.unit) {}
+
+    std::int64_t row_at(std::int64_t d, std::int64_t h) const {
+        return ((d * b.axis[1].output + h) * b.axis[2].output + b.begin[2]) * b.y_pixel;
+    }
+    X row_divisor(std::int64_t d, std::int64_t h) const {
+        return static_cast<X>((b.counted[0] ? b.counted[0][d] : X(1)) * (b.counted[1] ? b.counted[1][h] : X(1)) * b.divisor);
+    }
+    static bool power_of_two(double v) {
+        std::uint64_t bits;
+        __builtin_memcpy(&bits, &v, sizeof bits);
+        return (bits & ((std::uint64_t{1} << 52) - 1)) == 0;
+    }
+
+    // y's row (d, h) from the n lines that are joined in it.
+    void operator()(std::int64_t d, std::int64_t h, const Cells* lines, int n) const {
+        X* y = b.y + row_at(d, h);
+        if constexpr (same_type) {
+            if (n > 0 && b.after == PoolAfter::nothing && b.y_pixel == unit) return joined(lines, n, y, [](auto v) { return v; });
+            if constexpr (real) {
+                if (n > 0 && b.after == PoolAfter::divide && b.y_pixel == unit && !b.counted[2]) {
+                    const X divisor = row_divisor(d, h);
+                    if (power_of_two(static_cast<double>(divisor))) {
+                        const auto factor = Vec::set1(1 / divisor);
+                        return joined(lines, n, y, [factor](auto v) { return Vec::mul(v, factor); });
+                    }
+                    const auto by = Vec::set1(divisor);
+                    return joined(lines, n, y, [by](auto v) { return Vec::div(v, by); });
+                }
+            }
+        }
+        const Cells result = Op::cells(b.result);
+        if (n == 0)
+            fill_nothing<Op>(result, length);
+        else
+            for (std::int64_t i = 0; i < length; i += L) Op::store(result + i, joined_at<Op>(lines, n, i));
+        put(d, h, Op::values(result), y);
+        if constexpr (Op::placed) {
+            std::int64_t* places = b.places + row_at(d, h);
+            for (std::int64_t o = 0; o < outputs; ++o) {
+                for (std::int64_t c = 0; c < unit; ++c) places[o * b.y_pixel + c] = result.place[o * unit + c];
+            }
+        }
+    }
+
+    void put(std::int64_t d, std::int64_t h, const T* values, X* y) const {
+        if constexpr (real) {
+            if (b.after == PoolAfter::divide) {
+                const X divisor = row_divisor(d, h);
+                for (std::int64_t o = 0; o < outputs; ++o) {
+                    const X by = b.counted[2] ? divisor * b.counted[2][b.begin[2] + o] : divisor;
+                    for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = static_cast<X>(values[o * unit + c]) / by;
+                }
+                return;
+            }
+            if (b.after == PoolAfter::root) {
+                for (std::int64_t o = 0; o < outputs; ++o) {
+                    for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = static_cast<X>(root(static_cast<double>(values[o * unit + c])));
+                }
+                return;
+            }
+        }
+        for (std::int64_t o = 0; o < outputs; ++o) {
+            for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = static_cast<X>(values[o * unit + c]);
+        }
+    }
+
+    double root(double v) const {
+        return b.power == 1 ? v : b.power == 2 ? __builtin_sqrt(v) : b.power == 3 ? __builtin_cbrt(v) : __builtin_pow(v, 1 / b.power);
+    }
+
+    template <class Then>
+    [[gnu::always_inline]] inline void joined(const Cells* lines, int n, X* y, const Then& then) const {
+        switch (n) {
+            case 1: return joined_n<1>(lines, 1, y, then);
+            case 2: return joined_n<2>(lines, 2, y, then);
+            case 3: return joined_n<3>(lines, 3, y, then);
+            case 5: return joined_n<5>(lines, 5, y, then);
+            default: return joined_n<0>(lines, n, y, then);
+        }
+    }
+
+    template <int N, class Then>
+    void joined_n(const Cells* lines, int n, X* y, const Then& then) const {
+        if constexpr (same_type) {
+            const T* line[N > 0 ? N : most_lines];  // in registers: no store to y can alter them
+#pragma GCC unroll 8
+            for (int l = 0; l < (N > 0 ? N : n); ++l) line[l] = lines[l];
+            const auto at = [&line, n, &then](std::int64_t i) {
+                auto v = Vec::load(line[0] + i);
+#pragma GCC unroll 8
+                for (int l = 1; l < (N > 0 ? N : n); ++l) v = Op::join(v, Vec::load(line[l] + i));
+                return then(v);
+            };
+            const std::int64_t end = length;
+            std::int64_t i = 0;
+            for (; i + L <= end; i += L) Vec::store(y + i, at(i));
+            if (i == end) return;
+            if (end >= L)
+                Vec::store(y + end - L, at(end - L));  // some again
+            else
+                Vec::store_n(y, at(0), static_cast<int>(end));
+        }
+    }
+};

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Channels first, slice by slice: some output rows at once. Rows of x stand in slots, those of the same phase of the stride side by side, so
+// that the taps of all outputs are runs in both directions.
+template <class Op, class X>
+struct Slab {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    using Cells = typename Op::Cells;
+    static constexpr std::int64_t L = Vec::lanes;
+
+    const PoolBlock<X>& b;
+    const PoolAxis& a;
+    const Rows<Op, X> row;
+    const Results<Op, X> results;
+    const Cells staged, pooled;
+    const std::int64_t span, used, phases;  // of the height; phases of rows, and of the width
+    std::int64_t slots = 0, apart = 0;      // of one phase
+
+    explicit Slab(const PoolBlock<X>& block)
+        : b(block),
+          a(block.axis[1]),
+          row(block),
+          results(block),
+          staged(Op::cells(block.staged)),
+          pooled(Op::cells(block.rows)),
+          span((a.kernel - 1) * a.dilation + 1),
+          used(a.stride < span ? a.stride : span),
+          phases(block.dense ? 1 : block.axis[2].stride < row.span || block.axis[2].stride <= 4 ? block.axis[2].stride : row.span) {}
+
+    void run() {
+        const PoolAxis& depth = b.axis[0];
+        for (std::int64_t o = b.begin[0]; o < b.end[0]; ++o) {
+            const std::int64_t d = o * depth.stride - depth.pad_before;
+            const bool there = d >= 0 && d < depth.input;
+            if (!there) {
+                for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) results(o, h, nullptr, 0);
+            }
+            for (std::int64_t first = b.begin[1]; there && first < b.end[1]; first += b.slab_rows) {
+                const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
+                slots = count + (span - 1) / a.stride;
+                apart = slots * b.slot + L;
+                const bool nan = stage(d, first);
+                if (nan) {
+                    pool_staged<Op>();
+                    finish<Op>(o, first, count);
+                } else {
+                    pool_staged<Ordered<Op>>();
+                    finish<Ordered<Op>>(o, first, count);
+                }
+            }
+        }
+    }
+
+    // Is there a NaN among the rows?
+    bool stage(std::int64_t d, std::int64_t first) const {
+        if constexpr (Results<Op, X>::same_type) {
+            if (b.before == PoolBefore::nothing && b.x_step[2] == 1) {
+                const std::int64_t step = b.dense ? 1 : b.axis[2].stride;
+                if (step == 1) return stage_directly<1>(d, first);
+                if (step == 2) return stage_directly<2>(d, first);
+                if (step == 4) return stage_directly<4>(d, first);
+            }
+        }
+        bool nan = false;
+        for (std::int64_t f = 0; f < used; ++f) {
+            for (std::int64_t q = 0; q < slots; ++q) {
+                const std::int64_t h = (first + q) * a.stride - a.pad_before + f;
+                const Cells to = staged + (f * apart + q * b.slot);
+                if (h >= 0 && h < a.input) {
+                    nan |= row.put(d, h, to);
+                } else {
+                    for (std::int64_t p = 0; p < phases; ++p) fill_nothing<Op>(to + p * b.row_pitch, b.slot);
+                }
+            }
+        }
+        return nan;
+    }
+
+    // The same for rows that stand in x as they are pooled, with everything in registers.
+    template <int Step>
+    bool stage_directly(std::int64_t d, std::int64_t first) const {
+        const std::int64_t low = row.low, before = row.low - row.start, n = row.high - row.low, pitch = b.row_pitch, length = b.slot;
+        const std::int64_t rows = slots, x_step = b.x_step[1], stride = a.stride, input = a.input;
+        const T* x = reinterpret_cast<const T*>(b.x) + d * b.x_step[0] + low;
+        NanWatch<Op> watch;
+        for (std::int64_t f = 0; f < used; ++f) {
+            T* to = Op::values(staged + f * apart);
+            std::int64_t h = first * stride - a.pad_before + f;
+            for (std::int64_t q = 0; q < rows; ++q, h += stride, to += length) {
+                if (h < 0 || h >= input) {
+                    for (int p = 0; p < Step; ++p) {
+                        for (std::int64_t i = 0; i < length; i += L) Vec::store(to + p * pitch + i, Vec::set1(Op::nothing));
+                    }
+                } else if constexpr (Step == 1) {
+                    put_dense<Op>(x + h * x_step, before, n, to, length, watch);
+                } else {
+                    put_phases<Op, Step>(x + h * x_step, before, n, to, pitch, length, watch);
+                }
+            }
+        }
+        return watch.seen();
+    }
+
+    template <class Join>
+    void pool_staged() const {
+        if (b.dense)
+            row.template every_place<Join>(staged, used * apart, pooled);
+        else
+            row.template join_phases<Join>(staged, used * apart, pooled);
+    }
+
+    template <class Join>
+    void finish(std::int64_t d, std::int64_t first, std::int64_t count) const {
+        if constexpr (Results<Op, X>::same_type) {
+            if (b.after == PoolAfter::nothing) return put<Join>(d, first, count, [](auto v) { return v; });
+            if constexpr (Results<Op, X>::real) {
+                if (b.after == PoolAfter::divide && !b.counted[2] && !b.counted[1]) {
+                    const T divisor = results.row_divisor(d, first);
+                    const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
+                    if (results.power_of_two(static_cast<double>(divisor)))
+                        return put<Join>(d, first, count, [factor](auto v) { return Vec::mul(v, factor); });
+                    return put<Join>(d, first, count, [by](auto v) { return Vec::div(v, by); });
+                }
+            }
+        }
+        for (std::int64_t i = 0; i < count; ++i) {
+            Cells lines[most_lines];
+            int n = 0;
+            for (std::int64_t t = 0; t < a.kernel; ++t) lines[n++] = pooled + (line_at(t) + i * b.slot);
+            results(d, first + i, lines, n);
+        }
+    }
+
+    std::int64_t line_at(std::int64_t tap) const {
+        const std::int64_t at = tap * a.dilation;
+        return at % a.stride * apart + at / a.stride * b.slot;
+    }
+
+    template <class Join, class Then>
+    void put(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
+        switch (a.kernel) {
+            case 1: return put_n<Join, 1>(d, first, count, then);
+            case 2: return put_n<Join, 2>(d, first, count, then);
+            case 3: return put_n<Join, 3>(d, first, count, then);
+            case 5: return put_n<Join, 5>(d, first, count, then);
+            default: return put_n<Join, 0>(d, first, count, then);
+        }
+    }
+
+    template <class Join, int N, class Then>
+    void put_n(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
+        const int n = N > 0 ? N : static_cast<int>(a.kernel);
+        const T* line[N > 0 ? N : most_lines];
+#pragma GCC unroll 8
+        for (int t = 0; t < n; ++t) line[t] = Op::values(pooled) + line_at(t);
+        const std::int64_t length = results.length, slot = b.slot, y_step = b.axis[2].output;
+        T* y = b.y + results.row_at(d, first);
+        for (std::int64_t i = 0; i < count; ++i, y += y_step) {
+            const auto at = [&line, n, &then](std::int64_t j) {
+                auto v = Vec::load(line[0] + j);
+#pragma GCC unroll 8
+                for (int t = 1; t < n; ++t) v = Join::join(v, Vec::load(line[t] + j));
+                return then(v);
+            };
+            std::int64_t j = 0;
+            for (; j + L <= length; j += L) Vec::store(y + j, at(j));
+            if (j < length) {
+                if (length >= L)
+                    Vec::store(y + length - L, at(length - L));  // some again
+                else
+                    Vec::store_n(y, at(0), static_cast<int>(length));
+            }
+#pragma GCC unroll 8
+            for (int t = 0; t < n; ++t) line[t] += slot;
+        }
+    }
+};

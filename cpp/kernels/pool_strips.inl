@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Channels first, small square windows at stride 1 or 2: strips of one vector of outputs, from row to row downwards. Rows of x are pooled along
+// the width as they are loaded, and stay in registers for as long as windows need them. Loads have masks where a strip sees the border.
+
+template <class Op, int S, int K>
+struct Strips {
+    using Vec = typename Op::Vec;
+    using V = typename Vec::V;
+    using T = typename Op::T;
+    static constexpr std::int64_t L = Vec::lanes;
+    static constexpr int loads = S == 1 ? K : K + K % 2;  // vectors of x for one of windows
+
+    const PoolBlock<T>& b;
+    const PoolAxis &w, &h;
+    const Results<Op, T> results;
+
+    explicit Strips(const PoolBlock<T>& block) : b(block), w(block.axis[2]), h(block.axis[1]), results(block) {}
+
+    // Where load l of the windows from `start` on begins.
+    static constexpr std::int64_t place(int l) { return S == 1 ? l : l - l % 2 + l % 2 * L; }
+
+    void run() const {
+        for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
+            const std::int64_t depth = d * b.axis[0].stride - b.axis[0].pad_before;
+            for (std::int64_t first = b.begin[1]; first < b.end[1]; first += b.slab_rows) {
+                const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
+                if (depth < 0 || depth >= b.axis[0].input) {
+                    for (std::int64_t i = 0; i < count; ++i) results(d, first + i, nullptr, 0);
+                } else if constexpr (Op::idempotent) {
+                    const auto as_it_is = [](V v) { return v; };
+                    if (rows<Ordered<Op>>(d, depth, first, count, as_it_is)) rows<Op>(d, depth, first, count, as_it_is);
+                } else {
+                    const T divisor = results.row_divisor(d, first);
+                    const V factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
+                    if (results.power_of_two(static_cast<double>(divisor)))
+                        rows<Op>(d, depth, first, count, [factor](V v) { return Vec::mul(v, factor); });
+                    else
+                        rows<Op>(d, depth, first, count, [by](V v) { return Vec::div(v, by); });
+                }
+            }
+        }
+    }
+
+    // Has there been a NaN?
+    template <class Join, class Then>
+    bool rows(std::int64_t d, std::int64_t depth, std::int64_t first, std::int64_t count, const Then& then) const {
+        const std::int64_t n = results.outputs, start = b.begin[2] * S - w.pad_before, top = first * S - h.pad_before;
+        const T* x = b.x + depth * b.x_step[0] + top * b.x_step[1] + start;
+        T* y = b.y + results.row_at(d, first);
+        NanWatch<Op> watch;
+        for (std::int64_t i = 0; i < n; i += L) {
+            const std::int64_t at = n < L ? 0 : i + L <= n ? i : n - L;  // the last strip: some outputs again
+            const std::int64_t low = start + at * S, high = low + place(loads - 1) + L;
+            const int lanes = n < L ? static_cast<int>(n) : static_cast<int>(L);
+            const Column column{x + at * S, b.x_step[1], -top, h.input - top, count, y + at, b.axis[2].output, lanes};
+            if (low >= 0 && high <= w.input) {
+                column.template run<Join>(watch, then, [](const T* p, int) { return Vec::load(p); });
+                continue;
+            }
+            typename Vec::Mask mask[loads];
+#pragma GCC unroll 8
+            for (int l = 0; l < loads; ++l) {
+                const std::int64_t from = low + place(l), begin = clamped(-from), end = clamped(w.input - from);
+                mask[l] = Vec::between(static_cast<int>(begin < end ? begin : end), static_cast<int>(end));
+            }
+            const V nothing = Vec::set1(Op::nothing);
+            column.template run<Join>(watch, then, [&mask, nothing](const T* p, int l) { return Vec::load_masked(p, mask[l], nothing); });
+        }
+        return watch.seen();
+    }
+
+    static std::int64_t clamped(std::int64_t n) { return n < 0 ? 0 : n < L ? n : L; }
+
+    // One strip; rows begin..end of x, counted from that of the first window, exist.
+    struct Column {
+        const T* x;
+        std::int64_t x_step, begin, end, count;
+        T* y;
+        std::int64_t y_step;
+        int lanes;
+
+        template <class Join, class Load>
+        [[gnu::always_inline]] V row(std::int64_t r, NanWatch<Op>& watch, const Load& load) const {
+            if (r < begin || r >= end) return Vec::set1(Op::nothing);
+            const T* from = x + r * x_step;
+            V cell;
+            if constexpr (S == 1) {
+                cell = load(from, 0);
+                watch.see(cell);
+#pragma GCC unroll 8
+                for (int t = 1; t < K; ++t) {
+                    const V v = load(from + t, t);
+                    if (t == K - 1) watch.see(v);
+                    cell = Join::join(cell, v);
+                }
+            } else {
+#pragma GCC unroll 8
+                for (int t = 0; t < K; t += 2) {
+                    const V one = load(from + place(t), t), other = load(from + place(t + 1), t + 1);
+                    if (t == 0 || t + 2 >= K) {
+                        watch.see(one);
+                        watch.see(other);
+                    }
+                    cell = t == 0 ? Vec::even(one, other) : Join::join(cell, Vec::even(one, other));
+                    if (t + 1 < K) cell = Join::join(cell, Vec::odd(one, other));
+                }
+            }
+            return cell;
+        }
+
+        template <class Join, class Then, class Load>
+        [[gnu::always_inline]] void run(NanWatch<Op>& watch, const Then& then, const Load& load) const {
+            constexpr int kept = K > S ? K - S : 0;  // rows of a window that the next one has, too
+            V line[K];
+#pragma GCC unroll 8
+            for (int t = 0; t < kept; ++t) line[t] = row<Join>(t, watch, load);
+            for (std::int64_t o = 0; o < count; ++o) {
+#pragma GCC unroll 8
+                for (int t = kept; t < K; ++t) line[t] = row<Join>(o * S + t, watch, load);
+                V v = line[0];
+#pragma GCC unroll 8
+                for (int t = 1; t < K; ++t) v = Join::join(v, line[t]);
+                if (lanes == L)
+                    Vec::store(y + o * y_step, then(v));
+                else
+                    Vec::store_n(y + o * y_step, then(v), lanes);
+#pragma GCC unroll 8
+                for (int t = 0; t < kept; ++t) line[t] = line[t + S];
+            }
+        }
+    };
+};
+
+// Is there a kernel of strips for this block? Then it has run.
+template <class Op, class X>
+bool pool_strips(const PoolBlock<X>& b) {
+    if constexpr (!Op::placed && sizeof(X) == sizeof(typename Op::T) && Op::Vec::masks) {
+        const std::int64_t k = b.axis[2].kernel;
+        if (b.axis[2].stride == 1)
+            k == 2 ? Strips<Op, 1, 2>(b).run() : k == 3 ? Strips<Op, 1, 3>(b).run() : Strips<Op, 1, 5>(b).run();
+        else
+            k == 2 ? Strips<Op, 2, 2>(b).run() : Strips<Op, 2, 3>(b).run();
+        return true;
+    }
+    return false;
+}
