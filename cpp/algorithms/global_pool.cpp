@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "algorithms/kernel_runs.hpp"
+#include "algorithms/pairwise_sum.hpp"
+#include "algorithms/pixels.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
@@ -14,13 +16,16 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size part_cells = 32 << 10;   // of a plane that is cut
+constexpr Size part_cells = 32 << 10;     // of a plane that is cut
 constexpr Size enough_tasks = 64;
-constexpr Size planes_at_once = 64;     // short planes of one task
+constexpr Size run = 4096;                // values that a kernel sums at once; of a copy, too
+constexpr Size short_planes = 64;         // that a task takes at once
 constexpr Size worth_threads = 64 << 10;  // elements
-constexpr Size channels_at_once = 256;
+constexpr Size channels_at_once = 64;
+constexpr Size short_pixels = 64;         // of a plane, channels last: a run for the kernel
+constexpr Size wide_block = 1024;         // channels then
 
-// The planes of a call: pixels one after the other, `step` apart.
+// The planes of a call, each cut into parts.
 template <class X>
 struct Planes {
     const PoolShape& shape;
@@ -28,9 +33,9 @@ struct Planes {
     const PoolOperands<X>& io;
     const PoolKernels<X>& kernels;
     const bool last;
-    const Size pixels;
-    Size step = 1;
-    bool steady = true;  // channels first: side by side; channels last: channels side by side
+    const Size pixels, step;
+    const bool in_place;  // pixels (channels last: their channels) stand side by side
+    EvenSplit channels;   // channels last: blocks
     EvenSplit parts;
 
     Planes(const PoolShape& s, const PoolCall& c, const PoolOperands<X>& o)
@@ -39,31 +44,60 @@ struct Planes {
           io(o),
           kernels(pool_kernels_of<X>(*c.kernels)),
           last(c.layout == Layout::channels_last && s.channels > 1),
-          pixels(s.inputs()) {
-        Size expected = 0;
-        for (std::size_t a = 3; a-- > 0;) {
-            const Size n = s.axis[a].input;
-            if (n == 1) continue;
-            if (expected == 0) step = expected = o.x.spatial[a];
-            steady = steady && o.x.spatial[a] == expected;
-            expected *= n;
-        }
-        steady = steady && (last ? o.x.channel == 1 : step == 1);
-        const Size groups = last ? s.batch * ceil_div(s.channels, channels_at_once) : s.planes();
-        const Size cells = last ? std::max<Size>(part_cells / std::min(s.channels, channels_at_once), 1) : part_cells;
-        const Size most = std::max<Size>(ceil_div(enough_tasks, groups), 1);
-        parts = EvenSplit(pixels, std::clamp<Size>(pixels / cells, 1, most));
-        if (last) parts = EvenSplit(pixels, std::max(parts.parts, ceil_div(pixels, 1 << 16)));  // sums of parts are added in pairs
+          pixels(s.inputs()),
+          step(pixel_step(s, o.x.spatial)),
+          in_place(step >= 0 && (last ? o.x.channel == 1 : step == 1)),
+          channels(split_by(s.channels, channels_at_once)) {
+        const Size groups = last ? s.batch * channels.parts : s.planes();
+        const Size cells = last ? part_cells / std::min(s.channels, channels_at_once) : part_cells;
+        parts = EvenSplit(pixels, std::clamp<Size>(pixels / cells, 1, std::max<Size>(ceil_div(enough_tasks, groups), 1)));
     }
 
     int threads() const { return shape.planes() * pixels < worth_threads ? 1 : call.threads; }
-    const X* plane(Size p) const { return io.x.data + p / shape.channels * io.x.batch + p % shape.channels * io.x.channel; }
+    Pixels<X> of_plane(Size p) const {
+        return {shape, io.x.data + p / shape.channels * io.x.batch + p % shape.channels * io.x.channel, io.x.spatial, 0};
+    }
+    Pixels<X> of_image(Size image, Size channel) const {
+        return {shape, io.x.data + image * io.x.batch + channel * io.x.channel, io.x.spatial, io.x.channel};
+    }
     X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
 
-    // body(image, first channel, channels, part)
+    // body(run of pixels, how many) for a part of a plane, run by run.
     template <class Body>
-    void each_block(const Body& body) const {
-        const EvenSplit channels = split_by(shape.channels, channels_at_once);
+    void each_run(Size plane, Size part, const Body& body) const {
+        const Pixels<X> all = of_plane(plane);
+        for (Size p = parts.begin(part); p < parts.begin(part + 1); p += run) {
+            const Size n = std::min(run, parts.begin(part + 1) - p);
+            if (in_place) {
+                body(all.x + p, n);
+                continue;
+            }
+            X copy[run];
+            all.copy(p, n, 1, copy);
+            body(copy, n);
+        }
+    }
+
+    // body(pixels of `count` channels side by side, their distance, how many) for a part of a block of channels.
+    template <class Body>
+    void each_run(Size image, Size first, Size count, Size part, const Body& body) const {
+        const Pixels<X> all = of_image(image, first);
+        const Size most = run / channels_at_once * (channels_at_once / count);
+        for (Size p = parts.begin(part); p < parts.begin(part + 1); p += most) {
+            const Size n = std::min(most, parts.begin(part + 1) - p);
+            if (in_place) {
+                body(all.x + p * step, step, n);
+                continue;
+            }
+            X copy[run];
+            all.copy(p, n, count, copy);
+            body(copy, count, n);
+        }
+    }
+
+    // each(image, first channel, channels, part): blocks of channels, in parallel.
+    template <class Body>
+    void blocks(const Body& body) const {
         parallel_for(shape.batch * channels.parts * parts.parts, threads(), [&](Size task, int) {
             const Size part = task % parts.parts, block = task / parts.parts % channels.parts;
             body(task / parts.parts / channels.parts, channels.begin(block), channels.length(block), part);
@@ -71,87 +105,116 @@ struct Planes {
     }
 };
 
-double in_pairs(const double* v, Size n, Size stride) {
-    return n == 1 ? v[0] : in_pairs(v, n / 2, stride) + in_pairs(v + n / 2 * stride, n - n / 2, stride);
-}
-
 }  // namespace
 
 template <class X>
-bool global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     const Planes<X> p(shape, call, io);
-    if (!p.steady) return false;
     const Size planes = shape.planes(), n = p.parts.parts;
     const double pixels = static_cast<double>(p.pixels);
     count_kernel_run(*call.kernels);
-    const bool dense = (io.x.channel == p.pixels || shape.channels == 1) && (io.x.batch == shape.channels * io.x.channel || shape.batch == 1);
-    if (!p.last && n == 1 && dense) {
-        const EvenSplit groups = split_by(planes, planes_at_once);
-        parallel_for(groups.parts, p.threads(), [&](Size g, int) {
-            double sums[planes_at_once];
-            const Size first = groups.begin(g), count = groups.length(g);
-            p.kernels.sums_of_planes(p.plane(first), p.pixels, count, sums);
-            for (Size i = 0; i < count; ++i) p.result(first + i) = static_cast<X>(sums[i] / pixels);
+    const double share = 1 / pixels;  // for float32, whose rounding is all that counts
+    const auto average = [=](double sum) { return static_cast<X>(sizeof(X) == 4 ? sum * share : sum / pixels); };
+    const auto finish = [&](Size plane, double sum) { p.result(plane) = average(sum); };
+    if (p.last && n == 1 && p.in_place && p.pixels <= short_pixels) {
+        const EvenSplit blocks = split_by(shape.channels, wide_block);
+        parallel_for(shape.batch * blocks.parts, p.threads(), [&](Size task, int) {
+            double sums[wide_block];
+            const Size image = task / blocks.parts, first = blocks.begin(task % blocks.parts), count = blocks.length(task % blocks.parts);
+            p.kernels.sums_of_pixels(p.of_image(image, first).x, p.step, p.pixels, count, sums);
+            X* y = io.y + image * io.y_batch + first;
+            for (Size c = 0; c < count; ++c) y[c] = average(sums[c]);
         });
-        return true;
+        return;
     }
-    const Buffer buffer(static_cast<std::size_t>(planes * n) * sizeof(double));
+    if (!p.last && n == 1 && p.pixels <= run / short_planes) {
+        const bool dense = p.in_place && (io.x.channel == p.pixels || shape.channels == 1) &&
+                           (io.x.batch == shape.channels * p.pixels || shape.batch == 1);
+        const EvenSplit groups = split_by(planes, short_planes);
+        parallel_for(groups.parts, p.threads(), [&](Size g, int) {
+            double sums[short_planes];
+            X copy[run];
+            const Size first = groups.begin(g), count = groups.length(g);
+            for (Size i = 0; !dense && i < count; ++i) p.of_plane(first + i).copy(0, p.pixels, 1, copy + i * p.pixels);
+            p.kernels.sums_of_runs(dense ? p.of_plane(first).x : copy, p.pixels, count, sums);
+            for (Size i = 0; i < count; ++i) finish(first + i, sums[i]);
+        });
+        return;
+    }
+    const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(double));
     double* sums = buffer.as<double>();  // [part][plane]
     if (p.last) {
-        p.each_block([&](Size image, Size c, Size channels, Size part) {
-            double* to = sums + part * planes + image * shape.channels + c;
-            std::fill_n(to, channels, 0.0);
-            const X* x = io.x.data + image * io.x.batch + c + p.parts.begin(part) * p.step;
-            p.kernels.add_pixels(x, p.step, p.parts.length(part), channels, to);
+        p.blocks([&](Size image, Size first, Size count, Size part) {
+            PairwiseSums<channels_at_once> total(count);
+            p.each_run(image, first, count, part, [&](const X* x, Size step, Size pixels_of_run) {
+                double some[channels_at_once];
+                p.kernels.sums_of_pixels(x, step, pixels_of_run, count, some);
+                total.add(some);
+            });
+            double all[channels_at_once];
+            total.total(all);
+            for (Size c = 0; c < count; ++c) {
+                const Size plane = image * shape.channels + first + c;
+                if (n == 1)
+                    finish(plane, all[c]);
+                else
+                    sums[part * planes + plane] = all[c];
+            }
         });
     } else {
         parallel_for(planes * n, p.threads(), [&](Size task, int) {
-            const Size plane = task / n, part = task % n;
-            sums[part * planes + plane] = p.kernels.sum_of_run(p.plane(plane) + p.parts.begin(part), p.parts.length(part));
+            PairwiseSum total;
+            p.each_run(task / n, task % n, [&](const X* x, Size length) { total.add(p.kernels.sum_of_run(x, length)); });
+            if (n == 1)
+                finish(task, total.total());
+            else
+                sums[task % n * planes + task / n] = total.total();
         });
     }
-    for (Size i = 0; i < planes; ++i) p.result(i) = static_cast<X>(in_pairs(sums + i, n, planes) / pixels);
-    return true;
+    for (Size plane = 0; n > 1 && plane < planes; ++plane) {
+        PairwiseSum total;
+        for (Size part = 0; part < n; ++part) total.add(sums[part * planes + plane]);
+        finish(plane, total.total());
+    }
 }
 
 template <class X>
-bool global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     const Planes<X> p(shape, call, io);
-    if (!p.steady) return false;
     const Size planes = shape.planes(), n = p.parts.parts;
     count_kernel_run(*call.kernels);
     const Buffer buffer(static_cast<std::size_t>(planes * n) * sizeof(X));
     X* maxima = buffer.as<X>();  // [part][plane]
+    const auto join = [](X& first, X second) {
+        if (second > first || second != second) first = second;
+    };
     if (p.last) {
-        p.each_block([&](Size image, Size c, Size channels, Size part) {
-            X* to = maxima + part * planes + image * shape.channels + c;
-            const X* x = io.x.data + image * io.x.batch + c + p.parts.begin(part) * p.step;
-            std::copy_n(x, channels, to);
-            p.kernels.join_pixels(x + p.step, p.step, p.parts.length(part) - 1, channels, to);
+        p.blocks([&](Size image, Size first, Size count, Size part) {
+            X* to = maxima + part * planes + image * shape.channels + first;
+            p.of_image(image, first).copy(p.parts.begin(part), 1, count, to);
+            p.each_run(image, first, count, part, [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
         });
     } else {
         parallel_for(planes * n, p.threads(), [&](Size task, int) {
-            const Size plane = task / n, part = task % n;
-            const X* x = p.plane(plane) + p.parts.begin(part);
-            X v = p.kernels.maximum_of_run(x, p.parts.length(part));
-            // Which zero comes first, or which NaN last, the kernel does not say.
-            if (v == X(0)) v = *std::find(x, x + p.parts.length(part), v);
-            if (v != v) {
-                for (x += p.parts.length(part) - 1; *x == *x;) --x;
-                v = *x;
-            }
-            maxima[part * planes + plane] = v;
+            X all = *p.of_plane(task / n).at(p.parts.begin(task % n));
+            p.each_run(task / n, task % n, [&](const X* x, Size length) {
+                X v = p.kernels.maximum_of_run(x, length);
+                // Which zero comes first, or which NaN last, the kernel does not say.
+                if (v == X(0)) v = *std::find(x, x + length, v);
+                if (v != v) {
+                    while (x[length - 1] == x[length - 1]) --length;
+                    v = x[length - 1];
+                }
+                join(all, v);
+            });
+            maxima[task % n * planes + task / n] = all;
         });
     }
-    for (Size i = 0; i < planes; ++i) {
-        X v = maxima[i];
-        for (Size part = 1; part < n; ++part) {
-            const X next = maxima[part * planes + i];
-            if (next > v || next != next) v = next;
-        }
-        p.result(i) = v;
+    for (Size plane = 0; plane < planes; ++plane) {
+        X v = maxima[plane];
+        for (Size part = 1; part < n; ++part) join(v, maxima[part * planes + plane]);
+        p.result(plane) = v;
     }
-    return true;
 }
 
 template <class X>
@@ -181,7 +244,7 @@ void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const Po
     });
 }
 
-#define NPCONV_GLOBAL_MAX(X) template bool global_max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
+#define NPCONV_GLOBAL_MAX(X) template void global_max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
 NPCONV_GLOBAL_MAX(float)
 NPCONV_GLOBAL_MAX(double)
 NPCONV_GLOBAL_MAX(std::int8_t)
@@ -190,8 +253,8 @@ NPCONV_GLOBAL_MAX(std::int16_t)
 NPCONV_GLOBAL_MAX(std::int32_t)
 NPCONV_GLOBAL_MAX(std::int64_t)
 #undef NPCONV_GLOBAL_MAX
-template bool global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
-template bool global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
+template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
+template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
 template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
 template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
 

@@ -5,11 +5,11 @@
 
 namespace npconv {
 
-// False, and nothing done, where the pixels of x do not follow one another at one distance.
 template <class X>
-bool global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+// Without places.
 template <class X>
-bool global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 
 // x: the gradients of the averages, y: of the planes.
 template <class X>

@@ -7,6 +7,7 @@
 
 #include "algorithms/global_pool.hpp"
 #include "algorithms/kernel_runs.hpp"
+#include "algorithms/pairwise_sum.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
@@ -32,28 +33,6 @@ template <class X>
 bool newer(X first, X second) {
     return second > first || is_nan(second);
 }
-
-// Sums of sums in pairs, so that their number costs no digits.
-class PairwiseSum {
-  public:
-    void add(double v) {
-        int l = 0;
-        for (std::uint64_t full = count_++; (full & 1) != 0; full >>= 1) v = level_[static_cast<std::size_t>(l++)] + v;
-        level_[static_cast<std::size_t>(l)] = v;
-    }
-    double total() const {
-        double sum = 0;
-        int l = 0;
-        for (std::uint64_t left = count_; left != 0; left >>= 1, ++l) {
-            if ((left & 1) != 0) sum = level_[static_cast<std::size_t>(l)] + sum;
-        }
-        return sum;
-    }
-
-  private:
-    std::array<double, 64> level_;
-    std::uint64_t count_ = 0;
-};
 
 struct Box {
     Window d, h, w;
@@ -192,56 +171,81 @@ struct Windows {
         }
     }
 
-    // finish(sum, number of the output, its window)
+    // finish(sum, number of the output, its window) of the sums of value(element); as_they_are: of the elements.
     template <class Value, class Finish>
     void sums(const Value& value, bool as_they_are, const Finish& finish) const {
-        const Size channels = last ? shape.channels : 1;
         each([&](Size image, Size channel, Size o, const Box& b) {
             const X* x = plane(image, channel);
             if (!last) {
                 PairwiseSum sum;
-                const Size stride = b.w.step * step[2];
-                for (Size i = 0; i < b.d.count; ++i) {
-                    for (Size j = 0; j < b.h.count; ++j) {
-                        const X* row = x + row_at(b, i, j);
-                        if (as_they_are && (stride == 1 || b.w.count == 1)) {
-                            sum.add(kernels.sum_of_run(row, b.w.count));
-                        } else {
-                            for (Size k = 0; k < b.w.count; ++k) sum.add(value(row[k * stride]));
-                        }
-                    }
-                }
+                each_row(b, [&](Size row) { sum_row(x + row, b.w, value, as_they_are, sum); });
                 *result(image, channel, o) = static_cast<X>(finish(sum.total(), o, b));
                 return;
             }
-            constexpr Size at_once = 64;  // channels
             X* y = result(image, 0, o);
-            for (Size c = 0; c < channels; c += at_once) {
-                const Size n = std::min(at_once, channels - c);
-                double sum[at_once] = {}, part[at_once] = {};
-                Size pixels = 0;
-                const auto flush = [&] {
-                    for (Size l = 0; l < n; ++l) sum[l] += part[l], part[l] = 0;
-                    pixels = 0;
-                };
-                for (Size i = 0; i < b.d.count; ++i) {
-                    for (Size j = 0; j < b.h.count; ++j) {
-                        const X* row = x + row_at(b, i, j) + c * io.x.channel;
-                        if (as_they_are && io.x.channel == 1) {
-                            kernels.add_pixels(row, b.w.step * step[2], b.w.count, n, part);
-                        } else {
-                            for (Size k = 0; k < b.w.count; ++k) {
-                                for (Size l = 0; l < n; ++l) part[l] += value(row[k * b.w.step * step[2] + l * io.x.channel]);
-                            }
-                        }
-                        pixels += b.w.count;
-                        if (pixels >= 1024) flush();
-                    }
-                }
-                flush();
-                for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(sum[l], o, b));
+            for (Size c = 0; c < shape.channels; c += at_once) {
+                const Size n = std::min(at_once, shape.channels - c);
+                PairwiseSums<at_once> sum(n);
+                each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, as_they_are, sum); });
+                double total[at_once];
+                sum.total(total);
+                for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(total[l], o, b));
             }
         });
+    }
+
+    static constexpr Size run = 1024;     // values that a kernel sums at once; of a copy, too
+    static constexpr Size at_once = 64;   // channels
+
+    template <class Body>
+    void each_row(const Box& b, const Body& body) const {
+        for (Size i = 0; i < b.d.count; ++i) {
+            for (Size j = 0; j < b.h.count; ++j) body(row_at(b, i, j));
+        }
+    }
+
+    template <class Value>
+    void sum_row(const X* row, const Window& w, const Value& value, bool as_they_are, PairwiseSum& sum) const {
+        const Size stride = w.step * step[2];
+        for (Size k = 0; k < w.count; k += run) {
+            const Size n = std::min(run, w.count - k);
+            if (!as_they_are) {
+                for (Size l = 0; l < n; ++l) sum.add(value(row[(k + l) * stride]));
+            } else if (stride == 1 || n == 1) {
+                sum.add(kernels.sum_of_run(row + k * stride, n));
+            } else {
+                X copy[run];
+                for (Size l = 0; l < n; ++l) copy[l] = row[(k + l) * stride];
+                sum.add(kernels.sum_of_run(copy, n));
+            }
+        }
+    }
+
+    template <class Value>
+    void sum_pixels(const X* row, Size channels, const Window& w, const Value& value, bool as_they_are, PairwiseSums<at_once>& sum) const {
+        const Size stride = w.step * step[2], most = run / at_once;
+        double some[at_once];
+        for (Size k = 0; k < w.count; k += most) {
+            const Size n = std::min(most, w.count - k);
+            const X* pixels = row + k * stride;
+            if (!as_they_are) {
+                for (Size p = 0; p < n; ++p) {
+                    for (Size c = 0; c < channels; ++c) some[c] = value(pixels[p * stride + c * io.x.channel]);
+                    sum.add(some);
+                }
+                continue;
+            }
+            if (io.x.channel == 1) {
+                kernels.sums_of_pixels(pixels, stride, n, channels, some);
+            } else {
+                X copy[run];
+                for (Size p = 0; p < n; ++p) {
+                    for (Size c = 0; c < channels; ++c) copy[p * channels + c] = pixels[p * stride + c * io.x.channel];
+                }
+                kernels.sums_of_pixels(copy, channels, n, channels, some);
+            }
+            sum.add(some);
+        }
     }
 };
 
@@ -356,7 +360,7 @@ void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolO
     PoolShape ordinary;
     if (nothing_to_do(shape)) return;
     if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return max_pool(ordinary, call, io);
-    if (!io.places && shape.outputs() == 1 && global_max_pool(shape, call, io)) return;
+    if (!io.places && shape.outputs() == 1) return global_max_pool(shape, call, io);
     max_of_windows(WindowAxes::adaptive(shape), shape, call, io);
 }
 
@@ -365,7 +369,7 @@ void adaptive_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolO
     PoolShape ordinary;
     if (nothing_to_do(shape)) return;
     if (regular(shape, short_window, ordinary) && shape.outputs() > 1) return avg_pool(ordinary, {}, call, io);
-    if (shape.outputs() == 1 && global_avg_pool(shape, call, io)) return;
+    if (shape.outputs() == 1) return global_avg_pool(shape, call, io);
     avg_of_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pooling window by window: adaptive and global pooling, and ordinary windows that the kernels are not made for (far larger than the input).
-// float32 averages are summed in float64 but for the first eight vectors of a run, see kernels/pool_windows.inl.
+// Averages are summed in float64, see kernels/pool_windows.inl.
 #pragma once
 #include <array>
 #include <cstdint>

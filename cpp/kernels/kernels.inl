@@ -64,8 +64,8 @@ constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
         k.sum = &pool<Sum<Vec>, T>;
         k.sum_of_powers = &pool<Sum<F64>, T>;
         k.sum_of_run = &sum_of_run<Vec>;
-        k.sums_of_planes = &sums_of_planes<Vec>;
-        k.add_pixels = &add_pixels<Vec>;
+        k.sums_of_runs = &sums_of_runs<Vec>;
+        k.sums_of_pixels = &sums_of_pixels<Vec>;
     }
     return k;
 }

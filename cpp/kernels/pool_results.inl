@@ -76,8 +76,12 @@ struct Results {
                 return;
             }
         }
+        constexpr bool narrow = sizeof(X) < sizeof(T);  // a window of nothing: the lowest of X, not of T
         for (std::int64_t o = 0; o < outputs; ++o) {
-            for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = static_cast<X>(values[o * unit + c]);
+            for (std::int64_t c = 0; c < unit; ++c) {
+                const T v = values[o * unit + c];
+                y[o * b.y_pixel + c] = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
+            }
         }
     }
 

@@ -81,11 +81,11 @@ struct PoolKernels {
     void (*maximum_and_place)(const PoolBlock<X>&);
     void (*sum)(const PoolBlock<X>&);        // float types only, as all below
     void (*sum_of_powers)(const PoolBlock<X>&);  // in double
-    // Sums in double, of any number of values without a loss of digits: of a run; of `planes` short runs, one after the other in memory; of
-    // each of the channels of n pixels that stand `step` elements apart, added to `sums`.
+    // Sums in double of up to some thousands of values: of a run; of many runs of one length, one after the other in memory, in the same order;
+    // of each of the channels of n pixels that stand `step` elements apart.
     double (*sum_of_run)(const X* x, std::int64_t n);
-    void (*sums_of_planes)(const X* x, std::int64_t plane, std::int64_t planes, double* sums);
-    void (*add_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums);
+    void (*sums_of_runs)(const X* x, std::int64_t length, std::int64_t runs, double* sums);
+    void (*sums_of_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums);
     // The value of the maximum of n >= 1 values (which of several zeros or NaNs is open); of each of the channels of n pixels, joined to
     // `maxima` in order.
     X (*maximum_of_run)(const X* x, std::int64_t n);

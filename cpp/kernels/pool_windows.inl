@@ -1,139 +1,159 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums and maxima of long windows: whole planes, and those of adaptive pooling. float32 is added in pairs up to eight vectors, then in
-// float64; float64 in pairs all the way (a stack of sums of 1, 2, 4, ... blocks), so that the error grows with the logarithm of the length.
+// Sums and maxima of long windows: whole planes, and those of adaptive pooling. Sums are in float64; but up to `short_run` values of float32 are
+// added in pairs, at most eight to a sum, before they go on in float64. Those who call do so run by run and add these sums in pairs, so that
+// the error grows with the logarithm of the length.
 
-constexpr int block_vectors = 8;
+constexpr std::int64_t short_run = 64;
+constexpr int most_in_pairs = 8;
 
-template <class Vec>
-struct LongSum;
-
-template <>
-struct LongSum<F32> {
-    F64::V low = F64::zero(), high = F64::zero();
-    void add(F32::V v) {
-        F64::V l, h;
-        F32::to_f64(v, l, h);
-        low = F64::add(low, l);
-        high = F64::add(high, h);
-    }
-    double total() const {
-        double lane[F32::lanes];
-        F64::store(lane, low);
-        F64::store(lane + F64::lanes, high);
-        for (int n = F32::lanes / 2; n > 0; n /= 2) {
-            for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
-        }
-        return lane[0];
-    }
-};
-
-template <>
-struct LongSum<F64> {
-    F64::V level[48];
-    std::uint64_t blocks = 0;
-    void add(F64::V v) {
-        int l = 0;
-        for (std::uint64_t full = blocks++; (full & 1) != 0; full >>= 1) v = F64::add(level[l++], v);
-        level[l] = v;
-    }
-    double total() const {
-        F64::V sum = F64::zero();
-        int l = 0;
-        for (std::uint64_t left = blocks; left != 0; left >>= 1, ++l) {
-            if ((left & 1) != 0) sum = F64::add(level[l], sum);
-        }
-        double lane[F64::lanes];
-        F64::store(lane, sum);
-        for (int n = F64::lanes / 2; n > 0; n /= 2) {
-            for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
-        }
-        return lane[0];
-    }
-};
-
-// Up to eight vectors in pairs: load(i) is vector i.
+// n <= 8 vectors in pairs: load(i) is vector i.
 template <class Vec, class Load>
-[[gnu::always_inline]] inline typename Vec::V pairwise(int n, const Load& load) {
-    if (n == block_vectors) {
+[[gnu::always_inline]] inline typename Vec::V in_pairs(int n, const Load& load) {
+    if (n == 8) {
         const auto a = Vec::add(Vec::add(load(0), load(1)), Vec::add(load(2), load(3)));
         return Vec::add(a, Vec::add(Vec::add(load(4), load(5)), Vec::add(load(6), load(7))));
     }
-    auto sum = Vec::zero();
-    int i = 0;
-    if (n >= 4) {
-        sum = Vec::add(Vec::add(load(0), load(1)), Vec::add(load(2), load(3)));
-        i = 4;
-    }
-    auto rest = Vec::zero();
-    if (n - i >= 2) {
-        rest = Vec::add(load(i), load(i + 1));
-        i += 2;
-    }
-    if (i < n) rest = Vec::add(rest, load(i));
-    return Vec::add(sum, rest);
+    if (n == 4) return Vec::add(Vec::add(load(0), load(1)), Vec::add(load(2), load(3)));
+    auto sum = load(0);
+    for (int i = 1; i < n; ++i) sum = Vec::add(sum, load(i));
+    return sum;
 }
 
-// Values begin.. of a run of n, fewer than a block.
+// Eight vectors in float64.
 template <class Vec>
-[[gnu::always_inline]] inline typename Vec::V rest_of_run(const typename Vec::T* x, std::int64_t n) {
+struct Wide;
+
+template <>
+struct Wide<F32> {
+    static constexpr int parts = 2;
+    static void load(const float* p, F64::V (&v)[2]) { F32::to_f64(F32::load(p), v[0], v[1]); }
+    static void load_n(const float* p, int n, F64::V (&v)[2]) { F32::to_f64(F32::load_n(p, n), v[0], v[1]); }
+};
+
+template <>
+struct Wide<F64> {
+    static constexpr int parts = 1;
+    static void load(const double* p, F64::V (&v)[1]) { v[0] = F64::load(p); }
+    static void load_n(const double* p, int n, F64::V (&v)[1]) { v[0] = F64::load_n(p, n); }
+};
+
+// The sum of n values, for n of at most some thousands: four sums side by side.
+template <class Vec>
+[[gnu::always_inline]] inline F64::V lanes_of_run(const typename Vec::T* x, std::int64_t n) {
     constexpr std::int64_t L = Vec::lanes;
-    const int vectors = static_cast<int>((n + L - 1) / L), whole = static_cast<int>(n / L), left = static_cast<int>(n % L);
-    return pairwise<Vec>(vectors, [&](int i) { return i < whole ? Vec::load(x + i * L) : Vec::load_n(x + i * L, left); });
+    if constexpr (sizeof(typename Vec::T) == 4) {
+        if (n <= short_run && n <= most_in_pairs * L) {
+            const int whole = static_cast<int>(n / L), left = static_cast<int>(n % L);
+            F64::V low, high;
+            F32::to_f64(in_pairs<Vec>(whole + (left > 0 ? 1 : 0),
+                                      [&](int i) { return i < whole ? Vec::load(x + i * L) : Vec::load_n(x + i * L, left); }),
+                        low, high);
+            return F64::add(low, high);
+        }
+    }
+    constexpr int parts = Wide<Vec>::parts, rows = 4 / parts;
+    F64::V sum[4] = {F64::zero(), F64::zero(), F64::zero(), F64::zero()}, v[parts];
+    const auto add = [&](int row) {
+#pragma GCC unroll 2
+        for (int i = 0; i < parts; ++i) sum[row * parts + i] = F64::add(sum[row * parts + i], v[i]);
+    };
+    std::int64_t i = 0;
+    for (; i + rows * L <= n; i += rows * L) {
+#pragma GCC unroll 4
+        for (int row = 0; row < rows; ++row) {
+            Wide<Vec>::load(x + i + row * L, v);
+            add(row);
+        }
+    }
+    for (int row = 0; i < n; i += L, ++row) {
+        if (i + L <= n)
+            Wide<Vec>::load(x + i, v);
+        else
+            Wide<Vec>::load_n(x + i, static_cast<int>(n - i), v);
+        row == 0 ? add(0) : row == 1 ? add(1 % rows) : row == 2 ? add(2 % rows) : add(3 % rows);
+    }
+    return F64::add(F64::add(sum[0], sum[1]), F64::add(sum[2], sum[3]));
 }
 
 template <class Vec>
 double sum_of_run(const typename Vec::T* x, std::int64_t n) {
-    constexpr std::int64_t L = Vec::lanes, block = block_vectors * L;
-    LongSum<Vec> sum;
-    std::int64_t i = 0;
-    for (; i + block <= n; i += block) sum.add(pairwise<Vec>(block_vectors, [&](int v) { return Vec::load(x + i + v * L); }));
-    if (i < n) sum.add(rest_of_run<Vec>(x + i, n - i));
-    return sum.total();
+    double lane[F64::lanes];
+    F64::store(lane, lanes_of_run<Vec>(x, n));
+    for (int half = F64::lanes / 2; half > 0; half /= 2) {
+        for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+    }
+    return lane[0];
 }
 
-// Planes of at most a block: as many at a time as a vector has lanes, turned so that the last additions, too, are of whole vectors.
+// The same of many runs, one after the other in memory: as many at a time as a vector has lanes, turned so that the last additions, too, are
+// of whole vectors, in the same order.
 template <class Vec>
-void sums_of_planes(const typename Vec::T* x, std::int64_t plane, std::int64_t planes, double* sums) {
-    constexpr int L = Vec::lanes;
-    if (plane > block_vectors * L) {
-        for (std::int64_t p = 0; p < planes; ++p) sums[p] = sum_of_run<Vec>(x + p * plane, plane);
-        return;
-    }
-    for (std::int64_t p = 0; p < planes; p += L) {
-        const int n = planes - p < L ? static_cast<int>(planes - p) : L;
-        typename Vec::V r[L];
-        for (int i = 0; i < L; ++i) r[i] = i < n ? rest_of_run<Vec>(x + (p + i) * plane, plane) : Vec::zero();
-        Vec::transpose(r);
+void sums_of_runs(const typename Vec::T* x, std::int64_t length, std::int64_t runs, double* sums) {
+    constexpr int L = F64::lanes;
+    std::int64_t p = 0;
+    for (; p + L <= runs; p += L) {
+        F64::V r[L];
+        for (int i = 0; i < L; ++i) r[i] = lanes_of_run<Vec>(x + (p + i) * length, length);
+        F64::transpose(r);
         for (int half = L / 2; half > 0; half /= 2) {
-            for (int i = 0; i < half; ++i) r[i] = Vec::add(r[i], r[i + half]);
+            for (int i = 0; i < half; ++i) r[i] = F64::add(r[i], r[i + half]);
         }
-        typename Vec::T sum[L];
-        Vec::store(sum, r[0]);
-        for (int i = 0; i < n; ++i) sums[p + i] = static_cast<double>(sum[i]);
+        F64::store(sums + p, r[0]);
+    }
+    for (; p < runs; ++p) sums[p] = sum_of_run<Vec>(x + p * length, length);
+}
+
+// sums[c] = the sum of channel c over n pixels. Eight pixels at a time: as many streams through memory, whatever the distance of pixels.
+template <class Vec, int Pixels, class Load>
+[[gnu::always_inline]] inline void group_sum(int pixels, bool in_float, const Load& load, F64::V (&sum)[Wide<Vec>::parts]) {
+    const int n = Pixels > 0 ? Pixels : pixels;
+    if constexpr (sizeof(typename Vec::T) == 4) {
+        if (in_float) return F32::to_f64(in_pairs<Vec>(n, load), sum[0], sum[1]);
+        F32::to_f64(load(0), sum[0], sum[1]);
+#pragma GCC unroll 8
+        for (int i = 1; i < n; ++i) {
+            F64::V low, high;
+            F32::to_f64(load(i), low, high);
+            sum[0] = F64::add(sum[0], low);
+            sum[1] = F64::add(sum[1], high);
+        }
+    } else {
+        sum[0] = in_pairs<Vec>(n, load);
     }
 }
 
-template <class Vec>
-void add_pixels(const typename Vec::T* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums) {
+template <class Vec, int Pixels>
+[[gnu::always_inline]] inline void add_group(const typename Vec::T* x, std::int64_t step, int pixels, bool in_float, std::int64_t channels,
+                                             bool first, double* sums) {
     constexpr std::int64_t L = Vec::lanes;
-    for (std::int64_t p = 0; p < n; p += block_vectors) {
-        const int pixels = n - p < block_vectors ? static_cast<int>(n - p) : block_vectors;
-        for (std::int64_t c = 0; c < channels; c += L) {
-            const int lanes = channels - c < L ? static_cast<int>(channels - c) : static_cast<int>(L);
-            const typename Vec::T* from = x + p * step + c;
-            const auto v = lanes == L ? pairwise<Vec>(pixels, [&](int i) { return Vec::load(from + i * step); })
-                                      : pairwise<Vec>(pixels, [&](int i) { return Vec::load_n(from + i * step, lanes); });
-            if constexpr (sizeof(typename Vec::T) == 4) {
-                F64::V low, high;
-                F32::to_f64(v, low, high);
-                constexpr int half = F64::lanes;
-                const int l = lanes < half ? lanes : half, h = lanes - l;
-                F64::store_n(sums + c, F64::add(F64::load_n(sums + c, l), low), l);
-                if (h > 0) F64::store_n(sums + c + half, F64::add(F64::load_n(sums + c + half, h), high), h);
-            } else {
-                F64::store_n(sums + c, F64::add(F64::load_n(sums + c, lanes), v), lanes);
-            }
+    F64::V v[Wide<Vec>::parts];
+    std::int64_t c = 0;
+    for (; c + L <= channels; c += L) {
+        const typename Vec::T* from = x + c;
+        group_sum<Vec, Pixels>(pixels, in_float, [from, step](int i) { return Vec::load(from + i * step); }, v);
+        for (int i = 0; i < Wide<Vec>::parts; ++i) {
+            double* to = sums + c + i * F64::lanes;
+            F64::store(to, first ? v[i] : F64::add(F64::load(to), v[i]));
         }
+    }
+    if (c == channels) return;
+    const int left = static_cast<int>(channels - c);
+    const typename Vec::T* from = x + c;
+    group_sum<Vec, Pixels>(pixels, in_float, [from, step, left](int i) { return Vec::load_n(from + i * step, left); }, v);
+    double lane[L];
+    for (int i = 0; i < Wide<Vec>::parts; ++i) F64::store(lane + i * F64::lanes, v[i]);
+    for (int i = 0; i < left; ++i) sums[c + i] = first ? lane[i] : sums[c + i] + lane[i];
+}
+
+template <class Vec>
+void sums_of_pixels(const typename Vec::T* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums) {
+    const bool in_float = n <= short_run;
+    for (std::int64_t p = 0; p < n; p += most_in_pairs) {
+        const int pixels = n - p < most_in_pairs ? static_cast<int>(n - p) : most_in_pairs;
+        if (pixels == most_in_pairs)
+            add_group<Vec, most_in_pairs>(x + p * step, step, pixels, in_float, channels, p == 0, sums);
+        else
+            add_group<Vec, 0>(x + p * step, step, pixels, in_float, channels, p == 0, sums);
     }
 }
 
