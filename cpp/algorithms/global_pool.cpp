@@ -2,6 +2,7 @@
 #include "algorithms/global_pool.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/pairwise_sum.hpp"
@@ -60,6 +61,12 @@ struct Planes {
     Pixels<X> of_image(Size image, Size channel) const {
         return {shape, io.x.data + image * io.x.batch + channel * io.x.channel, io.x.spatial, io.x.channel};
     }
+    double exact_sum(Size plane) const {
+        const Pixels<X> all = of_plane(plane);
+        PairwiseSum sum;
+        for (Size p = 0; p < pixels; ++p) sum.add(static_cast<double>(*all.at(p)));
+        return sum.total();
+    }
     X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
 
     // body(run of pixels, how many) for a part of a plane, run by run.
@@ -115,7 +122,10 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
     count_kernel_run(*call.kernels);
     const double share = 1 / pixels;  // for float32, whose rounding is all that counts
     const auto average = [=](double sum) { return static_cast<X>(sizeof(X) == 4 ? sum * share : sum / pixels); };
-    const auto finish = [&](Size plane, double sum) { p.result(plane) = average(sum); };
+    const auto finish = [&](Size plane, double sum) {
+        if (!std::isfinite(sum)) sum = p.exact_sum(plane);  // perhaps by the float32 sums of a few
+        p.result(plane) = average(sum);
+    };
     if (p.last && n == 1 && p.in_place && p.pixels <= short_pixels) {
         const EvenSplit blocks = split_by(shape.channels, wide_block);
         parallel_for(shape.batch * blocks.parts, p.threads(), [&](Size task, int) {
@@ -123,7 +133,12 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
             const Size image = task / blocks.parts, first = blocks.begin(task % blocks.parts), count = blocks.length(task % blocks.parts);
             p.kernels.sums_of_pixels(p.of_image(image, first).x, p.step, p.pixels, count, sums);
             X* y = io.y + image * io.y_batch + first;
-            for (Size c = 0; c < count; ++c) y[c] = average(sums[c]);
+            bool finite = true;
+            for (Size c = 0; c < count; ++c) {
+                finite &= std::isfinite(sums[c]);
+                y[c] = average(sums[c]);
+            }
+            for (Size c = 0; !finite && c < count; ++c) finish(image * shape.channels + first + c, sums[c]);
         });
         return;
     }

@@ -179,7 +179,13 @@ struct Windows {
             if (!last) {
                 PairwiseSum sum;
                 each_row(b, [&](Size row) { sum_row(x + row, b.w, value, as_they_are, sum); });
-                *result(image, channel, o) = static_cast<X>(finish(sum.total(), o, b));
+                double total = sum.total();
+                if (as_they_are && !std::isfinite(total)) {  // perhaps by the float32 sums of a few
+                    PairwiseSum exact;
+                    each_row(b, [&](Size row) { sum_row(x + row, b.w, value, false, exact); });
+                    total = exact.total();
+                }
+                *result(image, channel, o) = static_cast<X>(finish(total, o, b));
                 return;
             }
             X* y = result(image, 0, o);
@@ -189,6 +195,11 @@ struct Windows {
                 each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, as_they_are, sum); });
                 double total[at_once];
                 sum.total(total);
+                if (as_they_are && !std::all_of(total, total + n, [](double v) { return std::isfinite(v); })) {
+                    PairwiseSums<at_once> exact(n);
+                    each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, false, exact); });
+                    exact.total(total);
+                }
                 for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(total[l], o, b));
             }
         });

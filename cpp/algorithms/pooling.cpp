@@ -2,6 +2,7 @@
 #include "algorithms/pooling.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "algorithms/kernel_runs.hpp"
@@ -77,6 +78,45 @@ struct Terms {
     double power = 1;
 };
 
+// Output row by output row, from copies of the rows of x that it pools: for kernels that want elements side by side.
+template <class X>
+void run_gathered(Kernel<X> kernel, const PoolBlock<X>& block) {
+    PoolBlock<X> b = block;
+    X* const copy = static_cast<X*>(block.raw.values);
+    const auto part = [&](std::size_t i, Size begin, Size end) {  // of the axis, that outputs begin..end see
+        const PoolAxis& a = b.axis[i];
+        const Size first = std::clamp<Size>(begin * a.stride - a.pad_before, 0, a.input);
+        return std::pair(first, std::clamp<Size>((end - 1) * a.stride - a.pad_before + (a.kernel - 1) * a.dilation + 1, first, a.input));
+    };
+    const auto [w0, w1] = part(2, b.begin[2], b.end[2]);
+    const Size row = (w1 - w0) * b.unit;
+    b.x_channel = 1;
+    for (Size d = block.begin[0]; d < block.end[0]; ++d) {
+        const auto [d0, d1] = part(0, d, d + 1);
+        for (Size h = block.begin[1]; h < block.end[1]; ++h) {
+            const auto [h0, h1] = part(1, h, h + 1);
+            X* to = copy;
+            for (Size i = d0; i < d1; ++i) {
+                for (Size j = h0; j < h1; ++j) {
+                    for (Size w = w0; w < w1; ++w) {
+                        const X* from = block.x + i * block.x_step[0] + j * block.x_step[1] + w * block.x_step[2];
+                        for (Size c = 0; c < b.unit; ++c) *to++ = from[c * block.x_channel];
+                    }
+                }
+            }
+            b.x_step[0] = (h1 - h0) * row;
+            b.x_step[1] = row;
+            b.x_step[2] = b.unit;
+            b.x = copy - d0 * b.x_step[0] - h0 * row - w0 * b.unit;
+            b.begin[0] = d;
+            b.end[0] = d + 1;
+            b.begin[1] = h;
+            b.end[1] = h + 1;
+            kernel(b);
+        }
+    }
+}
+
 template <class X>
 void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms, const PoolOperands<X>& io, int threads) {
     const Kernel<X> kernel = kernel_of(p.op, pool_kernels_of<X>(*p.kernels));
@@ -144,7 +184,10 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
             b.x = io.x.data + image * io.x.batch + channel * io.x.channel;
             b.y = io.y + image * io.y_batch + within;
             if (io.places) b.places = io.places + image * p.channels * outputs + within;
-            kernel(b);
+            if (t.gathered)
+                run_gathered(kernel, b);
+            else
+                kernel(b);
         }
     });
 }

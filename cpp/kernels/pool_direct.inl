@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Windows that are pooled at once, without lines between: those that stand side by side (channels first), and those of few taps (channels last).
 
-// The rows of x that output row (d, h) pools, as offsets; how many.
+// The rows of x that output row (d, h) pools, as offsets: so many slices, and rows of each. Joins go row by row, then slice by slice, as they
+// do where lines are joined.
+struct RowCount {
+    int slices, rows;
+};
+
 template <class X>
-int rows_of(const PoolBlock<X>& b, std::int64_t d, std::int64_t h, std::int64_t* row) {
-    int n = 0;
+RowCount rows_of(const PoolBlock<X>& b, std::int64_t d, std::int64_t h, std::int64_t* row) {
+    int n = 0, slices = 0;
     const Taps depth(b.axis[0]), height(b.axis[1]);
     for (std::int64_t t = 0; t < depth.count; ++t) {
         const std::int64_t i = depth.at(d, t);
@@ -12,8 +17,9 @@ int rows_of(const PoolBlock<X>& b, std::int64_t d, std::int64_t h, std::int64_t*
             const std::int64_t j = height.at(h, u);
             if (j >= 0) row[n++] = i * b.x_step[0] + j * b.x_step[1];
         }
+        if (i >= 0) ++slices;
     }
-    return n;
+    return {slices, slices > 0 ? n / slices : 0};
 }
 
 constexpr int most_rows = 32;  // that rows_of is asked for
@@ -41,47 +47,54 @@ template <class Op, int Step, int N, bool All>
             cell = Op::join(even, odd);
         } else {
             const auto e = Vec::even(v[2], v[3]), o = Vec::odd(v[2], v[3]);
-            cell = Op::join(Op::join(Vec::even(even, e), Vec::even(odd, o)), Op::join(Vec::odd(even, e), Vec::odd(odd, o)));
+            cell = Op::join(Op::join(Op::join(Vec::even(even, e), Vec::even(odd, o)), Vec::odd(even, e)), Vec::odd(odd, o));
         }
         all = r == 0 ? cell : Op::join(all, cell);
     }
     return all;
 }
 
+template <class Op, int Step, int Slices, int N, bool All>
+[[gnu::always_inline]] inline typename Op::Cell step_slices(const typename Op::T* x, const std::int64_t* row, RowCount n, std::int64_t left) {
+    auto all = step_cell<Op, Step, N, All>(x, row, n.rows, left);
+    for (int s = 1; s < (Slices > 0 ? Slices : n.slices); ++s)
+        all = Op::join(all, step_cell<Op, Step, N, All>(x, row + s * (N > 0 ? N : n.rows), n.rows, left));
+    return all;
+}
+
 // Windows that stand side by side, channels first: outputs of a whole vector from all their rows at once, without lines between.
-template <class Op, int Step, int N, class Then>
-[[gnu::always_inline]] inline void step_row_of(const typename Op::T* x, const std::int64_t* row, int n, std::int64_t outputs,
-                                            typename Op::T* y, const Then& then) {
+template <class Op, int Step, int Slices, int N, class Then>
+[[gnu::always_inline]] inline void step_row_of(const typename Op::T* x, const std::int64_t* row, RowCount n, std::int64_t outputs,
+                                               typename Op::T* y, const Then& then) {
     using Vec = typename Op::Vec;
     constexpr int L = Vec::lanes;
     std::int64_t i = 0;
-    for (; i + L <= outputs; i += L) Vec::store(y + i, then(step_cell<Op, Step, N, true>(x + Step * i, row, n, Step * L)));
+    for (; i + L <= outputs; i += L) Vec::store(y + i, then(step_slices<Op, Step, Slices, N, true>(x + Step * i, row, n, Step * L)));
     if (i == outputs) return;
     if (outputs >= L) {
         i = outputs - L;  // some again
-        Vec::store(y + i, then(step_cell<Op, Step, N, true>(x + Step * i, row, n, Step * L)));
+        Vec::store(y + i, then(step_slices<Op, Step, Slices, N, true>(x + Step * i, row, n, Step * L)));
         return;
     }
     const int left = static_cast<int>(outputs);
-    Vec::store_n(y, then(step_cell<Op, Step, N, false>(x, row, n, Step * left)), left);
+    Vec::store_n(y, then(step_slices<Op, Step, Slices, N, false>(x, row, n, Step * left)), left);
 }
 
-template <int N>
-struct Number {};
+template <int Slices, int Rows>
+struct Numbers {};
 
 // `count` rows of y, of windows that all have the same n rows of x.
 template <class Op, int Step, class Then>
-void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t* row, int n, std::int64_t count, std::int64_t outputs,
+void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t* row, RowCount n, std::int64_t count, std::int64_t outputs,
                typename Op::T* y, std::int64_t y_step, const Then& then) {
-    const auto all = [&]<int N>(Number<N>) {
-        for (std::int64_t i = 0; i < count; ++i) step_row_of<Op, Step, N>(x + i * x_step, row, n, outputs, y + i * y_step, then);
+    const auto all = [&]<int Slices, int N>(Numbers<Slices, N>) {
+        for (std::int64_t i = 0; i < count; ++i) step_row_of<Op, Step, Slices, N>(x + i * x_step, row, n, outputs, y + i * y_step, then);
     };
-    switch (n) {
-        case 1: return all(Number<1>{});
-        case 2: return all(Number<2>{});
-        case 4: return all(Number<4>{});
-        default: return all(Number<0>{});
-    }
+    if (n.slices == 1 && n.rows == 1) return all(Numbers<1, 1>{});
+    if (n.slices == 1 && n.rows == 2) return all(Numbers<1, 2>{});
+    if (n.slices == 2 && n.rows == 2) return all(Numbers<2, 2>{});
+    if (n.slices == 1 && n.rows == 4) return all(Numbers<1, 4>{});
+    all(Numbers<0, 0>{});
 }
 
 template <class Op, int Step>
@@ -94,7 +107,7 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
     for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
         for (std::int64_t h = b.begin[1], count = 1; h < b.end[1]; h += count) {
             std::int64_t row[most_rows];
-            const int n = rows_of(b, d, h, row);
+            const RowCount n = rows_of(b, d, h, row);
             // How many rows from here on lie inside altogether, and count alike?
             const std::int64_t top = h * a.stride - a.pad_before, inside = (a.input - a.kernel - top) / a.stride + 1;
             const std::int64_t left = b.end[1] - h;
@@ -118,6 +131,38 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
     }
 }
 
+template <int Slices, int Rows, int Taps>
+struct TapCounts {
+    static constexpr int slices = Slices, rows = Rows, taps = Taps;
+};
+
+// The taps of a pixel, so many to each row, joined row by row and slice by slice.
+template <class Op, class Counts, int Vectors, class Load>
+[[gnu::always_inline]] inline void taps_joined(const typename Op::T* const* taps, RowCount some, int taps_of_row, const Load& load,
+                                               typename Op::Cell (&all)[Vectors]) {
+    const int slices = Counts::slices > 0 ? Counts::slices : some.slices, rows = Counts::rows > 0 ? Counts::rows : some.rows;
+    const int in_row = Counts::taps > 0 ? Counts::taps : taps_of_row;
+#pragma GCC unroll 2
+    for (int s = 0; s < slices; ++s) {
+        typename Op::Cell slice[Vectors];
+#pragma GCC unroll 3
+        for (int r = 0; r < rows; ++r, taps += in_row) {
+            typename Op::Cell row[Vectors];
+#pragma GCC unroll 4
+            for (int u = 0; u < Vectors; ++u) row[u] = load(taps[0], u);
+#pragma GCC unroll 4
+            for (int t = 1; t < in_row; ++t) {
+#pragma GCC unroll 4
+                for (int u = 0; u < Vectors; ++u) row[u] = Op::join(row[u], load(taps[t], u));
+            }
+#pragma GCC unroll 4
+            for (int u = 0; u < Vectors; ++u) slice[u] = r == 0 ? row[u] : Op::join(slice[u], row[u]);
+        }
+#pragma GCC unroll 4
+        for (int u = 0; u < Vectors; ++u) all[u] = s == 0 ? slice[u] : Op::join(all[u], slice[u]);
+    }
+}
+
 // Channels last, windows of few taps: each output pixel at once from all its taps.
 template <class Op>
 void pool_taps(const PoolBlock<typename Op::T>& b) {
@@ -130,13 +175,14 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
         for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) {
             const T* taps[most_rows];
             std::int64_t row[most_rows];
-            const int rows = rows_of(b, d, h, row);
+            const RowCount rows = rows_of(b, d, h, row);
+            const int all_rows = rows.slices * rows.rows;
             T* y = b.y + results.row_at(d, h);
             const T row_divisor = b.after == PoolAfter::divide ? results.row_divisor(d, h) : T(1);
             for (std::int64_t w = b.begin[2]; w < b.end[2]; ++w, y += b.y_pixel) {
                 int n = 0;
                 const std::int64_t first = w * a.stride - a.pad_before;
-                for (int r = 0; r < rows; ++r) {
+                for (int r = 0; r < all_rows; ++r) {
                     for (std::int64_t t = 0; t < a.kernel; ++t) {
                         const std::int64_t i = first + t * a.dilation;
                         if (i >= 0 && i < a.input) taps[n++] = b.x + row[r] + i * b.x_step[2];
@@ -157,6 +203,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                     }
                     return v;
                 };
+                const int in_row = all_rows > 0 ? n / all_rows : 0;
                 std::int64_t c = 0;
                 if (n == 0) {
                     for (; c < b.unit; ++c) {
@@ -165,24 +212,36 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                         y[c] = v[0];
                     }
                 }
-                for (; c + 4 * L <= b.unit; c += 4 * L) {
-                    typename Vec::V v[4];
-                    for (int u = 0; u < 4; ++u) v[u] = Vec::load(taps[0] + c + u * L);
-                    for (int t = 1; t < n; ++t) {
-#pragma GCC unroll 4
-                        for (int u = 0; u < 4; ++u) v[u] = Op::join(v[u], Vec::load(taps[t] + c + u * L));
+                const auto fours = [&](auto counts) {
+                    for (; c + 4 * L <= b.unit; c += 4 * L) {
+                        typename Vec::V v[4];
+                        taps_joined<Op, decltype(counts), 4>(taps, rows, in_row, [c](const T* p, int u) { return Vec::load(p + c + u * Vec::lanes); }, v);
+                        for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
                     }
-                    for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
-                }
-                for (; c < b.unit; c += L) {
+                };
+                const auto are = [&](int slices, int rows_of_slice, int taps_of_row) {
+                    return rows.slices == slices && rows.rows == rows_of_slice && in_row == taps_of_row;
+                };
+                if (are(1, 2, 2))
+                    fours(TapCounts<1, 2, 2>{});
+                else if (are(1, 3, 3))
+                    fours(TapCounts<1, 3, 3>{});
+                else if (are(2, 2, 2))
+                    fours(TapCounts<2, 2, 2>{});
+                else if (are(1, 1, 4))
+                    fours(TapCounts<1, 1, 4>{});
+                else if (n > 0)
+                    fours(TapCounts<0, 0, 0>{});
+                for (; n > 0 && c < b.unit; c += L) {
                     const int m = b.unit - c < L ? static_cast<int>(b.unit - c) : static_cast<int>(L);
-                    const auto load = [m](const T* p) { return m == L ? Vec::load(p) : Vec::load_n(p, m); };
-                    auto v = load(taps[0] + c);
-                    for (int t = 1; t < n; ++t) v = Op::join(v, load(taps[t] + c));
-                    if (m == L)
-                        Vec::store(y + c, finished(v));
-                    else
-                        Vec::store_n(y + c, finished(v), m);
+                    typename Vec::V v[1];
+                    if (m == L) {
+                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c](const T* p, int) { return Vec::load(p + c); }, v);
+                        Vec::store(y + c, finished(v[0]));
+                    } else {
+                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c, m](const T* p, int) { return Vec::load_n(p + c, m); }, v);
+                        Vec::store_n(y + c, finished(v[0]), m);
+                    }
                 }
             }
         }

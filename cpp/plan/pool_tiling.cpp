@@ -15,6 +15,7 @@ using Size = std::int64_t;
 constexpr Size few = 9;                     // taps of a window that are read one by one (channels last)
 constexpr Size few_apart = 27;              // and where windows do not overlap
 constexpr Size most_rows_of_steps = 16;     // of a window, where the kernel keeps all of its rows
+constexpr Size most_taps_in_order = 8;      // of a row: more may be added in another order, by windows of twice the length
 constexpr Size from_blocks = 5;             // taps from which prefixes and suffixes are fewer operations
 constexpr Size preferred_bytes = 256 << 10; // what a block may have in the second-level cache beside x and y
 constexpr Size most_bytes = 6 << 20;
@@ -74,7 +75,8 @@ struct Tiler {
     bool spread() const {
         return std::any_of(t.axis.begin(), t.axis.end(), [](const PoolAxis& a) { return a.spread; });
     }
-    bool plain() const { return !wide && t.place_bytes == 0 && p.side_by_side && !p.divided_before && !spread(); }
+    bool plain() const { return !wide && t.place_bytes == 0 && !p.divided_before && !spread(); }
+    bool direct() const { return t.whole_steps || t.few_taps || t.strips; }
 
     void choose_ways() {
         const PoolAxis& w = t.axis[2];
@@ -83,9 +85,16 @@ struct Tiler {
                         (w.stride == 2 || w.stride == 4) && w.pad_before == 0 && w.output <= w.input / w.stride &&
                         rows <= most_rows_of_steps;
         const bool side_by_side = w.stride == 1 && p.channels < lanes;  // whole vectors across pixels are better then
-        t.few_taps = plain() && t.channels_last && !side_by_side && (taps <= few || (taps <= few_apart && !overlapping()));
+        const auto in_order = [](const PoolAxis& a) { return a.kernel < from_blocks || a.stride >= a.kernel; };  // as lines would be joined
+        t.few_taps = plain() && t.channels_last && !side_by_side && (taps <= few || (taps <= few_apart && !overlapping())) &&
+                     in_order(t.axis[0]) && in_order(t.axis[1]) && w.kernel <= most_taps_in_order;
         t.dense = !w.spread && (w.stride == 1 || (w.dilation == 1 && w.kernel >= from_blocks &&
                                                   w.stride * (steps_of_doubling(w.kernel, p.op) + 1) < w.kernel));
+        const PoolAxis& h = t.axis[1];
+        const Size k = w.kernel, s = w.stride;
+        t.strips = plain() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() && h.kernel == k &&
+                   h.stride == s && ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) && !p.counted_width &&
+                   !p.counted_height;
         for (std::size_t i = 0; i < 2; ++i) {
             PoolAxis& a = t.axis[i];
             a.blocks = !a.spread && a.dilation == 1 && a.kernel >= from_blocks && 2 * a.stride + 1 < a.kernel - 1;
@@ -117,11 +126,14 @@ struct Tiler {
         }
         t.row_pitch = row;
         const bool sums = p.op == PoolOp::sum || p.op == PoolOp::sum_of_powers;
-        const bool direct = t.whole_steps || t.few_taps, deep = t.axis[0].kernel > 1 || t.axis[0].spread;
-        const bool made = wide || p.divided_before || !p.side_by_side;
+        const bool deep = t.axis[0].kernel > 1 || t.axis[0].spread;
         t.elements = {};
-        if (direct) return;
-        t.elements = {made ? places * unit + L : 0,
+        if (direct()) {  // the rows of one output row, and a line
+            t.elements[0] = span(t.axis[0]) * span(t.axis[1]) * places * unit;
+            t.elements[8] = t.line;
+            return;
+        }
+        t.elements = {places * unit + L,
                       phases * row,
                       a.spread ? a.stride * row : t.dense && sums && a.kernel >= from_blocks ? row : 0,
                       t.dense && a.stride > 1 ? row : 0,
@@ -130,19 +142,6 @@ struct Tiler {
                       deep ? t.axis[0].slots * h * t.line : 0,
                       deep ? h * t.line : 0,
                       t.line};
-    }
-
-    void choose_strips() {
-        const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
-        const Size k = w.kernel, s = w.stride;
-        t.strips = plain() && masks && !t.channels_last && !t.whole_steps && d.kernel == 1 && !dilated() && h.kernel == k && h.stride == s &&
-                   ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) && !p.counted_width && !p.counted_height;
-        if (!t.strips) return;
-        t.elements = {};
-        t.elements[8] = round_up(w.output, lanes) + lanes;  // of a slice that is padding alone
-        t.axis[0].slots = t.axis[1].slots = 0;
-        const Size row = (w.output * s + k) * t.element_bytes;
-        t.slab_rows = std::max<Size>(slab_bytes / row / s, 4);
     }
 
     // Rows in slots, instead of one by one, where many of them fit: what blocks of rows share is read twice.
@@ -165,8 +164,7 @@ struct Tiler {
         t.row_pitch = round_up(all + span(w) + lanes, lanes) + lanes;
         t.line = round_up(w.output, lanes) + lanes;
         t.lead = 0;
-        const bool made = wide || p.divided_before || !p.side_by_side;
-        t.elements = {made ? places + lanes : 0, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
+        t.elements = {places + lanes, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
                       t.row_pitch,              0,                     0,                                                          0,
                       t.line};
         t.axis[1].blocks = false;
@@ -175,13 +173,15 @@ struct Tiler {
 
     void cut() {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
-        const bool direct = t.whole_steps || t.few_taps, deep = d.kernel > 1 || d.spread;
+        const bool deep = d.kernel > 1 || d.spread;
         Size unit = t.channels_last ? p.channels : 1, width = w.output, height = h.output, depth = d.output;
         measure(width, height, unit);
         const auto halve = [&](Size limit) {
             while (t.bytes() > limit) {
-                if (deep && height > 1)
+                if (deep && !direct() && height > 1)
                     height = ceil_div(height, 2);
+                else if (direct() && width > 64)
+                    width = ceil_div(width, 2);
                 else if (unit > 4 * lanes)
                     unit = round_up(ceil_div(unit, 2), lanes);
                 else if (width * unit > 4 * lanes && width > 1 && width * w.stride > span(w))
@@ -191,7 +191,7 @@ struct Tiler {
                 measure(width, height, unit);
             }
         };
-        halve(preferred_bytes);
+        halve(direct() ? most_bytes / 4 : preferred_bytes);
         if (t.bytes() > most_bytes) {  // lines are made anew for each window
             for (std::size_t i = 0; i < 2; ++i) {
                 t.axis[i].blocks = false;
@@ -206,7 +206,7 @@ struct Tiler {
                    ceil_div(w.output, width);
         };
         const auto shorten = [&](const PoolAxis& a, Size& length, Size others) {
-            const Size shared = direct ? 1 : std::max<Size>(1, 8 * (span(a) - 1) / a.stride);
+            const Size shared = direct() ? 1 : std::max<Size>(1, 8 * (span(a) - 1) / a.stride);
             while (blocks() < enough_tasks && length > 1) {
                 const Size next = ceil_div(length, 2);
                 if (next < shared || next * others < least_cells) return;
@@ -225,8 +225,12 @@ struct Tiler {
         t.depth = SpreadSplit(d.output, ceil_div(d.output, depth));
         t.height = SpreadSplit(h.output, ceil_div(h.output, height));
         t.width = SpreadSplit(w.output, ceil_div(w.output, width));
-        choose_strips();
-        if (t.width.parts == 1 && !t.strips) choose_slab();
+        if (t.strips) t.slab_rows = std::max<Size>(slab_bytes / ((w.output * w.stride + w.kernel) * t.element_bytes) / w.stride, 4);
+        if (t.width.parts == 1 && !direct()) choose_slab();
+        if (direct()) t.axis[0].slots = t.axis[1].slots = 0;
+        // What has been decided so far, and with it the order of sums, does not depend on the strides of x.
+        if (p.side_by_side && !wide && !p.divided_before) t.elements[0] = 0;
+        t.gathered = direct() && !p.side_by_side;
         const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
         if (!t.channels_last) t.planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(t.planes / enough_tasks, 1));
     }

@@ -34,6 +34,7 @@ struct PoolTiling {
     std::int64_t planes = 1;     // or images
     SpreadSplit channels, depth, height, width;
     bool whole_steps = false, few_taps = false, strips = false, dense = false;
+    bool gathered = false;  // the rows of x are copied for each output row, because their elements are not side by side
     std::int64_t slab_rows = 0, slot = 0;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
