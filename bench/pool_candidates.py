@@ -100,7 +100,8 @@ def _gradient(problem: PoolProblem) -> partial[Any]:
         forward = _forward(problem)
         del forward.keywords["out"]
         _, indices = forward(return_indices=True)
-        return partial(function, g, indices, problem.x.shape, layout=problem.layout)
+        how = {"layout": problem.layout, "num_threads": problem.threads, "out": problem.new_output()}
+        return partial(function, g, indices, problem.x.shape, **how)
     how = {"layout": problem.layout, "num_threads": problem.threads, "out": problem.new_output()}
     if layer.kind != "windows":
         return partial(function, g, problem.x.shape, **how)

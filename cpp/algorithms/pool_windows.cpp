@@ -11,6 +11,7 @@
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
+#include "core/workspace.hpp"
 #include "kernels/registry.hpp"
 
 namespace npconv {
@@ -329,36 +330,63 @@ void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shap
                                            [power](double sum, Size, const Box&) { return std::pow(sum, 1 / power); });
 }
 
-// Each input takes from the outputs whose windows hold it, in their order.
+// Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in their
+// order.
 template <class X>
 void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     const bool last = call.layout == Layout::channels_last && shape.channels > 1;
-    const Size planes = last ? shape.batch : shape.planes(), channels = last ? shape.channels : 1;
-    const Size rows = shape.axis[0].input * shape.axis[1].input, width = shape.axis[2].input;
+    const Axis &d = shape.axis[0], &h = shape.axis[1], &w = shape.axis[2];
+    const EvenSplit blocks = split_by(last ? shape.channels : 1, std::clamp<Size>((64 << 10) / w.input, 1, 64));
+    const Size planes = last ? shape.batch * blocks.parts : shape.planes(), pixel = last ? shape.channels : 1;
+    const EvenSplit rows(h.input, std::clamp<Size>(enough_tasks / planes, 1, std::max<Size>(h.input / 8, 1)));
+    const int threads = shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads;
+    const Size line_cells = w.input * blocks.longest();
+    const Workspace<1> workspace({line_cells * static_cast<Size>(sizeof(X))}, threads);
     const auto& step = io.x.spatial;
     count_kernel_run(*call.kernels);
-    parallel_for(planes * rows, shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads, [&](Size task, int) {
-        const Size plane = task / rows, d = task % rows / shape.axis[1].input, h = task % rows % shape.axis[1].input;
-        const Size image = last ? plane : plane / shape.channels, channel = last ? 0 : plane % shape.channels;
+    parallel_for(planes * rows.parts, threads, [&](Size task, int slot) {
+        const Size plane = task / rows.parts, first_row = rows.begin(task % rows.parts), end_row = rows.begin(task % rows.parts + 1);
+        const Size image = last ? plane / blocks.parts : plane / shape.channels;
+        const Size channel = last ? blocks.begin(plane % blocks.parts) : plane % shape.channels;
+        const Size n = last ? blocks.length(plane % blocks.parts) : 1;
         const X* g = io.x.data + image * io.x.batch + channel * io.x.channel;
-        X* y = io.y + image * io.y_batch + channel * shape.inputs() + (d * shape.axis[1].input + h) * width * channels;
-        std::fill_n(y, width * channels, X(0));
-        const auto holds = [](const Window& w, Size i) { return i >= w.first && (i - w.first) % w.step == 0 && (i - w.first) / w.step < w.count; };
-        Size d0, d1, h0, h1;
-        axes.outputs_of(0, d, d0, d1);
-        axes.outputs_of(1, h, h0, h1);
-        for (Size od = d0; od < d1; ++od) {
+        X* y = io.y + image * io.y_batch + (last ? channel : channel * shape.inputs());
+        X* line = workspace.template get<X>(slot, 0);
+        const auto row_of = [&](Size id, Size ih) { return y + (id * h.input + ih) * w.input * pixel; };
+        for (Size id = 0; id < d.input; ++id) {
+            for (Size ih = first_row; ih < end_row; ++ih) {
+                for (Size iw = 0; iw < w.input; ++iw) std::fill_n(row_of(id, ih) + iw * pixel, n, X(0));
+            }
+        }
+        Size low, high, unused;
+        axes.outputs_of(1, first_row, low, unused);
+        axes.outputs_of(1, end_row - 1, unused, high);
+        for (Size od = 0; od < d.output; ++od) {
             const Window wd = axes.at(0, od);
-            for (Size oh = h0; holds(wd, d) && oh < h1; ++oh) {
+            for (Size oh = low; oh < high; ++oh) {
                 const Window wh = axes.at(1, oh);
-                for (Size ow = 0; holds(wh, h) && ow < shape.axis[2].output; ++ow) {
+                std::fill_n(line, w.input * n, X(0));
+                for (Size ow = 0; ow < w.output; ++ow) {
                     const Window ww = axes.at(2, ow);
-                    const Size o = (od * shape.axis[1].output + oh) * shape.axis[2].output + ow;
-                    const double divisor = divisor_of(rule, shape, o, {wd, wh, ww});
+                    const double divisor = divisor_of(rule, shape, (od * h.output + oh) * w.output + ow, {wd, wh, ww});
                     const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
-                    for (Size c = 0; c < channels; ++c) {
+                    for (Size c = 0; c < n; ++c) {
                         const X share = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
-                        for (Size k = 0; k < ww.count; ++k) y[(ww.first + k * ww.step) * channels + c] += share;
+                        for (Size k = 0; k < ww.count; ++k) line[(ww.first + k * ww.step) * n + c] += share;
+                    }
+                }
+                for (Size i = 0; i < wd.count; ++i) {
+                    for (Size j = 0; j < wh.count; ++j) {
+                        const Size ih = wh.first + j * wh.step;
+                        if (ih < first_row || ih >= end_row) continue;
+                        X* to = row_of(wd.first + i * wd.step, ih);
+                        if (pixel == n) {
+                            for (Size k = 0; k < w.input * n; ++k) to[k] += line[k];
+                        } else {
+                            for (Size iw = 0; iw < w.input; ++iw) {
+                                for (Size c = 0; c < n; ++c) to[iw * pixel + c] += line[iw * n + c];
+                            }
+                        }
                     }
                 }
             }

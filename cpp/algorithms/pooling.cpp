@@ -85,8 +85,11 @@ void run_gathered(Kernel<X> kernel, const PoolBlock<X>& block) {
     X* const copy = static_cast<X*>(block.raw.values);
     const auto part = [&](std::size_t i, Size begin, Size end) {  // of the axis, that outputs begin..end see
         const PoolAxis& a = b.axis[i];
-        const Size first = std::clamp<Size>(begin * a.stride - a.pad_before, 0, a.input);
-        return std::pair(first, std::clamp<Size>((end - 1) * a.stride - a.pad_before + (a.kernel - 1) * a.dilation + 1, first, a.input));
+        const Size reach = (a.kernel - 1) * a.dilation, after = end - 1 + a.pad_before;
+        const Size low = a.spread ? ceil_div(std::max<Size>(begin + a.pad_before - reach, 0), a.stride) : begin * a.stride - a.pad_before;
+        const Size high = a.spread ? after / a.stride + 1 : (end - 1) * a.stride - a.pad_before + reach + 1;
+        const Size first = std::clamp<Size>(low, 0, a.input);
+        return std::pair(first, std::clamp<Size>(high, first, a.input));
     };
     const auto [w0, w1] = part(2, b.begin[2], b.end[2]);
     const Size row = (w1 - w0) * b.unit;
@@ -259,12 +262,16 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     if (nothing_to_do(shape)) return;
     const Divisors<X> divisors(shape, rule);
     PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
-    p.divided_before = true;
+    // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place.
+    p.divided_before = divisors.of(0) || divisors.of(1) || divisors.of(2);
     for (std::size_t i = 0; i < 3; ++i) p.axis[i] = backward(shape.axis[i]);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;
-    terms.before = PoolBefore::divide;
+    if (p.divided_before)
+        terms.before = PoolBefore::divide;
+    else
+        terms.after = PoolAfter::divide;
     terms.divisors = &divisors;
     run_blocks(p, t, terms, io, call.threads);
 }

@@ -6,6 +6,7 @@
 
 #include "core/parallel.hpp"
 #include "core/split.hpp"
+#include "kernels/registry.hpp"
 
 namespace npconv {
 namespace {
@@ -14,47 +15,75 @@ using Size = std::int64_t;
 
 constexpr Size worth_threads = 16 << 10;  // elements of x and y
 constexpr Size least_part = 16 << 10;     // of a plane that threads share
-constexpr Size channels_at_once = 32;
+constexpr Size channels_at_once = 64;
 
 int threads_for(const PlacedShape& s, const PoolCall& call) {
     return s.batch * s.channels * (s.few + s.many) < worth_threads ? 1 : call.threads;
 }
 
-// Scatters every plane: put(y element, x element) in the order of x, for all places but -1. Of planes fewer than threads each thread takes a
-// part, and leaves to the others what is not in it.
+// A plane, or a part of one, that becomes zero just ahead of the places that are written: what is written is in the cache then. Places
+// outside are left alone.
+template <class X>
+class Target {
+  public:
+    // `length` pixels of `channels` elements that stand `step` apart, from place `begin` on.
+    Target(X* y, Size begin, Size length, Size channels, Size step) : y_(y), begin_(begin), length_(length), channels_(channels), step_(step) {}
+
+    template <class Put>
+    void put(Size place, Size channel, X value, const Put& how) {
+        const Size at = place - begin_;
+        if (static_cast<std::uint64_t>(at) >= static_cast<std::uint64_t>(zeroed_) && !reach(at)) return;
+        how(y_[at * step_ + channel], value);
+    }
+    void finish() { zero(length_); }
+
+  private:
+    [[gnu::noinline]] bool reach(Size at) {
+        if (at < 0 || at >= length_) return false;
+        zero(std::min(length_, at + ahead / channels_ + 1));
+        return true;
+    }
+    void zero(Size end) {
+        if (step_ == channels_) {
+            std::fill(y_ + zeroed_ * step_, y_ + end * step_, X(0));
+        } else {
+            for (Size i = zeroed_; i < end; ++i) std::fill_n(y_ + i * step_, channels_, X(0));
+        }
+        zeroed_ = end;
+    }
+
+    static constexpr Size ahead = 1024;  // elements
+    X* y_;
+    Size begin_, length_, channels_, step_, zeroed_ = 0;
+};
+
+// Scatters every plane in the order of x, all places but those outside. Of planes fewer than threads each thread takes a part.
 template <class X, class Put>
 void scatter(const PlacedShape& s, const PoolCall& call, const X* x, const Size* places, X* y, Size y_batch, const Put& put) {
     const int threads = threads_for(s, call);
-    if (call.layout == Layout::channels_last && s.channels > 1) {
-        const EvenSplit blocks = split_by(s.channels, channels_at_once);
-        const Size C = s.channels;
-        parallel_for(s.batch * blocks.parts, threads, [&](Size task, int) {
-            const Size image = task / blocks.parts, first = blocks.begin(task % blocks.parts), n = blocks.length(task % blocks.parts);
-            X* to = y + image * y_batch + first;
-            for (Size i = 0; i < s.many; ++i) std::fill_n(to + i * C, n, X(0));
-            const X* from = x + image * s.few * C + first;
-            const Size* at = places + image * s.few * C + first;
-            for (Size i = 0; i < s.few; ++i) {
-                for (Size c = 0; c < n; ++c) {
-                    if (const Size place = at[i * C + c]; place >= 0) put(to[place * C + c], from[i * C + c]);
-                }
-            }
-        });
-        return;
-    }
-    const Size planes = s.batch * s.channels;
+    const bool last = call.layout == Layout::channels_last && s.channels > 1;
+    const Size groups = last ? ceil_div(s.channels, channels_at_once) : s.channels, planes = s.batch * groups;
     const Size parts = planes >= threads ? 1 : std::clamp<Size>(s.many / least_part, 1, threads);
-    const EvenSplit split(s.many, parts);
+    const EvenSplit split(s.many, parts), channels(s.channels, groups);
     parallel_for(planes * parts, threads, [&](Size task, int) {
-        const Size plane = task / parts, begin = split.begin(task % parts), length = split.length(task % parts);
-        X* to = y + plane / s.channels * y_batch + plane % s.channels * s.many + begin;
-        std::fill_n(to, length, X(0));
-        const X* from = x + plane * s.few;
-        const Size* at = places + plane * s.few;
-        for (Size i = 0; i < s.few; ++i) {
-            const Size place = at[i] - begin;
-            if (static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(length)) put(to[place], from[i]);
+        const Size plane = task / parts, image = plane / groups, group = plane % groups;
+        const Size begin = split.begin(task % parts), length = split.length(task % parts);
+        if (!last) {
+            Target<X> to(y + image * y_batch + group * s.many + begin, begin, length, 1, 1);
+            const X* from = x + plane * s.few;
+            const Size* at = places + plane * s.few;
+            for (Size i = 0; i < s.few; ++i) to.put(at[i], 0, from[i], put);
+            to.finish();
+            return;
         }
+        const Size first = channels.begin(group), n = channels.length(group), C = s.channels;
+        Target<X> to(y + image * y_batch + begin * C + first, begin, length, n, C);
+        const X* from = x + image * s.few * C + first;
+        const Size* at = places + image * s.few * C + first;
+        for (Size i = 0; i < s.few; ++i) {
+            for (Size c = 0; c < n; ++c) to.put(at[i * C + c], c, from[i * C + c], put);
+        }
+        to.finish();
     });
 }
 
@@ -63,19 +92,15 @@ void scatter(const PlacedShape& s, const PoolCall& call, const X* x, const Size*
 std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& call, const Size* places) {
     const Size n = s.batch * s.channels * s.few;
     const EvenSplit parts = split_by(n, 1 << 16);
-    std::atomic<Size> bad{-1};
-    std::atomic<bool> found{false};
+    std::atomic<Size> bad{n};
+    const auto& within = pool_kernels_of<Size>(*call.kernels).within;
     parallel_for(parts.parts, threads_for(s, call), [&](Size part, int) {
-        Size low = 0, high = -1;
-        for (Size i = parts.begin(part); i < parts.begin(part + 1); ++i) {
-            low = std::min(low, places[i]);
-            high = std::max(high, places[i]);
-        }
-        if (low >= least && high < s.many) return;
-        bad = low < least ? low : high;
-        found = true;
+        if (!within(places + parts.begin(part), parts.length(part), least, s.many - 1)) bad = parts.begin(part);
     });
-    return found ? std::optional<Size>(bad) : std::nullopt;
+    for (Size i = bad; i < n; ++i) {
+        if (places[i] < least || places[i] >= s.many) return places[i];
+    }
+    return std::nullopt;
 }
 
 template <class X>

@@ -74,6 +74,7 @@ Input::Input(py::handle value, const char* name, int rank, Layout layout, bool r
     const std::vector<std::int64_t> shape = shape_of(given);
     form = form_of_axes(shape.size(), rank, name, tuple_text(shape));
     sizes = sizes_of(shape.data(), rank, form, layout);
+    text = tuple_text(shape);
     array = given;
 }
 

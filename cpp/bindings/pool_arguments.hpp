@@ -40,6 +40,7 @@ struct Input {
     Form form = Form::batched;
     Sizes sizes;
     DType dtype = DType::f32;
+    std::string text;  // the shape, as the caller knows it
 
     // reals: float32 and float64 only; otherwise the integers of max pooling, too.
     Input(py::handle value, const char* name, int rank, Layout layout, bool reals);

@@ -29,8 +29,7 @@ Sizes input_sizes(const std::vector<std::int64_t>& shape, const Input& g, int ra
     }
     const Sizes sizes = sizes_of(shape.data(), rank, g.form, layout);
     if (sizes.batch != g.sizes.batch || sizes.channels != g.sizes.channels) {
-        throw py::value_error("input_shape must have the batch and the channels of grad_out, of shape " + shape_text(g.array) + "; got " +
-                              tuple_text(shape));
+        throw py::value_error("input_shape must have the batch and the channels of grad_out, of shape " + g.text + "; got " + tuple_text(shape));
     }
     return sizes;
 }
@@ -87,7 +86,7 @@ py::object grad_adaptive_avg_pool(int rank, py::handle grad_out, py::handle inpu
 }
 
 // The gradient of a global pooling with its spatial axes, whether the caller's has them or not.
-py::array with_axes(py::handle grad_out, int rank, std::size_t x_axes, bool keepdims, Layout layout) {
+Input with_axes(py::handle grad_out, int rank, std::size_t x_axes, bool keepdims, Layout layout) {
     const py::array given = own_view(as_array(grad_out, "grad_out"));
     const auto n = static_cast<std::size_t>(rank);
     const std::size_t wanted = keepdims ? x_axes : x_axes - n;
@@ -95,12 +94,23 @@ py::array with_axes(py::handle grad_out, int rank, std::size_t x_axes, bool keep
         throw py::value_error("grad_out must have " + std::to_string(wanted) + " axes with keepdims=" + (keepdims ? "True" : "False") +
                               " for an input of " + std::to_string(x_axes) + " axes; got shape " + shape_text(given));
     }
-    if (keepdims) return given;
+    if (keepdims) return Input(given, "grad_out", rank, layout, true);
     std::vector<std::int64_t> shape = shape_of(given), strides(given.strides(), given.strides() + given.ndim());
     const std::size_t at = shape.size() - (layout == Layout::channels_last && x_axes > n ? 1 : 0);
     shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(at), n, 1);
     strides.insert(strides.begin() + static_cast<std::ptrdiff_t>(at), n, given.itemsize());
-    return py::array(given.dtype(), shape, strides, given.data(), given);
+    Input input(py::array(given.dtype(), shape, strides, given.data(), given), "grad_out", rank, layout, true);
+    input.text = shape_text(given);
+    return input;
+}
+
+void expect_ones(const Input& g, const std::vector<std::int64_t>& x_shape, bool keepdims) {
+    if (!keepdims) return;
+    for (const std::int64_t n : g.sizes.spatial) {
+        if (n == 1) continue;
+        throw py::value_error("grad_out must have spatial axes of size 1 with keepdims=True for an input of shape " + tuple_text(x_shape) +
+                              "; got shape " + shape_text(g.array));
+    }
 }
 
 void check_axes(std::size_t axes, int rank, const char* name, const std::string& shape) { form_of_axes(axes, rank, name, shape); }
@@ -112,11 +122,11 @@ py::object grad_global_avg_pool(int rank, py::handle grad_out, py::handle input_
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
     check_axes(x_shape.size(), rank, "input_shape", tuple_text(x_shape));
-    const Input g(with_axes(grad_out, rank, x_shape.size(), keep, layout), "grad_out", rank, layout, true);
+    const Input g = with_axes(grad_out, rank, x_shape.size(), keep, layout);
     const Sizes sizes = input_sizes(x_shape, g, rank, layout);
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(rank), 1);
     const PoolShape shape = validate_adaptive("input_shape", sizes.batch, sizes.channels, sizes.spatial, ones);
-    expect_output(g, ones, layout);
+    expect_ones(g, x_shape, keep);
     return run_gradient(g, rank, layout, x_shape, out, [&](const auto& io) { adaptive_avg_pool_gradient(shape, call, io); });
 }
 
@@ -150,17 +160,18 @@ py::object grad_lp_pool(int rank, py::handle grad_out, py::handle x_value, py::h
 
 // Dense arrays, places judged: adds g at them.
 template <class X>
-void add_places(const PlacedShape& placed, const PoolCall& call, const py::array& g, const py::array& places, py::array& result) {
+void add_places(const PlacedShape& placed, const PoolCall& call, const py::array& g, const py::array& places, PoolResult& y) {
     const auto* from = static_cast<const X*>(g.data());
     const auto* where = static_cast<const std::int64_t*>(places.data());
-    auto* to = static_cast<X*>(result.mutable_data());
+    auto* to = static_cast<X*>(y.array.mutable_data());
     const py::gil_scoped_release release;
-    add_at_places(placed, call, from, where, to, placed.channels * placed.many);
+    add_at_places(placed, call, from, where, to, y.batch_step);
 }
 
-py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value, py::handle input_shape, py::handle layout_value) {
+py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value, py::handle input_shape, py::handle layout_value,
+                         py::handle out, py::handle num_threads) {
     const Layout layout = parse_layout(layout_value);
-    const PoolCall call = pool_call(layout, 0);
+    const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
     const py::array places = own_view(as_array(indices_value, "indices"));
     const Input g(grad_out, "grad_out", rank, layout, true);
@@ -169,6 +180,7 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value
         throw py::value_error("indices must have the shape of grad_out, " + shape_text(g.array) + "; got " + shape_text(places));
     }
     const Sizes sizes = input_sizes(x_shape, g, rank, layout);
+    at_least("input_shape: its spatial sizes", sizes.spatial, 1);
     PlacedShape placed{sizes.batch, sizes.channels, 1, 1};
     for (const std::int64_t n : sizes.spatial) placed.many = times(placed.many, n, "input_shape: its size");
     for (const std::int64_t n : g.sizes.spatial) placed.few *= n;
@@ -178,9 +190,9 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value
         throw py::value_error("indices must be from 0 to " + std::to_string(placed.many - 1) +
                               ", the places of a plane of the input, or -1 for none; got " + std::to_string(*bad));
     }
-    py::array result = new_array(g.dtype, x_shape);
-    with_real(g.dtype, [&](auto t) { add_places<decltype(t)>(placed, call, from, at, result); });
-    return result;
+    PoolResult y(out, g.dtype, x_shape, g.form, {{"grad_out", &g.array}, {"indices", &places}});
+    with_real(g.dtype, [&](auto t) { add_places<decltype(t)>(placed, call, from, at, y); });
+    return y.given;
 }
 
 py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_value, py::handle keepdims, py::handle layout_value,
@@ -189,14 +201,16 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const Input x(x_value, "x", rank, layout, true);
-    const Input g(with_axes(grad_out, rank, static_cast<std::size_t>(x.array.ndim()), keep, layout), "grad_out", rank, layout, true);
+    const Input g = with_axes(grad_out, rank, static_cast<std::size_t>(x.array.ndim()), keep, layout);
     expect_dtype(g.array, "grad_out", x.dtype, "x");
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(rank), 1);
     const PoolShape shape = validate_adaptive("x", x.sizes.batch, x.sizes.channels, x.sizes.spatial, ones);
-    if (shape_of(g.array) != result_shape(x, ones, layout)) {
-        throw py::value_error("grad_out must have the batch and the channels of x, of shape " + shape_text(x.array) + "; got " +
-                              shape_text(g.array));
+    const bool alike = g.sizes.batch == x.sizes.batch && g.sizes.channels == x.sizes.channels;
+    if (!alike) {
+        throw py::value_error("grad_out must have the batch and the channels of x, of shape " + shape_text(x.array) + "; got shape " +
+                              g.text);
     }
+    expect_ones(g, shape_of(x.array), keep);
     PoolResult y(out, x.dtype, shape_of(x.array), x.form, {{"x", &x.array}, {"grad_out", &g.array}});
     const py::array from = dense(g.array);
     const std::vector<std::int64_t> shape_of_places = shape_of(g.array);

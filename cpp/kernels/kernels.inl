@@ -60,6 +60,7 @@ constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
     k.maximum_and_place = &pool<PlacedMaximum<Wide>, T>;
     k.maximum_of_run = &maximum_of_run<Vec>;
     k.join_pixels = &join_pixels<Vec>;
+    if constexpr (static_cast<T>(0.5) == 0 && sizeof(T) == 8) k.within = &within<Vec>;
     if constexpr (static_cast<T>(0.5) != 0) {
         k.sum = &pool<Sum<Vec>, T>;
         k.sum_of_powers = &pool<Sum<F64>, T>;

@@ -170,7 +170,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
     using T = typename Op::T;
     constexpr std::int64_t L = Vec::lanes;
     const Results<Op, T> results(b);
-    const PoolAxis& a = b.axis[2];
+    const Taps width(b.axis[2]);
     for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
         for (std::int64_t h = b.begin[1]; h < b.end[1]; ++h) {
             const T* taps[most_rows];
@@ -181,11 +181,10 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
             const T row_divisor = b.after == PoolAfter::divide ? results.row_divisor(d, h) : T(1);
             for (std::int64_t w = b.begin[2]; w < b.end[2]; ++w, y += b.y_pixel) {
                 int n = 0;
-                const std::int64_t first = w * a.stride - a.pad_before;
                 for (int r = 0; r < all_rows; ++r) {
-                    for (std::int64_t t = 0; t < a.kernel; ++t) {
-                        const std::int64_t i = first + t * a.dilation;
-                        if (i >= 0 && i < a.input) taps[n++] = b.x + row[r] + i * b.x_step[2];
+                    for (std::int64_t t = 0; t < width.count; ++t) {
+                        const std::int64_t i = width.at(w, t);
+                        if (i >= 0) taps[n++] = b.x + row[r] + i * b.x_step[2];
                     }
                 }
                 T divisor = row_divisor, factor = 1;
@@ -222,7 +221,9 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                 const auto are = [&](int slices, int rows_of_slice, int taps_of_row) {
                     return rows.slices == slices && rows.rows == rows_of_slice && in_row == taps_of_row;
                 };
-                if (are(1, 2, 2))
+                if (are(1, 1, 1))
+                    fours(TapCounts<1, 1, 1>{});
+                else if (are(1, 2, 2))
                     fours(TapCounts<1, 2, 2>{});
                 else if (are(1, 3, 3))
                     fours(TapCounts<1, 3, 3>{});

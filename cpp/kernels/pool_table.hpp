@@ -89,6 +89,7 @@ struct PoolKernels {
     // The value of the maximum of n >= 1 values (which of several zeros or NaNs is open); of each of the channels of n pixels, joined to
     // `maxima` in order.
     X (*maximum_of_run)(const X* x, std::int64_t n);
+    bool (*within)(const X* x, std::int64_t n, X least, X most);  // are all n values? Of int64 only
     void (*join_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, X* maxima);
 };
 

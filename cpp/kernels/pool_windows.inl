@@ -190,3 +190,19 @@ void join_pixels(const typename Vec::T* x, std::int64_t step, std::int64_t n, st
         Vec::store_n(maxima + c, v, lanes);
     }
 }
+
+template <class Vec>
+bool within(const typename Vec::T* x, std::int64_t n, typename Vec::T least, typename Vec::T most) {
+    constexpr std::int64_t L = Vec::lanes;
+    const auto low = Vec::set1(least), high = Vec::set1(most);
+    auto outside = low < low;
+    std::int64_t i = 0;
+    for (; i + L <= n; i += L) {
+        const auto v = Vec::load(x + i);
+        outside |= (v < low) | (v > high);
+    }
+    bool all = true;
+    for (std::int64_t l = 0; l < L; ++l) all &= outside[l] == 0;
+    for (; i < n; ++i) all &= x[i] >= least && x[i] <= most;
+    return all;
+}

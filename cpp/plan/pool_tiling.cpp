@@ -75,24 +75,26 @@ struct Tiler {
     bool spread() const {
         return std::any_of(t.axis.begin(), t.axis.end(), [](const PoolAxis& a) { return a.spread; });
     }
-    bool plain() const { return !wide && t.place_bytes == 0 && !p.divided_before && !spread(); }
+    bool plain() const { return !wide && t.place_bytes == 0 && !p.divided_before; }
     bool direct() const { return t.whole_steps || t.few_taps || t.strips; }
 
     void choose_ways() {
         const PoolAxis& w = t.axis[2];
-        const Size rows = t.axis[0].kernel * t.axis[1].kernel, taps = rows * w.kernel;
-        t.whole_steps = plain() && !t.channels_last && !p.counted_width && !dilated() && w.kernel == w.stride &&
+        const auto taps_of = [](const PoolAxis& a) { return a.spread ? (a.kernel - 1) / a.stride + 1 : a.kernel; };
+        const Size rows = taps_of(t.axis[0]) * taps_of(t.axis[1]), taps = rows * taps_of(w);
+        t.whole_steps = plain() && !spread() && !t.channels_last && !p.counted_width && !dilated() && w.kernel == w.stride &&
                         (w.stride == 2 || w.stride == 4) && w.pad_before == 0 && w.output <= w.input / w.stride &&
                         rows <= most_rows_of_steps;
-        const bool side_by_side = w.stride == 1 && p.channels < lanes;  // whole vectors across pixels are better then
-        const auto in_order = [](const PoolAxis& a) { return a.kernel < from_blocks || a.stride >= a.kernel; };  // as lines would be joined
+        const bool side_by_side = w.stride == 1 && !w.spread && p.channels < lanes;  // whole vectors across pixels are better then
+        const auto in_order = [](const PoolAxis& a) { return a.spread || a.kernel < from_blocks || a.stride >= a.kernel; };  // as of lines
         t.few_taps = plain() && t.channels_last && !side_by_side && (taps <= few || (taps <= few_apart && !overlapping())) &&
-                     in_order(t.axis[0]) && in_order(t.axis[1]) && w.kernel <= most_taps_in_order;
+                     in_order(t.axis[0]) && in_order(t.axis[1]) && w.kernel <= most_taps_in_order &&
+                     !(spread() && dilated());
         t.dense = !w.spread && (w.stride == 1 || (w.dilation == 1 && w.kernel >= from_blocks &&
                                                   w.stride * (steps_of_doubling(w.kernel, p.op) + 1) < w.kernel));
         const PoolAxis& h = t.axis[1];
         const Size k = w.kernel, s = w.stride;
-        t.strips = plain() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() && h.kernel == k &&
+        t.strips = plain() && !spread() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() && h.kernel == k &&
                    h.stride == s && ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) && !p.counted_width &&
                    !p.counted_height;
         for (std::size_t i = 0; i < 2; ++i) {

@@ -148,6 +148,8 @@ def grad_max_pool(
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
     /,
 ) -> FloatArray: ...
 def grad_avg_pool(

@@ -17,6 +17,8 @@ def max_pool2d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     r"""Gradient of 2-D max pooling: each element of grad_out goes to the pixel that was the largest.
 
@@ -35,6 +37,11 @@ def max_pool2d(
         Shape of x: (batch, channels, height, width) and the other forms, in the form and layout of grad_out.
     layout : {"channels_first", "channels_last"}
         Of all arrays: NCHW or NHWC.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may overlap
+        no other argument. Given, it spares large results the time that new memory takes.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -65,7 +72,7 @@ def max_pool2d(
     array([[ 0., 10.,  0.,  0.],
            [ 0.,  0.,  0., 20.]])
     """
-    return _grad_max_pool(2, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(2, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def max_pool1d(
@@ -74,6 +81,8 @@ def max_pool1d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 1-D max pooling.
 
@@ -85,7 +94,7 @@ def max_pool1d(
         Of the shape of grad_out, as :func:`npconv.max_pool1d` returns them.
     input_shape : tuple of int
         Shape of x, in the form and layout of grad_out.
-    layout
+    layout, out, num_threads
         As in :func:`max_pool2d`.
 
     Returns
@@ -105,7 +114,7 @@ def max_pool1d(
     >>> npconv.grad.max_pool1d(np.array([10.0, 20.0]), indices, (3,))
     array([ 0., 30.,  0.])
     """
-    return _grad_max_pool(1, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(1, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def max_pool3d(
@@ -114,6 +123,8 @@ def max_pool3d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 3-D max pooling.
 
@@ -125,7 +136,7 @@ def max_pool3d(
         Of the shape of grad_out, as :func:`npconv.max_pool3d` returns them.
     input_shape : tuple of int
         Shape of x, in the form and layout of grad_out.
-    layout
+    layout, out, num_threads
         As in :func:`max_pool2d`, with three spatial axes.
 
     Returns
@@ -149,7 +160,7 @@ def max_pool3d(
            [[ 0.,  0.],
             [ 0., 20.]]])
     """
-    return _grad_max_pool(3, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(3, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def adaptive_max_pool2d(
@@ -158,6 +169,8 @@ def adaptive_max_pool2d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 2-D adaptive max pooling: each element of grad_out goes to the pixel that was the largest.
 
@@ -171,6 +184,11 @@ def adaptive_max_pool2d(
         Shape of x: (batch, channels, height, width) and the other forms, in the form and layout of grad_out.
     layout : {"channels_first", "channels_last"}
         Of all arrays: NCHW or NHWC.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may overlap
+        no other argument. Given, it spares large results the time that new memory takes.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -199,7 +217,7 @@ def adaptive_max_pool2d(
     >>> npconv.grad.adaptive_max_pool2d(np.array([[10.0, 20.0]]), indices, image.shape)
     array([[ 0., 10.,  0.,  0., 20.]])
     """
-    return _grad_max_pool(2, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(2, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def adaptive_max_pool1d(
@@ -208,6 +226,8 @@ def adaptive_max_pool1d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 1-D adaptive max pooling.
 
@@ -219,7 +239,7 @@ def adaptive_max_pool1d(
         Of the shape of grad_out, as :func:`npconv.adaptive_max_pool1d` returns them.
     input_shape : tuple of int
         Shape of x, in the form and layout of grad_out.
-    layout
+    layout, out, num_threads
         As in :func:`adaptive_max_pool2d`.
 
     Returns
@@ -239,7 +259,7 @@ def adaptive_max_pool1d(
     >>> npconv.grad.adaptive_max_pool1d(np.array([10.0, 20.0]), indices, (5,))
     array([ 0.,  0., 30.,  0.,  0.])
     """
-    return _grad_max_pool(1, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(1, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def adaptive_max_pool3d(
@@ -248,6 +268,8 @@ def adaptive_max_pool3d(
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 3-D adaptive max pooling.
 
@@ -259,7 +281,7 @@ def adaptive_max_pool3d(
         Of the shape of grad_out, as :func:`npconv.adaptive_max_pool3d` returns them.
     input_shape : tuple of int
         Shape of x, in the form and layout of grad_out.
-    layout
+    layout, out, num_threads
         As in :func:`adaptive_max_pool2d`, with three spatial axes.
 
     Returns
@@ -280,7 +302,7 @@ def adaptive_max_pool3d(
     array([[ 0.,  0.],
            [ 0., 10.]])
     """
-    return _grad_max_pool(3, grad_out, indices, input_shape, layout)
+    return _grad_max_pool(3, grad_out, indices, input_shape, layout, out, num_threads)
 
 
 def max_unpool2d(

@@ -27,19 +27,25 @@ def _named(**ours: str) -> Iterator[None]:
         raise
 
 
+def _shown(value: object) -> str:
+    """In one line, and not a long one."""
+    text = ascii(value).replace("\n", " ")
+    return text if len(text) <= 80 else text[:80] + "..."
+
+
 def _sizes(rank: int, input_shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
     expected = f"input_shape must be a tuple of {rank} to {rank + 2} ints"
     if not isinstance(input_shape, (tuple, list)):
-        raise TypeError(f"{expected}, got {input_shape!r}")
+        raise TypeError(f"{expected}, got {_shown(input_shape)}")
     sizes = []
     for size in input_shape:
         if isinstance(size, (bool, np.bool_, np.ndarray)) or not hasattr(size, "__index__"):
-            raise TypeError(f"{expected}, got {input_shape!r}")
+            raise TypeError(f"{expected}, got {_shown(input_shape)}")
         sizes.append(operator.index(size))
     if not rank <= len(sizes) <= rank + 2:
-        raise ValueError(f"{expected}, got {input_shape!r}")
+        raise ValueError(f"{expected}, got {_shown(input_shape)}")
     if min(sizes) < 0:
-        raise ValueError(f"input_shape must not have negative entries, got {input_shape!r}")
+        raise ValueError(f"input_shape must not have negative entries, got {_shown(input_shape)}")
     return tuple(sizes)
 
 
@@ -58,7 +64,7 @@ def _unfold_gradient(
     channels_last = isinstance(layout, str) and layout == "channels_last"
     spatial = sizes[-rank - 1 : -1] if channels_last and not one_channel else sizes[-rank:]
     if min(spatial) < 1:
-        raise ValueError(f"input_shape must have spatial sizes of at least 1, got {input_shape!r}")
+        raise ValueError(f"input_shape must have spatial sizes of at least 1, got {_shown(input_shape)}")
     with _named(cols="grad_out", output_size="input_shape"):
         gradient = _fold(rank, grad_out, spatial, kernel_size, stride, padding, dilation, layout)
     # What remains to be compared is what fold takes from the columns: batch and channels.
@@ -68,7 +74,7 @@ def _unfold_gradient(
     if gradient.shape != whole:
         raise ValueError(
             f"grad_out must fit input_shape: of shape {np.shape(grad_out)} it is the gradient of an input of "
-            f"shape {gradient.shape}, but input_shape is {input_shape!r}"
+            f"shape {gradient.shape}, but input_shape is {_shown(input_shape)}"
         )
     return gradient.reshape(sizes)
 
