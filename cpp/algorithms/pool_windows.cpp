@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "algorithms/global_pool.hpp"
 #include "algorithms/kernel_runs.hpp"
@@ -334,14 +335,18 @@ void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shap
 // order.
 template <class X>
 void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    constexpr Size most_channels = 4096, few_windows = 4096;
+    const PoolKernels<X>& kernels = pool_kernels_of<X>(*call.kernels);
     const bool last = call.layout == Layout::channels_last && shape.channels > 1;
     const Axis &d = shape.axis[0], &h = shape.axis[1], &w = shape.axis[2];
-    const EvenSplit blocks = split_by(last ? shape.channels : 1, std::clamp<Size>((64 << 10) / w.input, 1, 64));
+    std::vector<Window> across;  // the width: asked for again and again
+    for (Size o = 0; w.output <= few_windows && o < w.output; ++o) across.push_back(axes.at(2, o));
+    const EvenSplit blocks = split_by(last ? shape.channels : 1, std::clamp<Size>((64 << 10) / w.input, 1, most_channels));
     const Size planes = last ? shape.batch * blocks.parts : shape.planes(), pixel = last ? shape.channels : 1;
     const EvenSplit rows(h.input, std::clamp<Size>(enough_tasks / planes, 1, std::max<Size>(h.input / 8, 1)));
     const int threads = shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads;
-    const Size line_cells = w.input * blocks.longest();
-    const Workspace<1> workspace({line_cells * static_cast<Size>(sizeof(X))}, threads);
+    constexpr Size bytes = sizeof(X);
+    const Workspace<2> workspace({w.input * blocks.longest() * bytes, blocks.longest() * bytes}, threads);
     const auto& step = io.x.spatial;
     count_kernel_run(*call.kernels);
     parallel_for(planes * rows.parts, threads, [&](Size task, int slot) {
@@ -351,11 +356,15 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
         const Size n = last ? blocks.length(plane % blocks.parts) : 1;
         const X* g = io.x.data + image * io.x.batch + channel * io.x.channel;
         X* y = io.y + image * io.y_batch + (last ? channel : channel * shape.inputs());
-        X* line = workspace.template get<X>(slot, 0);
+        X* const line = workspace.template get<X>(slot, 0);
+        X* const share = workspace.template get<X>(slot, 1);
         const auto row_of = [&](Size id, Size ih) { return y + (id * h.input + ih) * w.input * pixel; };
         for (Size id = 0; id < d.input; ++id) {
             for (Size ih = first_row; ih < end_row; ++ih) {
-                for (Size iw = 0; iw < w.input; ++iw) std::fill_n(row_of(id, ih) + iw * pixel, n, X(0));
+                if (pixel == n)
+                    std::fill_n(row_of(id, ih), w.input * n, X(0));
+                else
+                    for (Size iw = 0; iw < w.input; ++iw) std::fill_n(row_of(id, ih) + iw * pixel, n, X(0));
             }
         }
         Size low, high, unused;
@@ -367,12 +376,17 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
                 const Window wh = axes.at(1, oh);
                 std::fill_n(line, w.input * n, X(0));
                 for (Size ow = 0; ow < w.output; ++ow) {
-                    const Window ww = axes.at(2, ow);
+                    const Window ww = across.empty() ? axes.at(2, ow) : across[static_cast<std::size_t>(ow)];
                     const double divisor = divisor_of(rule, shape, (od * h.output + oh) * w.output + ow, {wd, wh, ww});
                     const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
-                    for (Size c = 0; c < n; ++c) {
-                        const X share = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
-                        for (Size k = 0; k < ww.count; ++k) line[(ww.first + k * ww.step) * n + c] += share;
+                    if (n == 1) {
+                        const X one = static_cast<X>(static_cast<double>(*from) / divisor);
+                        for (Size k = 0; k < ww.count; ++k) line[ww.first + k * ww.step] += one;
+                        continue;
+                    }
+                    for (Size c = 0; c < n; ++c) share[c] = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
+                    for (Size k = 0; k < ww.count; ++k) {
+                        kernels.add(share, n, line + (ww.first + k * ww.step) * n);
                     }
                 }
                 for (Size i = 0; i < wd.count; ++i) {
@@ -381,11 +395,9 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
                         if (ih < first_row || ih >= end_row) continue;
                         X* to = row_of(wd.first + i * wd.step, ih);
                         if (pixel == n) {
-                            for (Size k = 0; k < w.input * n; ++k) to[k] += line[k];
+                            kernels.add(line, w.input * n, to);
                         } else {
-                            for (Size iw = 0; iw < w.input; ++iw) {
-                                for (Size c = 0; c < n; ++c) to[iw * pixel + c] += line[iw * n + c];
-                            }
+                            for (Size iw = 0; iw < w.input; ++iw) kernels.add(line + iw * n, n, to + iw * pixel);
                         }
                     }
                 }

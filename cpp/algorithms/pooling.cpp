@@ -263,7 +263,8 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     const Divisors<X> divisors(shape, rule);
     PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
     // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place.
-    p.divided_before = divisors.of(0) || divisors.of(1) || divisors.of(2);
+    // A divisor of 0 is that of windows of nothing, which must not reach anything.
+    p.divided_before = divisors.of(0) || divisors.of(1) || divisors.of(2) || divisors.common == X(0);
     for (std::size_t i = 0; i < 3; ++i) p.axis[i] = backward(shape.axis[i]);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);

@@ -21,41 +21,17 @@ int threads_for(const PlacedShape& s, const PoolCall& call) {
     return s.batch * s.channels * (s.few + s.many) < worth_threads ? 1 : call.threads;
 }
 
-// A plane, or a part of one, that becomes zero just ahead of the places that are written: what is written is in the cache then. Places
-// outside are left alone.
+constexpr Size ahead = 1024;  // elements that become zero at once, just ahead of the first that is written: it is in the cache then
+
+// Makes pixels begin..end zero, of `channels` elements that stand `step` apart.
 template <class X>
-class Target {
-  public:
-    // `length` pixels of `channels` elements that stand `step` apart, from place `begin` on.
-    Target(X* y, Size begin, Size length, Size channels, Size step) : y_(y), begin_(begin), length_(length), channels_(channels), step_(step) {}
-
-    template <class Put>
-    void put(Size place, Size channel, X value, const Put& how) {
-        const Size at = place - begin_;
-        if (static_cast<std::uint64_t>(at) >= static_cast<std::uint64_t>(zeroed_) && !reach(at)) return;
-        how(y_[at * step_ + channel], value);
+[[gnu::noinline]] void zero(X* y, Size begin, Size end, Size channels, Size step) {
+    if (step == channels) {
+        std::fill(y + begin * step, y + end * step, X(0));
+    } else {
+        for (Size i = begin; i < end; ++i) std::fill_n(y + i * step, channels, X(0));
     }
-    void finish() { zero(length_); }
-
-  private:
-    [[gnu::noinline]] bool reach(Size at) {
-        if (at < 0 || at >= length_) return false;
-        zero(std::min(length_, at + ahead / channels_ + 1));
-        return true;
-    }
-    void zero(Size end) {
-        if (step_ == channels_) {
-            std::fill(y_ + zeroed_ * step_, y_ + end * step_, X(0));
-        } else {
-            for (Size i = zeroed_; i < end; ++i) std::fill_n(y_ + i * step_, channels_, X(0));
-        }
-        zeroed_ = end;
-    }
-
-    static constexpr Size ahead = 1024;  // elements
-    X* y_;
-    Size begin_, length_, channels_, step_, zeroed_ = 0;
-};
+}
 
 // Scatters every plane in the order of x, all places but those outside. Of planes fewer than threads each thread takes a part.
 template <class X, class Put>
@@ -68,22 +44,29 @@ void scatter(const PlacedShape& s, const PoolCall& call, const X* x, const Size*
     parallel_for(planes * parts, threads, [&](Size task, int) {
         const Size plane = task / parts, image = plane / groups, group = plane % groups;
         const Size begin = split.begin(task % parts), length = split.length(task % parts);
+        const Size first = last ? channels.begin(group) : group, n = last ? channels.length(group) : 1, step = last ? s.channels : 1;
+        X* to = y + image * y_batch + (last ? first : first * s.many) + begin * step;
+        const Size start = last ? image * s.few * step + first : plane * s.few;
+        const X* from = x + start;
+        const Size* at = places + start;
+        Size zeroed = 0;
+        const auto one = [&](Size place, Size stride, Size c, X value) {
+            if (static_cast<std::uint64_t>(place) >= static_cast<std::uint64_t>(zeroed)) {
+                if (place < 0 || place >= length) return;
+                const Size end = std::min(length, place + ahead / n + 1);
+                zero(to, zeroed, end, n, step);
+                zeroed = end;
+            }
+            put(to[place * stride + c], value);
+        };
         if (!last) {
-            Target<X> to(y + image * y_batch + group * s.many + begin, begin, length, 1, 1);
-            const X* from = x + plane * s.few;
-            const Size* at = places + plane * s.few;
-            for (Size i = 0; i < s.few; ++i) to.put(at[i], 0, from[i], put);
-            to.finish();
-            return;
+            for (Size i = 0; i < s.few; ++i) one(at[i] - begin, 1, 0, from[i]);
+        } else {
+            for (Size i = 0; i < s.few; ++i, from += step, at += step) {
+                for (Size c = 0; c < n; ++c) one(at[c] - begin, step, c, from[c]);
+            }
         }
-        const Size first = channels.begin(group), n = channels.length(group), C = s.channels;
-        Target<X> to(y + image * y_batch + begin * C + first, begin, length, n, C);
-        const X* from = x + image * s.few * C + first;
-        const Size* at = places + image * s.few * C + first;
-        for (Size i = 0; i < s.few; ++i) {
-            for (Size c = 0; c < n; ++c) to.put(at[i * C + c], c, from[i * C + c], put);
-        }
-        to.finish();
+        zero(to, zeroed, length, n, step);
     });
 }
 

@@ -67,6 +67,7 @@ constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
         k.sum_of_run = &sum_of_run<Vec>;
         k.sums_of_runs = &sums_of_runs<Vec>;
         k.sums_of_pixels = &sums_of_pixels<Vec>;
+        k.add = &add_run<Vec>;
     }
     return k;
 }

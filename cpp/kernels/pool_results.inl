@@ -53,6 +53,10 @@ struct Results {
         put(d, h, Op::values(result), y);
         if constexpr (Op::placed) {
             std::int64_t* places = b.places + row_at(d, h);
+            if (b.y_pixel == unit) {
+                for (std::int64_t i = 0; i < length; ++i) places[i] = result.place[i];
+                return;
+            }
             for (std::int64_t o = 0; o < outputs; ++o) {
                 for (std::int64_t c = 0; c < unit; ++c) places[o * b.y_pixel + c] = result.place[o * unit + c];
             }
@@ -77,6 +81,10 @@ struct Results {
             }
         }
         constexpr bool narrow = sizeof(X) < sizeof(T);  // a window of nothing: the lowest of X, not of T
+        if (!narrow && b.y_pixel == unit) {
+            for (std::int64_t i = 0; i < length; ++i) y[i] = static_cast<X>(values[i]);
+            return;
+        }
         for (std::int64_t o = 0; o < outputs; ++o) {
             for (std::int64_t c = 0; c < unit; ++c) {
                 const T v = values[o * unit + c];

@@ -248,7 +248,8 @@ struct Rows {
         }
         if constexpr (Op::placed) {
             for (std::int64_t i = 0; i < length; ++i) staged.place[i] = -1;
-            for (std::int64_t w = low; w < high; ++w) {
+            for (std::int64_t w = low; unit == 1 && w < high; ++w) staged.place[w - start] = static_cast<typename Op::Place>(place + w);
+            for (std::int64_t w = low; unit > 1 && w < high; ++w) {
                 for (std::int64_t c = 0; c < unit; ++c)
                     staged.place[(w - start) * unit + c] = static_cast<typename Op::Place>(place + w);
             }
@@ -371,10 +372,16 @@ struct Rows {
             phases_of_any(v, from, length, watch);
         if constexpr (Op::placed) {
             for (std::int64_t f = 0; f < s && f < span; ++f) {
-                for (std::int64_t q = 0; q < length; ++q) {
-                    const std::int64_t w = start + q * s + f;
-                    staged.place[f * pitch + q] = static_cast<typename Op::Place>(w >= low && w < high ? place + w : -1);
-                }
+                const auto until = [&](std::int64_t w) {  // places of this phase before w
+                    const std::int64_t n = w - start - f;
+                    const std::int64_t q = n <= 0 ? 0 : (n + s - 1) / s;
+                    return q < length ? q : length;
+                };
+                typename Op::Place* const at = staged.place + f * pitch;
+                const std::int64_t begin = until(low), end = until(high), first = place + start + f;
+                for (std::int64_t q = 0; q < begin; ++q) at[q] = -1;
+                for (std::int64_t q = begin; q < end; ++q) at[q] = static_cast<typename Op::Place>(first + q * s);
+                for (std::int64_t q = end; q < length; ++q) at[q] = -1;
             }
         }
         return watch.seen();

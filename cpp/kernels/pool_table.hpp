@@ -86,6 +86,7 @@ struct PoolKernels {
     double (*sum_of_run)(const X* x, std::int64_t n);
     void (*sums_of_runs)(const X* x, std::int64_t length, std::int64_t runs, double* sums);
     void (*sums_of_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums);
+    void (*add)(const X* x, std::int64_t n, X* y);  // y += x
     // The value of the maximum of n >= 1 values (which of several zeros or NaNs is open); of each of the channels of n pixels, joined to
     // `maxima` in order.
     X (*maximum_of_run)(const X* x, std::int64_t n);

@@ -158,6 +158,15 @@ void sums_of_pixels(const typename Vec::T* x, std::int64_t step, std::int64_t n,
 }
 
 template <class Vec>
+void add_run(const typename Vec::T* x, std::int64_t n, typename Vec::T* y) {
+    constexpr std::int64_t L = Vec::lanes;
+    std::int64_t i = 0;
+    for (; i + L <= n; i += L) Vec::store(y + i, Vec::add(Vec::load(y + i), Vec::load(x + i)));
+    const int left = static_cast<int>(n - i);
+    if (left > 0) Vec::store_n(y + i, Vec::add(Vec::load_n(y + i, left), Vec::load_n(x + i, left)), left);
+}
+
+template <class Vec>
 typename Vec::T maximum_of_run(const typename Vec::T* x, std::int64_t n) {
     using T = typename Vec::T;
     constexpr std::int64_t L = Vec::lanes;
