@@ -144,10 +144,10 @@ template <class Op, class Counts, int Vectors, class Load>
     const int in_row = Counts::taps > 0 ? Counts::taps : taps_of_row;
 #pragma GCC unroll 2
     for (int s = 0; s < slices; ++s) {
-        typename Op::Cell slice[Vectors];
+        typename Op::Cell slice[Vectors] = {};
 #pragma GCC unroll 3
         for (int r = 0; r < rows; ++r, taps += in_row) {
-            typename Op::Cell row[Vectors];
+            typename Op::Cell row[Vectors] = {};
 #pragma GCC unroll 4
             for (int u = 0; u < Vectors; ++u) row[u] = load(taps[0], u);
 #pragma GCC unroll 4
@@ -213,7 +213,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                 }
                 const auto fours = [&](auto counts) {
                     for (; c + 4 * L <= b.unit; c += 4 * L) {
-                        typename Vec::V v[4];
+                        typename Vec::V v[4] = {};
                         taps_joined<Op, decltype(counts), 4>(taps, rows, in_row, [c](const T* p, int u) { return Vec::load(p + c + u * Vec::lanes); }, v);
                         for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
                     }
@@ -235,7 +235,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                     fours(TapCounts<0, 0, 0>{});
                 for (; n > 0 && c < b.unit; c += L) {
                     const int m = b.unit - c < L ? static_cast<int>(b.unit - c) : static_cast<int>(L);
-                    typename Vec::V v[1];
+                    typename Vec::V v[1] = {};
                     if (m == L) {
                         taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c](const T* p, int) { return Vec::load(p + c); }, v);
                         Vec::store(y + c, finished(v[0]));

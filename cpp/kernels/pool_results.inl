@@ -111,10 +111,10 @@ struct Results {
     template <int N, class Then>
     void joined_n(const Cells* lines, int n, X* y, const Then& then) const {
         if constexpr (same_type) {
-            const T* line[N > 0 ? N : most_lines];  // in registers: no store to y can alter them
+            const T* line[N > 0 ? N : most_lines] = {};  // in registers: no store to y can alter them
 #pragma GCC unroll 8
             for (int l = 0; l < (N > 0 ? N : n); ++l) line[l] = lines[l];
-            const auto at = [&line, n, &then](std::int64_t i) {
+            const auto at = [&](std::int64_t i) {
                 auto v = Vec::load(line[0] + i);
 #pragma GCC unroll 8
                 for (int l = 1; l < (N > 0 ? N : n); ++l) v = Op::join(v, Vec::load(line[l] + i));

@@ -150,13 +150,13 @@ struct Slab {
     template <class Join, int N, class Then>
     void put_n(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
         const int n = N > 0 ? N : static_cast<int>(a.kernel);
-        const T* line[N > 0 ? N : most_lines];
+        const T* line[N > 0 ? N : most_lines] = {};
 #pragma GCC unroll 8
         for (int t = 0; t < n; ++t) line[t] = Op::values(pooled) + line_at(t);
         const std::int64_t length = results.length, slot = b.slot, y_step = b.axis[2].output;
         T* y = b.y + results.row_at(d, first);
         for (std::int64_t i = 0; i < count; ++i, y += y_step) {
-            const auto at = [&line, n, &then](std::int64_t j) {
+            const auto at = [&](std::int64_t j) {
                 auto v = Vec::load(line[0] + j);
 #pragma GCC unroll 8
                 for (int t = 1; t < n; ++t) v = Join::join(v, Vec::load(line[t] + j));

@@ -30,7 +30,7 @@ Size round_up(Size n, Size to) { return (n + to - 1) / to * to; }
 // Joins for one window by windows of twice the length; sums take one more for each further bit of the length.
 Size steps_of_doubling(Size k, PoolOp op) {
     const auto u = static_cast<std::uint64_t>(k);
-    const Size doublings = std::bit_width(u) - 1;
+    const Size doublings = static_cast<Size>(std::bit_width(u)) - 1;
     return op == PoolOp::sum || op == PoolOp::sum_of_powers ? doublings + std::popcount(u) - 1 : doublings + 1;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every member of Vec as simd/README.md describes it, for the header that a shim (test_vec_*.cpp) has included. No library header with
 // inline code may come in here: such a function, compiled for AVX-512, could be the copy that the linker keeps.
+#include "simd/integers.hpp"
 #include "vec_tests.hpp"
 
 namespace npconv::test {
@@ -165,6 +166,83 @@ void transposition(const VecContext& c) {
     }
     const auto low = each<Vec>([](int i) { return i; }).vector(), high = each<Vec>([](int i) { return Vec::lanes + i; }).vector();
     expect<Vec>(c, "even", Vec::even(low, high), [](int i) { return 2 * i; });
+    expect<Vec>(c, "odd", Vec::odd(low, high), [](int i) { return 2 * i + 1; });
+    const auto turn = [](int i) { return i / 2 + (i % 2) * Vec::lanes; };
+    expect<Vec>(c, "zip_low", Vec::zip_low(low, high), turn);
+    expect<Vec>(c, "zip_high", Vec::zip_high(low, high), [&](int i) { return turn(i) + Vec::lanes / 2; });
+}
+
+// The later of two that is greater or NaN, else the earlier, bit for bit: -0 and 0 are equal.
+template <class Vec>
+void order(const VecContext& c) {
+    using T = typename Vec::T;
+    for (int t = 0; t < turns; ++t) {
+        for (int u = 0; u < turns; ++u) {
+            const Lanes<Vec> a = each<Vec>([t](int i) { return value_of(i + t); });
+            const Lanes<Vec> b = each<Vec>([t, u](int i) { return value_of(i + t + u); });
+            const auto wanted = [&](int i) { return b.of[i] > a.of[i] || b.of[i] != b.of[i] ? b.of[i] : a.of[i]; };
+            const auto v = Vec::later(a.vector(), b.vector());
+            expect<Vec>(c, "later", v, wanted);
+            const Lanes<Vec> got(v), larger(Vec::larger(a.vector(), b.vector()));
+            bool nan = false;
+            for (int i = 0; i < Vec::lanes; ++i) {
+                nan |= a.of[i] != a.of[i];
+                const T w = wanted(i);
+                if (__builtin_signbit(got.of[i]) != __builtin_signbit(w) && w == w) c.fail(c.sink, "sign of later", i, 0, 1);
+                const bool ordered = a.of[i] == a.of[i] && b.of[i] == b.of[i];
+                if (ordered && (larger.of[i] != w || __builtin_signbit(larger.of[i]) != __builtin_signbit(w)))
+                    c.fail(c.sink, "larger", i, static_cast<double>(larger.of[i]), static_cast<double>(w));
+            }
+            if (Vec::any_nan(a.vector()) != nan) c.fail(c.sink, "any_nan", t, !nan, nan);
+        }
+    }
+    expect<Vec>(c, "sqrt", Vec::sqrt(each<Vec>([](int i) { return i * i; }).vector()), [](int i) { return i; });
+}
+
+template <class Vec>
+void masked(const VecContext& c) {
+    if constexpr (Vec::masks) {
+        using T = typename Vec::T;
+        constexpr int L = Vec::lanes;
+        for (int begin = 0; begin <= L; ++begin) {
+            for (int end = begin; end <= L; ++end) {
+                for (int side = 0; side < 2; ++side) {  // what is masked may lie beyond the page, on either side
+                    T* p = side == 0 ? reinterpret_cast<T*>(c.before_guard) - end : reinterpret_cast<T*>(c.after_guard) - begin;
+                    for (int i = begin; i < end; ++i) p[i] = T(i + 1);
+                    expect<Vec>(c, "load_masked", Vec::load_masked(p, Vec::between(begin, end), Vec::set1(T(-7))),
+                                [=](int i) { return i >= begin && i < end ? i + 1 : -7; });
+                }
+            }
+        }
+    }
+}
+
+// Integers of the same width as a vector of F32.
+template <class Element>
+void integers(const VecContext& c) {
+    using Vec = IntegerVec<Element>;
+    constexpr int L = Vec::lanes;
+    Element a[L], b[L], got[L];
+    for (int i = 0; i < L; ++i) {
+        a[i] = static_cast<Element>(37 * i - 90);
+        b[i] = static_cast<Element>(150 - 61 * i);
+    }
+    const auto check = [&](const char* what, typename Vec::V v, auto wanted) {
+        Vec::store(got, v);
+        for (int i = 0; i < L; ++i) {
+            if (got[i] != wanted(i)) c.fail(c.sink, what, i, static_cast<double>(got[i]), static_cast<double>(wanted(i)));
+        }
+    };
+    const auto va = Vec::load(a), vb = Vec::load(b);
+    check("set1", Vec::set1(Element(-5)), [](int) { return Element(-5); });
+    check("later", Vec::later(va, vb), [&](int i) { return b[i] > a[i] ? b[i] : a[i]; });
+    check("even", Vec::even(va, vb), [&](int i) { return i < L / 2 ? a[2 * i] : b[2 * i - L]; });
+    check("odd", Vec::odd(va, vb), [&](int i) { return i < L / 2 ? a[2 * i + 1] : b[2 * i + 1 - L]; });
+    for (int n = 0; n <= L; ++n) {
+        Element* p = reinterpret_cast<Element*>(c.before_guard) - n;
+        Vec::store_n(p, va, n);
+        check("load_n", Vec::load_n(p, n), [&](int i) { return i < n ? a[i] : Element(0); });
+    }
 }
 
 void conversion(const VecContext& c) {
@@ -193,6 +271,15 @@ constinit const VecTest tests[] = {
     {"float32 transposition", &transposition<F32>},
     {"float64 transposition", &transposition<F64>},
     {"conversion", &conversion},
+    {"float32 order", &order<F32>},
+    {"float64 order", &order<F64>},
+    {"float32 masked", &masked<F32>},
+    {"float64 masked", &masked<F64>},
+    {"int8", &integers<signed char>},
+    {"uint8", &integers<unsigned char>},
+    {"int16", &integers<short>},
+    {"int32", &integers<int>},
+    {"int64", &integers<long>},
 };
 
 }  // namespace

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The plan of pooling: what it decides, what memory it asks for, and that neither threads nor strides have a say in the order of sums.
+#include <gtest/gtest.h>
+
+#include "algorithms/pool_windows.hpp"
+#include "core/pool_shape.hpp"
+#include "kernels/registry.hpp"
+#include "plan/pool_tiling.hpp"
+
+namespace npconv::test {
+namespace {
+
+using Size = std::int64_t;
+
+PoolProblem square(PoolOp op, Size batch, Size channels, Size size, Size kernel, Size stride, Size pad, Layout layout) {
+    PoolProblem p;
+    p.op = op;
+    p.batch = batch;
+    p.channels = channels;
+    p.layout = layout;
+    p.kernels = &active_kernels();
+    p.axis[0] = {1, 1, 1, 1, 1, 0, false, false, 0};
+    for (std::size_t i = 1; i < 3; ++i) p.axis[i] = {size, (size + 2 * pad - kernel) / stride + 1, kernel, stride, 1, pad, false, false, 0};
+    return p;
+}
+
+TEST(PoolTiling, BlocksCoverTheResultOnce) {
+    for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
+        for (const Size channels : {1, 3, 64, 257}) {
+            for (const Size size : {7, 35, 224, 1500}) {
+                for (const Size kernel : {2, 3, 7, 31}) {
+                    if (kernel > size) continue;
+                    for (const Size stride : {Size{1}, Size{2}, kernel}) {
+                        const PoolTiling t = tile_pool(square(PoolOp::sum, 2, channels, size, kernel, stride, kernel / 2, layout));
+                        ASSERT_TRUE(t.served);
+                        EXPECT_LE(t.bytes(), 6 << 20) << channels << " " << size << " " << kernel << " " << stride;
+                        for (const SpreadSplit* s : {&t.channels, &t.depth, &t.height, &t.width}) {
+                            EXPECT_GE(s->parts, 1);
+                            EXPECT_EQ(s->begin(0), 0);
+                            EXPECT_EQ(s->begin(s->parts), s->n);
+                            for (Size i = 0; i < s->parts; ++i) EXPECT_GT(s->length(i), 0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {
+    for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
+        for (const PoolOp op : {PoolOp::maximum, PoolOp::maximum_and_place, PoolOp::sum, PoolOp::sum_of_powers}) {
+            for (const Size kernel : {2, 3, 4, 5, 9}) {
+                for (const Size stride : {Size{1}, Size{2}, kernel}) {
+                    PoolProblem p = square(op, 1, 32, 200, kernel, stride, 1, layout);
+                    const PoolTiling one = tile_pool(p);
+                    p.side_by_side = false;
+                    const PoolTiling other = tile_pool(p);
+                    EXPECT_EQ(one.whole_steps, other.whole_steps);
+                    EXPECT_EQ(one.few_taps, other.few_taps);
+                    EXPECT_EQ(one.strips, other.strips);
+                    EXPECT_EQ(one.slab_rows, other.slab_rows);
+                    EXPECT_EQ(one.dense, other.dense);
+                    EXPECT_EQ(one.height, other.height);
+                    EXPECT_EQ(one.width, other.width);
+                    EXPECT_EQ(one.channels, other.channels);
+                    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(one.axis[i].blocks, other.axis[i].blocks);
+                }
+            }
+        }
+    }
+}
+
+TEST(PoolTiling, LongWindowsArePooledFromBlocksAndHugeOnesLeftToOthers) {
+    EXPECT_TRUE(tile_pool(square(PoolOp::maximum, 1, 1, 2048, 31, 1, 15, Layout::channels_first)).axis[1].blocks);
+    EXPECT_FALSE(tile_pool(square(PoolOp::maximum, 1, 1, 2048, 4, 1, 1, Layout::channels_first)).axis[1].blocks);
+    EXPECT_FALSE(tile_pool(square(PoolOp::maximum, 1, 1, 10, 500, 1, 499, Layout::channels_first)).served);
+}
+
+PoolRequest request(Size n, Size kernel, Size stride, Size pad, bool ceil_mode) {
+    PoolRequest r;
+    r.input = {n};
+    r.kernel = {kernel};
+    r.stride = {stride};
+    r.dilation = {1};
+    r.padding.before = r.padding.after = {pad};
+    r.ceil_mode = ceil_mode;
+    return r;
+}
+
+TEST(PoolShape, OutputSizesAreThoseOfTheDefinition) {
+    for (Size n = 1; n < 12; ++n) {
+        for (Size kernel = 1; kernel < 6; ++kernel) {
+            for (Size stride = 1; stride < 7; ++stride) {
+                for (Size pad = 0; pad < kernel; ++pad) {
+                    for (const bool ceil_mode : {false, true}) {
+                        // Windows one after the other, while they lie in the padded input, or with ceil_mode start in it but not in the
+                        // padding after it.
+                        Size windows = 0;
+                        for (Size at = -pad; ceil_mode ? at < n && at + kernel < n + pad + stride : at + kernel <= n + pad; at += stride) ++windows;
+                        Size got = 0;
+                        try {
+                            got = validate_pool(request(n, kernel, stride, pad, ceil_mode)).axis[2].output;
+                        } catch (const std::invalid_argument&) {
+                        }
+                        EXPECT_EQ(got, windows) << n << " " << kernel << " " << stride << " " << pad << " " << ceil_mode;
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST(PoolShape, RefusesWithTheArgumentAndItsValue) {
+    const auto refusal = [](const PoolRequest& r) -> std::string {
+        try {
+            validate_pool(r);
+        } catch (const std::invalid_argument& e) {
+            return e.what();
+        }
+        return "accepted";
+    };
+    EXPECT_EQ(refusal(request(5, 0, 1, 0, false)), "kernel_size must be at least 1 on every axis, got (0,)");
+    EXPECT_EQ(refusal(request(5, 3, 0, 0, false)), "stride must be at least 1 on every axis, got (0,)");
+    EXPECT_EQ(refusal(request(5, 3, 1, -1, false)), "padding must be at least 0 on every axis, got (-1,)");
+    EXPECT_EQ(refusal(request(5, 3, 1, 3, false)),
+              "padding must be less than the kernel with its dilation, 3 elements, got (3, 3) on spatial axis 0");
+    EXPECT_EQ(refusal(request(5, 6, 1, 0, false)),
+              "kernel_size must not be larger than the padded x, got kernel 6 for 5 elements (5 and padding) on spatial axis 0");
+    EXPECT_EQ(refusal(request(0, 1, 1, 0, false)), "x must have at least one element on every spatial axis, got 0 on spatial axis 0");
+}
+
+TEST(WindowAxes, AdaptiveWindowsCoverTheInputAndKnowTheirOutputs) {
+    for (Size n = 1; n < 15; ++n) {
+        for (Size out = 1; out < 20; ++out) {
+            const WindowAxes axes = WindowAxes::adaptive(validate_adaptive("x", 1, 1, {n}, {out}));
+            for (Size i = 0; i < n; ++i) {
+                Size begin = 0, end = 0;
+                axes.outputs_of(2, i, begin, end);
+                for (Size o = 0; o < out; ++o) {
+                    const Window w = axes.at(2, o);
+                    EXPECT_GE(w.count, 1);
+                    EXPECT_EQ(w.first <= i && i < w.first + w.count, begin <= o && o < end) << n << " " << out << " " << i << " " << o;
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace npconv::test
