@@ -148,10 +148,14 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
         const EvenSplit groups = split_by(planes, short_planes);
         parallel_for(groups.parts, p.threads(), [&](Size g, int) {
             double sums[short_planes];
-            X copy[run];
             const Size first = groups.begin(g), count = groups.length(g);
-            for (Size i = 0; !dense && i < count; ++i) p.of_plane(first + i).copy(0, p.pixels, 1, copy + i * p.pixels);
-            p.kernels.sums_of_runs(dense ? p.of_plane(first).x : copy, p.pixels, count, sums);
+            if (dense) {
+                p.kernels.sums_of_runs(p.of_plane(first).x, p.pixels, count, sums);
+            } else {
+                X copy[run] = {};
+                for (Size i = 0; i < count; ++i) p.of_plane(first + i).copy(0, p.pixels, 1, copy + i * p.pixels);
+                p.kernels.sums_of_runs(copy, p.pixels, count, sums);
+            }
             for (Size i = 0; i < count; ++i) finish(first + i, sums[i]);
         });
         return;

@@ -31,17 +31,20 @@ struct IntegerVec {
     }
     static void store(T* p, V a) { __builtin_memcpy(p, &a, sizeof a); }
     static V load_n(const T* p, int n) {
-        V v{};
-        __builtin_memcpy(&v, p, bytes(n));
-        return v;
+        T copy[lanes] = {};
+        for (int i = 0; i < n; ++i) copy[i] = p[i];
+        return load(copy);
     }
-    static void store_n(T* p, V a, int n) { __builtin_memcpy(p, &a, bytes(n)); }
+    static void store_n(T* p, V a, int n) {
+        T copy[lanes];
+        store(copy, a);
+        for (int i = 0; i < n; ++i) p[i] = copy[i];
+    }
     static V later(V first, V second) { return second > first ? second : first; }
     static V even(V a, V b) { return pick<0>(a, b, typename MakeLaneNumbers<lanes>::Type{}); }
     static V odd(V a, V b) { return pick<1>(a, b, typename MakeLaneNumbers<lanes>::Type{}); }
 
   private:
-    static unsigned long bytes(int n) { return static_cast<unsigned long>(n < lanes ? n : lanes) * sizeof(T); }  // no more, for the compiler's sake
     template <int First, int... I>
     static V pick(V a, V b, LaneNumbers<I...>) {
         return __builtin_shufflevector(a, b, (2 * I + First)...);
