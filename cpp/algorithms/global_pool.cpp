@@ -17,14 +17,14 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size part_cells = 32 << 10;     // of a plane that is cut
+constexpr Size part_cells = 32 << 10;  // of a plane that is cut
 constexpr Size enough_tasks = 64;
 constexpr Size run = 4096;                // values that a kernel sums at once; of a copy, too
 constexpr Size short_planes = 64;         // that a task takes at once
 constexpr Size worth_threads = 64 << 10;  // elements
 constexpr Size channels_at_once = 64;
-constexpr Size short_pixels = 64;         // of a plane, channels last: a run for the kernel
-constexpr Size wide_block = 1024;         // channels then
+constexpr Size short_pixels = 64;  // of a plane, channels last: a run for the kernel
+constexpr Size wide_block = 1024;  // channels then
 
 // The planes of a call, each cut into parts.
 template <class X>
@@ -211,7 +211,8 @@ void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
         p.blocks([&](Size image, Size first, Size count, Size part) {
             X* to = maxima + part * planes + image * shape.channels + first;
             p.of_image(image, first).copy(p.parts.begin(part), 1, count, to);
-            p.each_run(image, first, count, part, [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
+            p.each_run(image, first, count, part,
+                       [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
         });
     } else {
         parallel_for(planes * n, p.threads(), [&](Size task, int) {

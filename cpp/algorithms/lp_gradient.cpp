@@ -16,7 +16,9 @@ using Size = std::int64_t;
 constexpr Size worth_threads = 16 << 10;  // elements
 
 // v^e, without a call where the exponent is one of those that p = 1, 2, 3 bring.
-double raised(double v, double e) { return e == 0 ? 1 : e == 1 ? v : e == 2 ? v * v : e == -1 ? 1 / v : e == -2 ? 1 / (v * v) : std::pow(v, e); }
+double raised(double v, double e) {
+    return e == 0 ? 1 : e == 1 ? v : e == 2 ? v * v : e == -1 ? 1 / v : e == -2 ? 1 / (v * v) : std::pow(v, e);
+}
 
 // Some channels of an image. Their copies here are channels first.
 template <class X>
@@ -69,13 +71,13 @@ class Block {
   private:
     // body(offset in a copy, channel, depth, height, width) for each row.
     template <class Body>
-    void rows(Size Axis::* size, const Body& body) const {
+    void rows(Size Axis::*size, const Body& body) const {
         const Size depth = s_.axis[0].*size, height = s_.axis[1].*size, width = s_.axis[2].*size;
         const int threads = s_.channels * depth * height * width < worth_threads ? 1 : call_.threads;
         parallel_for(s_.channels * depth * height, threads,
                      [&](Size row, int) { body(row * width, row / height / depth, row / height % depth, row % height, width); });
     }
-    TensorView<const double> dense_view(const double* data, Size Axis::* size) const {
+    TensorView<const double> dense_view(const double* data, Size Axis::*size) const {
         const Size w = s_.axis[2].*size, h = s_.axis[1].*size;
         return {data, 0, s_.axis[0].*size * h * w, {h * w, w, 1}};
     }
@@ -113,7 +115,7 @@ void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const 
 
 template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const float>&, const TensorView<const float>&,
                                float*, Size);
-template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const double>&,
-                               const TensorView<const double>&, double*, Size);
+template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const double>&, const TensorView<const double>&,
+                               double*, Size);
 
 }  // namespace npconv

@@ -83,7 +83,8 @@ struct Windows {
         return (b.d.first + i * b.d.step) * step[0] + (b.h.first + j * b.h.step) * step[1] + b.w.first * step[2];
     }
     Size place_of(const Box& b, Size i, Size j, Size k) const {
-        return ((b.d.first + i * b.d.step) * shape.axis[1].input + b.h.first + j * b.h.step) * shape.axis[2].input + b.w.first + k * b.w.step;
+        return ((b.d.first + i * b.d.step) * shape.axis[1].input + b.h.first + j * b.h.step) * shape.axis[2].input + b.w.first +
+               k * b.w.step;
     }
     X* result(Size image, Size channel, Size o) const {
         return io.y + image * io.y_batch + (last ? o * shape.channels : channel * shape.outputs() + o);
@@ -207,8 +208,8 @@ struct Windows {
         });
     }
 
-    static constexpr Size run = 1024;     // values that a kernel sums at once; of a copy, too
-    static constexpr Size at_once = 64;   // channels
+    static constexpr Size run = 1024;    // values that a kernel sums at once; of a copy, too
+    static constexpr Size at_once = 64;  // channels
 
     template <class Body>
     void each_row(const Box& b, const Body& body) const {
@@ -320,21 +321,25 @@ void max_of_windows(const WindowAxes& axes, const PoolShape& shape, const PoolCa
 }
 
 template <class X>
-void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    Windows<X>(axes, shape, call, io).sums([](X v) { return static_cast<double>(v); }, true,
-                                           [&](double sum, Size o, const Box& b) { return sum / divisor_of(rule, shape, o, b); });
+void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call,
+                    const PoolOperands<X>& io) {
+    Windows<X>(axes, shape, call, io)
+        .sums([](X v) { return static_cast<double>(v); }, true,
+              [&](double sum, Size o, const Box& b) { return sum / divisor_of(rule, shape, o, b); });
 }
 
 template <class X>
 void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    Windows<X>(axes, shape, call, io).sums([power](X v) { return std::pow(std::abs(static_cast<double>(v)), power); }, false,
-                                           [power](double sum, Size, const Box&) { return std::pow(sum, 1 / power); });
+    Windows<X>(axes, shape, call, io)
+        .sums([power](X v) { return std::pow(std::abs(static_cast<double>(v)), power); }, false,
+              [power](double sum, Size, const Box&) { return std::pow(sum, 1 / power); });
 }
 
-// Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in their
-// order.
+// Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in
+// their order.
 template <class X>
-void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call,
+                    const PoolOperands<X>& io) {
     constexpr Size most_channels = 4096, few_windows = 4096;
     const PoolKernels<X>& kernels = pool_kernels_of<X>(*call.kernels);
     const bool last = call.layout == Layout::channels_last && shape.channels > 1;
@@ -433,8 +438,8 @@ void adaptive_avg_pool_gradient(const PoolShape& shape, const PoolCall& call, co
     spread_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
 }
 
-#define NPCONV_MAX_OF_WINDOWS(X)                                                                                         \
-    template void max_of_windows(const WindowAxes&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);           \
+#define NPCONV_MAX_OF_WINDOWS(X)                                                                                \
+    template void max_of_windows(const WindowAxes&, const PoolShape&, const PoolCall&, const PoolOperands<X>&); \
     template void adaptive_max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
 NPCONV_MAX_OF_WINDOWS(float)
 NPCONV_MAX_OF_WINDOWS(double)
@@ -444,11 +449,11 @@ NPCONV_MAX_OF_WINDOWS(std::int16_t)
 NPCONV_MAX_OF_WINDOWS(std::int32_t)
 NPCONV_MAX_OF_WINDOWS(std::int64_t)
 #undef NPCONV_MAX_OF_WINDOWS
-#define NPCONV_SUM_OF_WINDOWS(X)                                                                                                        \
-    template void avg_of_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);      \
-    template void norm_of_windows(const WindowAxes&, double, const PoolShape&, const PoolCall&, const PoolOperands<X>&);                 \
-    template void spread_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&);      \
-    template void adaptive_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);                                         \
+#define NPCONV_SUM_OF_WINDOWS(X)                                                                                                    \
+    template void avg_of_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&); \
+    template void norm_of_windows(const WindowAxes&, double, const PoolShape&, const PoolCall&, const PoolOperands<X>&);            \
+    template void spread_windows(const WindowAxes&, const AverageRule&, const PoolShape&, const PoolCall&, const PoolOperands<X>&); \
+    template void adaptive_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);                                     \
     template void adaptive_avg_pool_gradient(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
 NPCONV_SUM_OF_WINDOWS(float)
 NPCONV_SUM_OF_WINDOWS(double)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pooling window by window: adaptive and global pooling, and ordinary windows that the kernels are not made for (far larger than the input).
-// Averages are summed in float64, see kernels/pool_windows.inl.
+// Pooling window by window: adaptive and global pooling, and ordinary windows that the kernels are not made for (far larger than the
+// input). Averages are summed in float64, see kernels/pool_windows.inl.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -35,12 +35,14 @@ class WindowAxes {
 template <class X>
 void max_of_windows(const WindowAxes& axes, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 template <class X>
-void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call,
+                    const PoolOperands<X>& io);
 template <class X>
 void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 // The gradient of an average, as avg_pool_gradient.
 template <class X>
-void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call,
+                    const PoolOperands<X>& io);
 
 // Adaptive pooling; windows that are all alike go to the kernels of ordinary ones.
 template <class X>

@@ -176,7 +176,7 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
         first *= lanes;
         last = std::min(last * lanes, std::max<Size>(p.channels, 1));
         b.unit = t.channels_last ? last - first : 1;
-        PoolBuffer* const buffer[n] = {&b.raw,  &b.staged,      &b.partial, &b.picked,       &b.rows,
+        PoolBuffer* const buffer[n] = {&b.raw,         &b.staged, &b.partial,       &b.picked, &b.rows,
                                        &b.rows_so_far, &b.slices, &b.slices_so_far, &b.result};
         for (std::size_t i = 0; i < n; ++i) *buffer[i] = {workspace.template get<char>(slot, i), workspace.template get<char>(slot, n + i)};
         b.row_tag = workspace.template get<Size>(slot, 2 * n);

@@ -15,7 +15,7 @@ template <class X>
 struct PoolOperands {
     TensorView<const X> x;
     X* y = nullptr;
-    std::int64_t y_batch = 0;  // elements between images of y
+    std::int64_t y_batch = 0;        // elements between images of y
     std::int64_t* places = nullptr;  // where the maxima are, in the plane; or null. Dense altogether
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// By places in planes: the gradient of maxima, unpooling and its gradient. No atomics: each element of y belongs to one task, which adds in the
-// order of x. All arrays are dense but for the batch of y.
+// By places in planes: the gradient of maxima, unpooling and its gradient. No atomics: each element of y belongs to one task, which adds in
+// the order of x. All arrays are dense but for the batch of y.
 #pragma once
 #include <cstdint>
 #include <optional>

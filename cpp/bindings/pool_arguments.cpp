@@ -85,7 +85,7 @@ std::vector<std::int64_t> result_shape(const Input& input, const std::vector<std
 }
 
 PoolResult::PoolResult(py::handle out, DType dtype, const std::vector<std::int64_t>& shape, Form form,
-               const std::vector<std::pair<const char*, const py::array*>>& inputs) {
+                       const std::vector<std::pair<const char*, const py::array*>>& inputs) {
     if (out && !out.is_none()) {
         array = own_view(checked_out(out, dtype, inputs[0].first, shape, form));
         for (const auto& [name, input] : inputs) refuse_overlap(array, *input, name, false);
@@ -100,11 +100,10 @@ PoolResult::PoolResult(py::handle out, DType dtype, const std::vector<std::int64
 py::array dense(const py::array& a) {
     const py::array native = readable(a);
     if ((native.flags() & py::array::c_style) != 0) return native;
-    return py::reinterpret_steal<py::array>(
-        py::detail::npy_api::get().PyArray_NewCopy_(native.ptr(), 0));  // 0: in C order
+    return py::reinterpret_steal<py::array>(py::detail::npy_api::get().PyArray_NewCopy_(native.ptr(), 0));  // 0: in C order
 }
 
-std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::* size) {
+std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size) {
     std::vector<std::int64_t> sizes;
     for (std::size_t i = static_cast<std::size_t>(3 - rank); i < 3; ++i) sizes.push_back(shape.axis[i].*size);
     return sizes;

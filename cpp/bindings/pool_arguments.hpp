@@ -66,14 +66,14 @@ struct PoolResult {
     std::int64_t batch_step = 0;
 
     PoolResult(py::handle out, DType dtype, const std::vector<std::int64_t>& shape, Form form,
-           const std::vector<std::pair<const char*, const py::array*>>& inputs);
+               const std::vector<std::pair<const char*, const py::array*>>& inputs);
 };
 
 // C-contiguous, native, aligned: itself or a copy.
 py::array dense(const py::array& array);
 
 // The outputs or inputs of the axes that belong to x.
-std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::* size);
+std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size);
 
 PoolRequest request_of(const WindowSettings& settings, const Sizes& sizes, const char* what);
 

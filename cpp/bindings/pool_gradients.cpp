@@ -29,7 +29,8 @@ Sizes input_sizes(const std::vector<std::int64_t>& shape, const Input& g, int ra
     }
     const Sizes sizes = sizes_of(shape.data(), rank, g.form, layout);
     if (sizes.batch != g.sizes.batch || sizes.channels != g.sizes.channels) {
-        throw py::value_error("input_shape must have the batch and the channels of grad_out, of shape " + g.text + "; got " + tuple_text(shape));
+        throw py::value_error("input_shape must have the batch and the channels of grad_out, of shape " + g.text + "; got " +
+                              tuple_text(shape));
     }
     return sizes;
 }

@@ -24,7 +24,8 @@ PoolShape checked(const PoolShape& s) {
 }
 
 void not_empty(const char* what, Size input, std::size_t i) {
-    if (input < 1) refuse(std::string(what) + " must have at least one element on every spatial axis, got " + std::to_string(input) + on_axis(i));
+    if (input < 1)
+        refuse(std::string(what) + " must have at least one element on every spatial axis, got " + std::to_string(input) + on_axis(i));
 }
 
 void check_ints(const PoolRequest& r) {
@@ -115,8 +116,8 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
         a.input = output_size.empty() ? usual : output_size[i];
         if (a.input <= usual - a.stride || a.input - a.stride >= usual || a.input < 1) {
             refuse("output_size must be between " + std::to_string(std::max<Size>(usual - a.stride + 1, 1)) + " and " +
-                   std::to_string(plus(usual, a.stride - 1, "stride")) + on_axis(i) + " for x of that size, kernel_size, stride and padding, got " +
-                   std::to_string(a.input));
+                   std::to_string(plus(usual, a.stride - 1, "stride")) + on_axis(i) +
+                   " for x of that size, kernel_size, stride and padding, got " + std::to_string(a.input));
         }
     }
     return checked(shape);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one description of a pooling, in the terms of a convolution's axes, and the only place that judges its sizes. 1-D and 2-D are 3-D with
-// unit axes in front.
+// The one description of a pooling, in the terms of a convolution's axes, and the only place that judges its sizes. 1-D and 2-D are 3-D
+// with unit axes in front.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -33,8 +33,8 @@ struct Padding {
     bool same() const { return kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal; }
 };
 
-// Sets the padding of an axis whose other sizes are there, and its output where the padding says what that is. Returns the elements from the
-// first to the last tap: dilation * (kernel - 1) + 1.
+// Sets the padding of an axis whose other sizes are there, and its output where the padding says what that is. Returns the elements from
+// the first to the last tap: dilation * (kernel - 1) + 1.
 std::int64_t pad(Axis& axis, const Padding& padding, std::size_t i);
 
 }  // namespace npconv

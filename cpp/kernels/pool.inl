@@ -16,8 +16,9 @@ void pool(const PoolBlock<X>& b) {
     const std::int64_t pitch = b.lead + b.line, length = results.length;
     const Cells rows = Op::cells(b.rows) + b.lead, rows_so_far = Op::cells(b.rows_so_far);
     const auto slice = [&](std::int64_t d, const auto& emit) {
-        slide<Op>(height, b.begin[1], b.end[1], rows, rows_so_far, pitch, length, b.row_tag,
-                  [&](std::int64_t h, Cells line) { row(d, h, line); }, emit);
+        slide<Op>(
+            height, b.begin[1], b.end[1], rows, rows_so_far, pitch, length, b.row_tag, [&](std::int64_t h, Cells line) { row(d, h, line); },
+            emit);
     };
     if (depth.kernel == 1 && !depth.spread) {
         for (std::int64_t o = b.begin[0]; o < b.end[0]; ++o) {

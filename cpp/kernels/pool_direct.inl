@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Windows that are pooled at once, without lines between: those that stand side by side (channels first), and those of few taps (channels last).
+// Windows that are pooled at once, without lines between: those that stand side by side (channels first), and those of few taps (channels
+// last).
 
-// The rows of x that output row (d, h) pools, as offsets: so many slices, and rows of each. Joins go row by row, then slice by slice, as they
-// do where lines are joined.
+// The rows of x that output row (d, h) pools, as offsets: so many slices, and rows of each. Joins go row by row, then slice by slice, as
+// they do where lines are joined.
 struct RowCount {
     int slices, rows;
 };
@@ -55,7 +56,8 @@ template <class Op, int Step, int N, bool All>
 }
 
 template <class Op, int Step, int Slices, int N, bool All>
-[[gnu::always_inline]] inline typename Op::Cell step_slices(const typename Op::T* x, const std::int64_t* row, RowCount n, std::int64_t left) {
+[[gnu::always_inline]] inline typename Op::Cell step_slices(const typename Op::T* x, const std::int64_t* row, RowCount n,
+                                                            std::int64_t left) {
     auto all = step_cell<Op, Step, N, All>(x, row, n.rows, left);
     for (int s = 1; s < (Slices > 0 ? Slices : n.slices); ++s)
         all = Op::join(all, step_cell<Op, Step, N, All>(x, row + s * (N > 0 ? N : n.rows), n.rows, left));
@@ -120,7 +122,8 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
                     const T divisor = results.row_divisor(d, h);
                     const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
                     if (results.power_of_two(static_cast<double>(divisor)))
-                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [factor](auto v) { return Vec::mul(v, factor); });
+                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width,
+                                            [factor](auto v) { return Vec::mul(v, factor); });
                     else
                         step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [by](auto v) { return Vec::div(v, by); });
                     continue;
@@ -214,7 +217,8 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                 const auto fours = [&](auto counts) {
                     for (; c + 4 * L <= b.unit; c += 4 * L) {
                         typename Vec::V v[4] = {};
-                        taps_joined<Op, decltype(counts), 4>(taps, rows, in_row, [c](const T* p, int u) { return Vec::load(p + c + u * Vec::lanes); }, v);
+                        taps_joined<Op, decltype(counts), 4>(
+                            taps, rows, in_row, [c](const T* p, int u) { return Vec::load(p + c + u * Vec::lanes); }, v);
                         for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
                     }
                 };
@@ -240,7 +244,8 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                         taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c](const T* p, int) { return Vec::load(p + c); }, v);
                         Vec::store(y + c, finished(v[0]));
                     } else {
-                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c, m](const T* p, int) { return Vec::load_n(p + c, m); }, v);
+                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(
+                            taps, rows, in_row, [c, m](const T* p, int) { return Vec::load_n(p + c, m); }, v);
                         Vec::store_n(y + c, finished(v[0]), m);
                     }
                 }

@@ -75,7 +75,8 @@ struct Results {
             }
             if (b.after == PoolAfter::root) {
                 for (std::int64_t o = 0; o < outputs; ++o) {
-                    for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = static_cast<X>(root(static_cast<double>(values[o * unit + c])));
+                    for (std::int64_t c = 0; c < unit; ++c)
+                        y[o * b.y_pixel + c] = static_cast<X>(root(static_cast<double>(values[o * unit + c])));
                 }
                 return;
             }

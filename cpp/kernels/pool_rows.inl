@@ -22,7 +22,8 @@ struct NanWatch {
     }
 };
 
-// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands anything.
+// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands
+// anything.
 template <class Vec, int Step>
 [[gnu::always_inline]] inline void split_step(const typename Vec::V (&v)[Step], typename Vec::T* phase, std::int64_t pitch) {
     if constexpr (Step == 2) {
@@ -144,8 +145,8 @@ struct Rows {
         if (high < low) high = low;
     }
 
-    // Values low..high of the row of x that begins at `row`, as they are pooled: where they are, or made in the buffer. The pointer is that of
-    // place 0; neighbours stand `pixel` apart, channels side by side.
+    // Values low..high of the row of x that begins at `row`, as they are pooled: where they are, or made in the buffer. The pointer is that
+    // of place 0; neighbours stand `pixel` apart, channels side by side.
     [[gnu::always_inline]] const T* source(const X* row, std::int64_t d, std::int64_t h, std::int64_t& pixel) const {
         if constexpr (sizeof(X) == sizeof(T)) {
             if (b.before == PoolBefore::nothing && (unit == 1 ? b.x_step[2] == 1 : b.x_channel == 1)) {
@@ -165,7 +166,8 @@ struct Rows {
                 const X count = (b.counted[0] ? b.counted[0][d] : X(1)) * (b.counted[1] ? b.counted[1][h] : X(1)) * b.divisor;
                 for (std::int64_t w = low; w < high; ++w) {
                     const X divisor = b.counted[2] ? count * b.counted[2][w] : count;
-                    for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel] / divisor);
+                    for (std::int64_t c = 0; c < unit; ++c)
+                        to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel] / divisor);
                 }
             }
         } else if (b.before == PoolBefore::power) {
@@ -223,8 +225,7 @@ struct Rows {
         std::int64_t pixel;
         const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
         const std::int64_t place = (d * b.axis[1].input + h) * a.input;
-        if (b.dense)
-            return stage(from, pixel, place, to, b.slot);
+        if (b.dense) return stage(from, pixel, place, to, b.slot);
         return stage_phases(from, place, to, b.slot);
     }
 
@@ -250,8 +251,7 @@ struct Rows {
             for (std::int64_t i = 0; i < length; ++i) staged.place[i] = -1;
             for (std::int64_t w = low; unit == 1 && w < high; ++w) staged.place[w - start] = static_cast<typename Op::Place>(place + w);
             for (std::int64_t w = low; unit > 1 && w < high; ++w) {
-                for (std::int64_t c = 0; c < unit; ++c)
-                    staged.place[(w - start) * unit + c] = static_cast<typename Op::Place>(place + w);
+                for (std::int64_t c = 0; c < unit; ++c) staged.place[(w - start) * unit + c] = static_cast<typename Op::Place>(place + w);
             }
         }
         return watch.seen();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Channels first, slice by slice: some output rows at once. Rows of x stand in slots, those of the same phase of the stride side by side, so
-// that the taps of all outputs are runs in both directions.
+// Channels first, slice by slice: some output rows at once. Rows of x stand in slots, those of the same phase of the stride side by side,
+// so that the taps of all outputs are runs in both directions.
 template <class Op, class X>
 struct Slab {
     using Vec = typename Op::Vec;
@@ -25,7 +25,9 @@ struct Slab {
           pooled(Op::cells(block.rows)),
           span((a.kernel - 1) * a.dilation + 1),
           used(a.stride < span ? a.stride : span),
-          phases(block.dense ? 1 : block.axis[2].stride < row.span || block.axis[2].stride <= 4 ? block.axis[2].stride : row.span) {}
+          phases(block.dense                                                    ? 1
+                 : block.axis[2].stride < row.span || block.axis[2].stride <= 4 ? block.axis[2].stride
+                                                                                : row.span) {}
 
     void run() {
         const PoolAxis& depth = b.axis[0];

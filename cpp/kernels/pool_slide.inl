@@ -9,7 +9,10 @@ struct Taps {
     const PoolAxis& a;
     std::int64_t count;
     explicit Taps(const PoolAxis& axis)
-        : a(axis), count(!axis.spread ? axis.kernel : axis.dilation == 1 ? (axis.kernel - 1) / axis.stride + 1 : axis.kernel) {}
+        : a(axis),
+          count(!axis.spread         ? axis.kernel
+                : axis.dilation == 1 ? (axis.kernel - 1) / axis.stride + 1
+                                     : axis.kernel) {}
     std::int64_t at(std::int64_t o, std::int64_t t) const {
         std::int64_t i;
         if (!a.spread) {

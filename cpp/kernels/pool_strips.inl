@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Channels first, small square windows at stride 1 or 2: strips of one vector of outputs, from row to row downwards. Rows of x are pooled along
-// the width as they are loaded, and stay in registers for as long as windows need them. Loads have masks where a strip sees the border.
+// Channels first, small square windows at stride 1 or 2: strips of one vector of outputs, from row to row downwards. Rows of x are pooled
+// along the width as they are loaded, and stay in registers for as long as windows need them. Loads have masks where a strip sees the
+// border.
 
 template <class Op, int S, int K>
 struct Strips {

@@ -45,12 +45,12 @@ struct PoolBlock {
     const X* counted[3];  // numbers of elements that a quotient counts, along each axis (of the output, or before: of the input), or null
     X divisor;            // the product of all the others
     double power;
-    bool whole_steps;       // along the width windows neither overlap nor meet the border: stride == kernel of 2 or 4
-    bool few_taps;          // channels last: each window at once
-    bool strips;            // channels first: strips of outputs, see pool_strips.inl; slab_rows at a time
-    bool dense;             // a row is pooled at every place (stride 1, or long windows), then picked
-    // Channels first, planes of one slice, kernels of at most 8 rows: so many output rows at once from a slab of whole rows, `slot` elements
-    // apart, in which pooling along the width is one long loop. 0: row by row.
+    bool whole_steps;  // along the width windows neither overlap nor meet the border: stride == kernel of 2 or 4
+    bool few_taps;     // channels last: each window at once
+    bool strips;       // channels first: strips of outputs, see pool_strips.inl; slab_rows at a time
+    bool dense;        // a row is pooled at every place (stride 1, or long windows), then picked
+    // Channels first, planes of one slice, kernels of at most 8 rows: so many output rows at once from a slab of whole rows, `slot`
+    // elements apart, in which pooling along the width is one long loop. 0: row by row.
     std::int64_t slab_rows;
     std::int64_t slot;
     std::int64_t row_pitch;  // elements of a phase of a row, or of a slab
@@ -79,10 +79,10 @@ struct PoolKernels {
     int wide_bytes;   // the size of such an element
     void (*maximum)(const PoolBlock<X>&);
     void (*maximum_and_place)(const PoolBlock<X>&);
-    void (*sum)(const PoolBlock<X>&);        // float types only, as all below
+    void (*sum)(const PoolBlock<X>&);            // float types only, as all below
     void (*sum_of_powers)(const PoolBlock<X>&);  // in double
-    // Sums in double of up to some thousands of values: of a run; of many runs of one length, one after the other in memory, in the same order;
-    // of each of the channels of n pixels that stand `step` elements apart.
+    // Sums in double of up to some thousands of values: of a run; of many runs of one length, one after the other in memory, in the same
+    // order; of each of the channels of n pixels that stand `step` elements apart.
     double (*sum_of_run)(const X* x, std::int64_t n);
     void (*sums_of_runs)(const X* x, std::int64_t length, std::int64_t runs, double* sums);
     void (*sums_of_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, double* sums);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums and maxima of long windows: whole planes, and those of adaptive pooling. Sums are in float64; but up to `short_run` values of float32 are
-// added in pairs, at most eight to a sum, before they go on in float64. Those who call do so run by run and add these sums in pairs, so that
-// the error grows with the logarithm of the length.
+// Sums and maxima of long windows: whole planes, and those of adaptive pooling. Sums are in float64; but up to `short_run` values of
+// float32 are added in pairs, at most eight to a sum, before they go on in float64. Those who call do so run by run and add these sums in
+// pairs, so that the error grows with the logarithm of the length.
 
 constexpr std::int64_t short_run = 64;
 constexpr int most_in_pairs = 8;
@@ -85,8 +85,8 @@ double sum_of_run(const typename Vec::T* x, std::int64_t n) {
     return lane[0];
 }
 
-// The same of many runs, one after the other in memory: as many at a time as a vector has lanes, turned so that the last additions, too, are
-// of whole vectors, in the same order.
+// The same of many runs, one after the other in memory: as many at a time as a vector has lanes, turned so that the last additions, too,
+// are of whole vectors, in the same order.
 template <class Vec>
 void sums_of_runs(const typename Vec::T* x, std::int64_t length, std::int64_t runs, double* sums) {
     constexpr int L = F64::lanes;

@@ -12,17 +12,17 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size few = 9;                     // taps of a window that are read one by one (channels last)
-constexpr Size few_apart = 27;              // and where windows do not overlap
-constexpr Size most_rows_of_steps = 16;     // of a window, where the kernel keeps all of its rows
-constexpr Size most_taps_in_order = 8;      // of a row: more may be added in another order, by windows of twice the length
-constexpr Size from_blocks = 5;             // taps from which prefixes and suffixes are fewer operations
-constexpr Size preferred_bytes = 256 << 10; // what a block may have in the second-level cache beside x and y
+constexpr Size few = 9;                      // taps of a window that are read one by one (channels last)
+constexpr Size few_apart = 27;               // and where windows do not overlap
+constexpr Size most_rows_of_steps = 16;      // of a window, where the kernel keeps all of its rows
+constexpr Size most_taps_in_order = 8;       // of a row: more may be added in another order, by windows of twice the length
+constexpr Size from_blocks = 5;              // taps from which prefixes and suffixes are fewer operations
+constexpr Size preferred_bytes = 640 << 10;  // what a block may have in the second-level cache beside x and y
 constexpr Size most_bytes = 6 << 20;
-constexpr Size slab_bytes = 32 << 10;       // of rows in slots, to stay in the first-level cache
-constexpr Size most_slab_kernel = 8;        // rows of a window that are joined at once
+constexpr Size slab_bytes = 32 << 10;  // of rows in slots, to stay in the first-level cache
+constexpr Size most_slab_kernel = 8;   // rows of a window that are joined at once
 constexpr Size enough_tasks = 32;
-constexpr Size least_cells = 8192;          // of a task that is not a whole plane
+constexpr Size least_cells = 8192;  // of a task that is not a whole plane
 
 Size span(const PoolAxis& a) { return (a.kernel - 1) * a.dilation + 1; }
 Size round_up(Size n, Size to) { return (n + to - 1) / to * to; }
@@ -88,15 +88,14 @@ struct Tiler {
         const bool side_by_side = w.stride == 1 && !w.spread && p.channels < lanes;  // whole vectors across pixels are better then
         const auto in_order = [](const PoolAxis& a) { return a.spread || a.kernel < from_blocks || a.stride >= a.kernel; };  // as of lines
         t.few_taps = plain() && t.channels_last && !side_by_side && (taps <= few || (taps <= few_apart && !overlapping())) &&
-                     in_order(t.axis[0]) && in_order(t.axis[1]) && w.kernel <= most_taps_in_order &&
-                     !(spread() && dilated());
+                     in_order(t.axis[0]) && in_order(t.axis[1]) && w.kernel <= most_taps_in_order && !(spread() && dilated());
         t.dense = !w.spread && (w.stride == 1 || (w.dilation == 1 && w.kernel >= from_blocks &&
                                                   w.stride * (steps_of_doubling(w.kernel, p.op) + 1) < w.kernel));
         const PoolAxis& h = t.axis[1];
         const Size k = w.kernel, s = w.stride;
-        t.strips = plain() && !spread() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() && h.kernel == k &&
-                   h.stride == s && ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) && !p.counted_width &&
-                   !p.counted_height;
+        t.strips = plain() && !spread() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() &&
+                   h.kernel == k && h.stride == s && ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) &&
+                   !p.counted_width && !p.counted_height;
         for (std::size_t i = 0; i < 2; ++i) {
             PoolAxis& a = t.axis[i];
             a.blocks = !a.spread && a.dilation == 1 && a.kernel >= from_blocks && 2 * a.stride + 1 < a.kernel - 1;
@@ -137,7 +136,9 @@ struct Tiler {
         }
         t.elements = {places * unit + L,
                       phases * row,
-                      a.spread ? a.stride * row : t.dense && sums && a.kernel >= from_blocks ? row : 0,
+                      a.spread                                     ? a.stride * row
+                      : t.dense && sums && a.kernel >= from_blocks ? row
+                                                                   : 0,
                       t.dense && a.stride > 1 ? row : 0,
                       t.axis[1].slots * (t.lead + t.line),
                       t.line,
@@ -166,9 +167,9 @@ struct Tiler {
         t.row_pitch = round_up(all + span(w) + lanes, lanes) + lanes;
         t.line = round_up(w.output, lanes) + lanes;
         t.lead = 0;
-        t.elements = {places + lanes, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0,
-                      t.row_pitch,              0,                     0,                                                          0,
-                      t.line};
+        t.elements = {
+            places + lanes, phases * t.row_pitch, t.dense && sums && w.kernel >= from_blocks ? t.row_pitch : 0, 0, t.row_pitch, 0, 0, 0,
+            t.line};
         t.axis[1].blocks = false;
         t.axis[0].slots = t.axis[1].slots = 0;
     }

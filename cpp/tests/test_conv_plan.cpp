@@ -13,6 +13,7 @@
 
 #include "algorithms/conv_plan.hpp"
 #include "algorithms/gemm.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "guarded.hpp"
 #include "limits.hpp"
 #include "shapes.hpp"

@@ -97,7 +97,8 @@ TEST(PoolShape, OutputSizesAreThoseOfTheDefinition) {
                         // Windows one after the other, while they lie in the padded input, or with ceil_mode start in it but not in the
                         // padding after it.
                         Size windows = 0;
-                        for (Size at = -pad; ceil_mode ? at < n && at + kernel < n + pad + stride : at + kernel <= n + pad; at += stride) ++windows;
+                        for (Size at = -pad; ceil_mode ? at < n && at + kernel < n + pad + stride : at + kernel <= n + pad; at += stride)
+                            ++windows;
                         Size got = 0;
                         try {
                             got = validate_pool(request(n, kernel, stride, pad, ceil_mode)).axis[2].output;
