@@ -161,7 +161,11 @@ def test_examples_in_docstrings_run(name: str) -> None:
 
 
 def test_every_public_function_has_a_docstring_with_an_example() -> None:
-    public = [(name, getattr(npconv, name)) for name in npconv.__all__ if name not in ("__version__", "ConvPlan", "grad")]
+    public = [
+        (name, getattr(npconv, name))
+        for name in npconv.__all__
+        if name not in ("__version__", "ConvPlan", "grad")
+    ]
     public += [(f"grad.{name}", getattr(npconv.grad, name)) for name in npconv.grad.__all__]
     assert len(public) > 60
     for name, thing in public:

@@ -184,16 +184,16 @@ void order(const VecContext& c) {
             const auto v = Vec::later(a.vector(), b.vector());
             expect<Vec>(c, "later", v, wanted);
             const Lanes<Vec> got(v), larger(Vec::larger(a.vector(), b.vector()));
-            bool nan = false;
+            bool one = false;
             for (int i = 0; i < Vec::lanes; ++i) {
-                nan |= a.of[i] != a.of[i];
+                one |= a.of[i] != a.of[i];
                 const T w = wanted(i);
                 if (__builtin_signbit(got.of[i]) != __builtin_signbit(w) && w == w) c.fail(c.sink, "sign of later", i, 0, 1);
                 const bool ordered = a.of[i] == a.of[i] && b.of[i] == b.of[i];
                 if (ordered && (larger.of[i] != w || __builtin_signbit(larger.of[i]) != __builtin_signbit(w)))
                     c.fail(c.sink, "larger", i, static_cast<double>(larger.of[i]), static_cast<double>(w));
             }
-            if (Vec::any_nan(a.vector()) != nan) c.fail(c.sink, "any_nan", t, !nan, nan);
+            if (Vec::any_nan(a.vector()) != one) c.fail(c.sink, "any_nan", t, !one, one);
         }
     }
     expect<Vec>(c, "sqrt", Vec::sqrt(each<Vec>([](int i) { return i * i; }).vector()), [](int i) { return i; });
