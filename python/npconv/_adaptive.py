@@ -61,7 +61,8 @@ def adaptive_avg_pool2d(
     an axis, window i begins at ``floor(i n / m)`` and ends before ``ceil((i + 1) n / m)``. They overlap
     where m does not divide n, and repeat pixels where m is larger.
 
-    float32 is summed so that no digits are lost: the result is within a few ULP of the float64 mean.
+    However long the windows are, a mean of float32 is within ``24 u mean(|x|)`` of the exact one, u the unit
+    roundoff: few values are added in float32, the rest in float64.
 
     Examples
     --------

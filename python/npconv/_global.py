@@ -56,7 +56,8 @@ def global_avg_pool2d(
 
     Notes
     -----
-    float32 is summed so that no digits are lost: the result is within a few ULP of the float64 mean. The
+    However many values there are, a mean of float32 is within ``8 u mean(|x|)`` of the exact one, u the unit
+    roundoff: at most eight values are added in float32, the rest in float64. The
     pooling is that of M. Lin, Q. Chen and S. Yan, "Network in network", ICLR 2014, section 3.2, and of
     ONNX's operator GlobalAveragePool.
 
