@@ -263,6 +263,12 @@ struct Windows {
     }
 };
 
+// Powers and roots with the roundings of the kernels.
+double raised(double v, double p) {
+    return p == 1 ? v : p == 2 ? v * v : p == 3 ? v * (v * v) : p == 4 ? (v * v) * (v * v) : std::pow(v, p);
+}
+double root(double v, double p) { return p == 1 ? v : p == 2 ? std::sqrt(v) : p == 3 ? std::cbrt(v) : std::pow(v, 1 / p); }
+
 // What an average of window `o` divides by.
 double divisor_of(const AverageRule& rule, const PoolShape& shape, Size o, const Box& window) {
     if (rule.divisor) return static_cast<double>(*rule.divisor);
@@ -331,8 +337,8 @@ void avg_of_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
 template <class X>
 void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     Windows<X>(axes, shape, call, io)
-        .sums([power](X v) { return std::pow(std::abs(static_cast<double>(v)), power); }, false,
-              [power](double sum, Size, const Box&) { return std::pow(sum, 1 / power); });
+        .sums([power](X v) { return raised(std::abs(static_cast<double>(v)), power); }, false,
+              [power](double sum, Size, const Box&) { return root(sum, power); });
 }
 
 // Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in
@@ -351,7 +357,8 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
     const EvenSplit rows(h.input, std::clamp<Size>(enough_tasks / planes, 1, std::max<Size>(h.input / 8, 1)));
     const int threads = shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads;
     constexpr Size bytes = sizeof(X);
-    const Workspace<2> workspace({w.input * blocks.longest() * bytes, blocks.longest() * bytes}, threads);
+    const bool one_row = d.input == 1 && h.input == 1;  // which is then added up where it belongs
+    const Workspace<2> workspace({one_row ? 0 : w.input * blocks.longest() * bytes, blocks.longest() * bytes}, threads);
     const auto& step = io.x.spatial;
     count_kernel_run(*call.kernels);
     parallel_for(planes * rows.parts, threads, [&](Size task, int slot) {
@@ -361,7 +368,8 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
         const Size n = last ? blocks.length(plane % blocks.parts) : 1;
         const X* g = io.x.data + image * io.x.batch + channel * io.x.channel;
         X* y = io.y + image * io.y_batch + (last ? channel : channel * shape.inputs());
-        X* const line = workspace.template get<X>(slot, 0);
+        X* const line = one_row ? y : workspace.template get<X>(slot, 0);
+        const Size step_of_line = one_row ? pixel : n;
         X* const share = workspace.template get<X>(slot, 1);
         const auto row_of = [&](Size id, Size ih) { return y + (id * h.input + ih) * w.input * pixel; };
         for (Size id = 0; id < d.input; ++id) {
@@ -379,22 +387,23 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
             const Window wd = axes.at(0, od);
             for (Size oh = low; oh < high; ++oh) {
                 const Window wh = axes.at(1, oh);
-                std::fill_n(line, w.input * n, X(0));
+                if (one_row && (wd.count == 0 || wh.count == 0)) continue;
+                if (!one_row) std::fill_n(line, w.input * n, X(0));
                 for (Size ow = 0; ow < w.output; ++ow) {
                     const Window ww = across.empty() ? axes.at(2, ow) : across[static_cast<std::size_t>(ow)];
                     const double divisor = divisor_of(rule, shape, (od * h.output + oh) * w.output + ow, {wd, wh, ww});
                     const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
                     if (n == 1) {
                         const X one = static_cast<X>(static_cast<double>(*from) / divisor);
-                        for (Size k = 0; k < ww.count; ++k) line[ww.first + k * ww.step] += one;
+                        for (Size k = 0; k < ww.count; ++k) line[(ww.first + k * ww.step) * step_of_line] += one;
                         continue;
                     }
                     for (Size c = 0; c < n; ++c) share[c] = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
                     for (Size k = 0; k < ww.count; ++k) {
-                        kernels.add(share, n, line + (ww.first + k * ww.step) * n);
+                        kernels.add(share, n, line + (ww.first + k * ww.step) * step_of_line);
                     }
                 }
-                for (Size i = 0; i < wd.count; ++i) {
+                for (Size i = 0; !one_row && i < wd.count; ++i) {
                     for (Size j = 0; j < wh.count; ++j) {
                         const Size ih = wh.first + j * wh.step;
                         if (ih < first_row || ih >= end_row) continue;

@@ -13,9 +13,9 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size worth_threads = 16 << 10;  // elements of x and y
-constexpr Size least_part = 16 << 10;     // of a plane that threads share
-constexpr Size channels_at_once = 64;
+constexpr Size worth_threads = 16 << 10;                     // elements of x and y
+constexpr Size least_part = 16 << 10;                        // of a plane that threads share
+constexpr Size channels_at_once = 64, fewest_channels = 16;  // of a task, channels last
 
 int threads_for(const PlacedShape& s, const PoolCall& call) {
     return s.batch * s.channels * (s.few + s.many) < worth_threads ? 1 : call.threads;
@@ -38,7 +38,8 @@ template <class X, class Put>
 void scatter(const PlacedShape& s, const PoolCall& call, const X* x, const Size* places, X* y, Size y_batch, const Put& put) {
     const int threads = threads_for(s, call);
     const bool last = call.layout == Layout::channels_last && s.channels > 1;
-    const Size groups = last ? ceil_div(s.channels, channels_at_once) : s.channels, planes = s.batch * groups;
+    const Size wanted = std::max(ceil_div(s.channels, channels_at_once), ceil_div(threads, std::max<Size>(s.batch, 1)));
+    const Size groups = last ? std::min(wanted, ceil_div(s.channels, fewest_channels)) : s.channels, planes = s.batch * groups;
     const Size parts = planes >= threads ? 1 : std::clamp<Size>(s.many / least_part, 1, threads);
     const EvenSplit split(s.many, parts), channels(s.channels, groups);
     parallel_for(planes * parts, threads, [&](Size task, int) {
@@ -78,7 +79,9 @@ std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& 
     std::atomic<Size> bad{n};
     const auto& within = pool_kernels_of<Size>(*call.kernels).within;
     parallel_for(parts.parts, threads_for(s, call), [&](Size part, int) {
-        if (!within(places + parts.begin(part), parts.length(part), least, s.many - 1)) bad = parts.begin(part);
+        if (within(places + parts.begin(part), parts.length(part), least, s.many - 1)) return;
+        for (Size first = bad; parts.begin(part) < first && !bad.compare_exchange_weak(first, parts.begin(part));) {
+        }
     });
     for (Size i = bad; i < n; ++i) {
         if (places[i] < least || places[i] >= s.many) return places[i];
@@ -106,7 +109,10 @@ void take_from_places(const PlacedShape& s, const PoolCall& call, const X* x, co
         const X* from = x + image * s.many * channels;
         for (Size i = rows.begin(part) * channels; i < rows.begin(part + 1) * channels; ++i) {
             const Size at = image * s.few * channels + i;
-            y[at] = from[places[at] * channels + i % channels];
+            // Judged before; but another thread of the caller's may have written to them.
+            const Size place = places[at];
+            const bool there = static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(s.many);
+            y[at] = there ? from[place * channels + i % channels] : X(0);
         }
     });
 }

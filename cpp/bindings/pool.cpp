@@ -143,10 +143,7 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
     const PoolShape shape = validate_unpool(request_of(settings, x.sizes, "x"), output);
     const PlacedShape placed{shape.batch, shape.channels, shape.outputs(), shape.inputs()};
     const py::array at = dense(places);
-    if (const auto bad = bad_place(placed, 0, call, static_cast<const std::int64_t*>(at.data()))) {
-        throw py::value_error("indices must be from 0 to " + std::to_string(placed.many - 1) +
-                              ", the places of a plane of the result; got " + std::to_string(*bad));
-    }
+    check_places(placed, 0, call, at, "the places of a plane of the result");
     PoolResult y(out, x.dtype, result_shape(x, spatial_of(shape, rank, &Axis::input), layout), x.form,
                  {{"x", &x.array}, {"indices", &places}});
     const py::array values = dense(x.array);

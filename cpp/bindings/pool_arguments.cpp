@@ -103,6 +103,18 @@ py::array dense(const py::array& a) {
     return py::reinterpret_steal<py::array>(py::detail::npy_api::get().PyArray_NewCopy_(native.ptr(), 0));  // 0: in C order
 }
 
+void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const py::array& places, const char* expected) {
+    const auto* at = static_cast<const std::int64_t*>(places.data());
+    std::optional<std::int64_t> bad;
+    {
+        const py::gil_scoped_release release;
+        bad = bad_place(shape, least, call, at);
+    }
+    if (!bad) return;
+    throw py::value_error("indices must be from 0 to " + std::to_string(shape.many - 1) + ", " + expected + "; got " +
+                          std::to_string(*bad));
+}
+
 std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size) {
     std::vector<std::int64_t> sizes;
     for (std::size_t i = static_cast<std::size_t>(3 - rank); i < 3; ++i) sizes.push_back(shape.axis[i].*size);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "algorithms/pooling.hpp"
+#include "algorithms/scatter.hpp"
 #include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
 #include "core/pool_shape.hpp"
@@ -71,6 +72,9 @@ struct PoolResult {
 
 // C-contiguous, native, aligned: itself or a copy.
 py::array dense(const py::array& array);
+
+// ValueError with a place that is below `least` or not in the plane. places: dense.
+void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const py::array& places, const char* expected);
 
 // The outputs or inputs of the axes that belong to x.
 std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size);

@@ -187,10 +187,7 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value
     for (const std::int64_t n : g.sizes.spatial) placed.few *= n;
     times(times(placed.batch * placed.channels, placed.many, "input_shape: its size"), 8, "input_shape: its size in bytes");
     const py::array at = dense(places), from = dense(g.array);
-    if (const auto bad = bad_place(placed, -1, call, static_cast<const std::int64_t*>(at.data()))) {
-        throw py::value_error("indices must be from 0 to " + std::to_string(placed.many - 1) +
-                              ", the places of a plane of the input, or -1 for none; got " + std::to_string(*bad));
-    }
+    check_places(placed, -1, call, at, "the places of a plane of the input, or -1 for none");
     PoolResult y(out, g.dtype, x_shape, g.form, {{"grad_out", &g.array}, {"indices", &places}});
     with_real(g.dtype, [&](auto t) { add_places<decltype(t)>(placed, call, from, at, y); });
     return y.given;
@@ -251,10 +248,7 @@ py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_val
     for (const std::int64_t n : g.sizes.spatial) placed.many *= n;
     for (const std::int64_t n : sizes.spatial) placed.few *= n;
     const py::array at = dense(places), from = dense(g.array);
-    if (const auto bad = bad_place(placed, 0, call, static_cast<const std::int64_t*>(at.data()))) {
-        throw py::value_error("indices must be from 0 to " + std::to_string(placed.many - 1) + ", the places of a plane of grad_out; got " +
-                              std::to_string(*bad));
-    }
+    check_places(placed, 0, call, at, "the places of a plane of grad_out");
     py::array result = new_array(g.dtype, shape);
     with_real(g.dtype, [&](auto t) {
         using X = decltype(t);

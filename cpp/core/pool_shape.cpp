@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/split.hpp"
+
 namespace npconv {
 namespace {
 
@@ -50,17 +52,20 @@ Axis make_axis(const PoolRequest& r, std::size_t i) {
                std::to_string(a.pad_before) + ", " + std::to_string(a.pad_after) + ")" + on_axis(i));
     }
     const Size padded = plus(a.input, plus(a.pad_before, a.pad_after, "padding"), "padding: the padded size");
-    if (r.padding.same()) return a;
-    const Size overhang = r.ceil_mode ? a.stride - 1 : 0;
-    if (reach > padded && reach - padded > overhang) {
-        refuse("kernel_size must not be larger than the padded " + std::string(r.what) + ", got kernel " + std::to_string(a.kernel) +
-               (a.dilation > 1 ? " with dilation " + std::to_string(a.dilation) + " (" + std::to_string(reach) + " elements)"
-                               : std::string()) +
-               " for " + std::to_string(padded) + " elements (" + std::to_string(a.input) + " and padding)" + on_axis(i));
+    if (!r.padding.same()) {
+        const bool overhang = r.ceil_mode && reach > padded && reach - padded < a.stride;
+        if (reach > padded && !overhang) {
+            refuse("kernel_size must not be larger than the padded " + std::string(r.what) + ", got kernel " + std::to_string(a.kernel) +
+                   (a.dilation > 1 ? " with dilation " + std::to_string(a.dilation) + " (" + std::to_string(reach) + " elements)"
+                                   : std::string()) +
+                   " for " + std::to_string(padded) + " elements (" + std::to_string(a.input) + " and padding)" + on_axis(i));
+        }
+        const Size left = std::max<Size>(padded - reach, 0);
+        a.output = left / a.stride + (r.ceil_mode && left % a.stride != 0 ? 1 : 0) + 1;
+        // A last window that starts beyond the input and the padding before it is none.
+        if (r.ceil_mode && a.output - 1 >= ceil_div(a.input + a.pad_before, a.stride)) --a.output;
     }
-    a.output = (plus(padded, overhang, "stride: the padded size") - reach) / a.stride + 1;
-    // A last window that starts beyond the input and the padding before it is none.
-    if (r.ceil_mode && times(a.output - 1, a.stride, "stride: the padded size") >= a.input + a.pad_before) --a.output;
+    if (a.output == 1) a.stride = 1;  // a single window has none, however large
     return a;
 }
 

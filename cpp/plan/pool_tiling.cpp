@@ -16,6 +16,7 @@ constexpr Size few = 9;                      // taps of a window that are read o
 constexpr Size few_apart = 27;               // and where windows do not overlap
 constexpr Size most_rows_of_steps = 16;      // of a window, where the kernel keeps all of its rows
 constexpr Size most_taps_in_order = 8;       // of a row: more may be added in another order, by windows of twice the length
+constexpr Size most_spread_stride = 64;      // phases that a row is put together from
 constexpr Size from_blocks = 5;              // taps from which prefixes and suffixes are fewer operations
 constexpr Size preferred_bytes = 640 << 10;  // what a block may have in the second-level cache beside x and y
 constexpr Size most_bytes = 6 << 20;
@@ -60,7 +61,7 @@ struct Tiler {
         Size plane = 1;
         for (const PoolAxis& a : t.axis) {
             if (!a.spread && span(a) > 2 * a.input + 64) return true;
-            if (a.spread && span(a) > 2 * a.output + 64) return true;
+            if (a.spread && (span(a) > 2 * a.output + 64 || a.stride > most_spread_stride)) return true;
             plane *= a.input;
         }
         return p.op == PoolOp::maximum_and_place && t.place_bytes == 4 && plane > std::numeric_limits<std::int32_t>::max();
