@@ -329,7 +329,7 @@ def check_adaptive_avg(case: Case) -> None:
 
 
 def _exact_mean(case: Case, what: str, ours: Array, expected: Array, sizes: Array, taps: float) -> None:
-    """Against torch in float64: where npconv sums float32, the error does not grow with the number of terms."""
+    """Against torch in float64: sums of float32 have an error that does not grow with their length."""
     if case.dtype == "float64":
         case.close(what, ours, expected, sizes, taps)
     else:
