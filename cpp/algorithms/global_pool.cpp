@@ -46,7 +46,7 @@ struct Planes {
           kernels(pool_kernels_of<X>(*c.kernels)),
           last(c.layout == Layout::channels_last && s.channels > 1),
           pixels(s.inputs()),
-          step(pixel_step(s, o.x.spatial)),
+          step(flat_step({s.axis[0].input, s.axis[1].input, s.axis[2].input}, o.x.spatial, -1)),
           in_place(step >= 0 && (last ? o.x.channel == 1 : step == 1)),
           channels(split_by(s.channels, channels_at_once)) {
         const Size groups = last ? s.batch * channels.parts : s.planes();

@@ -30,19 +30,4 @@ struct Pixels {
     }
 };
 
-// The one distance between pixels that follow one another, or -1 if there is none.
-inline std::int64_t pixel_step(const PoolShape& s, const std::array<std::int64_t, 3>& strides) {
-    std::int64_t step = 1, expected = 0;
-    bool found = false;  // not told by step: a repeated axis has a stride of 0
-    for (std::size_t a = 3; a-- > 0;) {
-        const std::int64_t n = s.axis[a].input;
-        if (n == 1) continue;
-        if (!found) step = expected = strides[a];
-        found = true;
-        if (strides[a] != expected) return -1;
-        expected *= n;
-    }
-    return step;
-}
-
 }  // namespace npconv

@@ -293,8 +293,6 @@ bool regular(const PoolShape& shape, Size longest, PoolShape& ordinary) {
 constexpr Size short_window = 8;
 constexpr AverageRule of_window{true, std::nullopt, true};
 
-bool nothing_to_do(const PoolShape& shape) { return shape.batch == 0 || shape.channels == 0; }
-
 }  // namespace
 
 Window WindowAxes::at(std::size_t axis, Size o) const {
@@ -423,7 +421,7 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
 template <class X>
 void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return max_pool(ordinary, call, io);
     if (!io.places && shape.outputs() == 1) return global_max_pool(shape, call, io);
     max_of_windows(WindowAxes::adaptive(shape), shape, call, io);
@@ -432,7 +430,7 @@ void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolO
 template <class X>
 void adaptive_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     if (regular(shape, short_window, ordinary) && shape.outputs() > 1) return avg_pool(ordinary, {}, call, io);
     if (shape.outputs() == 1) return global_avg_pool(shape, call, io);
     avg_of_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
@@ -441,7 +439,7 @@ void adaptive_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolO
 template <class X>
 void adaptive_avg_pool_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     if (shape.outputs() == 1) return fill_global_gradient(shape, call, io);
     if (regular(shape, shape.inputs(), ordinary)) return avg_pool_gradient(ordinary, {}, call, io);
     spread_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);

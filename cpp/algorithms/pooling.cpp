@@ -210,8 +210,6 @@ PoolProblem problem_of(const PoolShape& shape, PoolOp op, const PoolCall& call, 
     return p;
 }
 
-bool nothing_to_do(const PoolShape& shape) { return shape.batch == 0 || shape.channels == 0; }
-
 }  // namespace
 
 Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
@@ -222,7 +220,7 @@ Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
 
 template <class X>
 void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     const PoolProblem p = problem_of(shape, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return max_of_windows(WindowAxes(shape), shape, call, io);
@@ -231,7 +229,7 @@ void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X
 
 template <class X>
 void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     const Divisors<X> divisors(shape, rule);
     PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
     p.counted_width = divisors.of(2) != nullptr;
@@ -246,7 +244,7 @@ void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& c
 
 template <class X>
 void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io) {
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     PoolProblem p = problem_of(shape, PoolOp::sum_of_powers, call, io);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return norm_of_windows(WindowAxes(shape), power, shape, call, io);
@@ -259,7 +257,7 @@ void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const P
 
 template <class X>
 void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
-    if (nothing_to_do(shape)) return;
+    if (shape.empty()) return;
     const Divisors<X> divisors(shape, rule);
     PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
     // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place.

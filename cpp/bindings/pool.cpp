@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "algorithms/lp_gradient.hpp"
 #include "algorithms/pool_windows.hpp"
 #include "algorithms/pooling.hpp"
 #include "algorithms/scatter.hpp"
@@ -17,8 +16,8 @@ namespace {
 
 // One run from x to a result of its form: `compute(operands)` for the element type of x, without the GIL.
 template <bool Reals, class Compute>
-py::object run_pool(const Input& x, int rank, Layout layout, const PoolShape& shape, const std::vector<std::int64_t>& result,
-                    py::handle out, bool places, const Compute& compute) {
+py::object run_pool(const Input& x, int rank, Layout layout, const std::vector<std::int64_t>& result, py::handle out, bool places,
+                    const Compute& compute) {
     PoolResult y(out, x.dtype, result, x.form, {{"x", &x.array}});
     py::array indices;
     if (places) indices = new_array(DType::i64, result);
@@ -33,15 +32,10 @@ py::object run_pool(const Input& x, int rank, Layout layout, const PoolShape& sh
         const py::gil_scoped_release release;
         compute(io);
     };
-    if constexpr (Reals) {
-        if (x.dtype == DType::f32)
-            run(float{});
-        else
-            run(double{});
-    } else {
+    if constexpr (Reals)
+        with_real(x.dtype, run);
+    else
         with_type(x.dtype, run);
-    }
-    static_cast<void>(shape);
     return places ? py::object(py::make_tuple(y.given, indices)) : y.given;
 }
 
@@ -53,7 +47,7 @@ py::object py_max_pool(int rank, py::handle x_value, py::handle kernel_size, py:
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const Input x(x_value, "x", rank, layout, false);
     const PoolShape shape = validate_pool(request_of(settings, x.sizes, "x"));
-    return run_pool<false>(x, rank, layout, shape, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, places,
+    return run_pool<false>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, places,
                            [&](const auto& io) { max_pool(shape, call, io); });
 }
 
@@ -66,7 +60,7 @@ py::object py_avg_pool(int rank, py::handle x_value, py::handle kernel_size, py:
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const Input x(x_value, "x", rank, layout, true);
     const PoolShape shape = validate_pool(request_of(settings, x.sizes, "x"));
-    return run_pool<true>(x, rank, layout, shape, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
+    return run_pool<true>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
                           [&](const auto& io) { avg_pool(shape, rule, call, io); });
 }
 
@@ -78,7 +72,7 @@ py::object py_lp_pool(int rank, py::handle x_value, py::handle norm_type, py::ha
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const Input x(x_value, "x", rank, layout, true);
     const PoolShape shape = validate_pool(request_of(settings, x.sizes, "x"));
-    return run_pool<true>(x, rank, layout, shape, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
+    return run_pool<true>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
                           [&](const auto& io) { lp_pool(shape, power, call, io); });
 }
 
@@ -97,7 +91,7 @@ py::object py_adaptive_avg_pool(int rank, py::handle x_value, py::handle output_
     at_least("output_size", output, is_sequence(output_size) ? 0 : 1);
     const Input x(x_value, "x", rank, layout, true);
     const PoolShape shape = adaptive_shape(x, output);
-    return run_pool<true>(x, rank, layout, shape, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
+    return run_pool<true>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, false,
                           [&](const auto& io) { adaptive_avg_pool(shape, call, io); });
 }
 
@@ -110,7 +104,7 @@ py::object py_adaptive_max_pool(int rank, py::handle x_value, py::handle output_
     at_least("output_size", output, is_sequence(output_size) ? 0 : 1);
     const Input x(x_value, "x", rank, layout, false);
     const PoolShape shape = adaptive_shape(x, output);
-    return run_pool<false>(x, rank, layout, shape, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, places,
+    return run_pool<false>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, places,
                            [&](const auto& io) { adaptive_max_pool(shape, call, io); });
 }
 
@@ -123,8 +117,7 @@ py::object py_global_pool(int rank, py::handle x_value, py::handle keepdims, py:
     const Input x(x_value, "x", rank, layout, Reals);
     const PoolShape shape = adaptive_shape(x, std::vector<std::int64_t>(static_cast<std::size_t>(rank), 1));
     const std::vector<std::int64_t> ones(keep ? static_cast<std::size_t>(rank) : 0, 1);
-    return run_pool<Reals>(x, rank, layout, shape, result_shape(x, ones, layout), out, false,
-                           [&](const auto& io) { pool(shape, call, io); });
+    return run_pool<Reals>(x, rank, layout, result_shape(x, ones, layout), out, false, [&](const auto& io) { pool(shape, call, io); });
 }
 
 py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value, py::handle kernel_size, py::handle stride,
@@ -194,10 +187,7 @@ py::object py_unfold(int rank, py::handle x_value, py::handle kernel_size, py::h
         const py::gil_scoped_release release;
         unfold(shape, call, view, to);
     };
-    if (x.dtype == DType::f32)
-        run(float{});
-    else
-        run(double{});
+    with_real(x.dtype, run);
     return columns;
 }
 
@@ -242,10 +232,7 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
         const py::gil_scoped_release release;
         if (shape.planes() > 0) fold(shape, call, from, to);
     };
-    if (dtype == DType::f32)
-        run(float{});
-    else
-        run(double{});
+    with_real(dtype, run);
     return result;
 }
 

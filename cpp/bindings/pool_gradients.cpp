@@ -12,15 +12,6 @@
 namespace npconv {
 namespace {
 
-// f(element) for a dtype that is float32 or float64.
-template <class F>
-void with_real(DType dtype, const F& f) {
-    if (dtype == DType::f32)
-        f(float{});
-    else
-        f(double{});
-}
-
 // input_shape, read as a shape in the form of grad_out.
 Sizes input_sizes(const std::vector<std::int64_t>& shape, const Input& g, int rank, Layout layout) {
     const std::size_t axes = static_cast<std::size_t>(rank) + (g.form == Form::batched ? 2 : g.form == Form::unbatched ? 1 : 0);
@@ -114,15 +105,13 @@ void expect_ones(const Input& g, const std::vector<std::int64_t>& x_shape, bool 
     }
 }
 
-void check_axes(std::size_t axes, int rank, const char* name, const std::string& shape) { form_of_axes(axes, rank, name, shape); }
-
 py::object grad_global_avg_pool(int rank, py::handle grad_out, py::handle input_shape, py::handle keepdims, py::handle layout_value,
                                 py::handle out, py::handle num_threads) {
     const bool keep = parse_bool(keepdims, "keepdims");
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
-    check_axes(x_shape.size(), rank, "input_shape", tuple_text(x_shape));
+    form_of_axes(x_shape.size(), rank, "input_shape", tuple_text(x_shape));  // or throws
     const Input g = with_axes(grad_out, rank, x_shape.size(), keep, layout);
     const Sizes sizes = input_sizes(x_shape, g, rank, layout);
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(rank), 1);

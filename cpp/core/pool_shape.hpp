@@ -19,6 +19,7 @@ struct PoolShape {
     std::int64_t inputs() const { return axis[0].input * axis[1].input * axis[2].input; }
     std::int64_t outputs() const { return axis[0].output * axis[1].output * axis[2].output; }
     std::int64_t planes() const { return batch * channels; }
+    bool empty() const { return batch == 0 || channels == 0; }
     bool operator==(const PoolShape&) const = default;
 };
 

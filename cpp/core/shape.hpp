@@ -21,6 +21,21 @@ struct Axis {
     bool operator==(const Axis&) const = default;
 };
 
+// The step between successive pixels of a tensor of these sizes if it is the same everywhere, else `none`. Strides of unit axes mean
+// nothing.
+inline std::int64_t flat_step(const std::array<std::int64_t, 3>& size, const std::array<std::int64_t, 3>& strides, std::int64_t none) {
+    std::int64_t step = 1, expected = 0;
+    bool found = false;  // not told by step: a repeated axis has a stride of 0
+    for (std::size_t a = 3; a-- > 0;) {
+        if (size[a] == 1) continue;
+        if (!found) step = expected = strides[a];
+        found = true;
+        if (strides[a] != expected) return none;
+        expected *= size[a];
+    }
+    return step;
+}
+
 struct ConvShape {
     std::int64_t batch = 1;
     std::int64_t groups = 1;
@@ -44,20 +59,9 @@ struct ConvShape {
         const std::int64_t w = axis[2].output, h = axis[1].output;
         return {p / w / h, p / w % h, p % w};
     }
-    // The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0. Strides of unit axes mean
-    // nothing.
+    // The step between successive pixels of an output-shaped tensor if it is the same everywhere, else 0.
     std::int64_t flat_step(const std::array<std::int64_t, 3>& strides) const {
-        std::int64_t step = 1, expected = 0;
-        bool found = false;  // not told by step: a repeated residual has strides of 0
-        for (std::size_t a = 3; a-- > 0;) {
-            const std::int64_t n = axis[a].output;
-            if (n == 1) continue;
-            if (!found) step = expected = strides[a];
-            found = true;
-            if (strides[a] != expected) return 0;
-            expected *= n;
-        }
-        return step;
+        return npconv::flat_step({axis[0].output, axis[1].output, axis[2].output}, strides, 0);
     }
     bool padded() const { return axis[0].padded() || axis[1].padded() || axis[2].padded(); }
     bool empty() const { return batch == 0 || groups * out_channels == 0 || pixels() == 0; }

@@ -27,6 +27,12 @@ constexpr decltype(auto) with_type(DType dtype, F&& f) {
     return f(double{});
 }
 
+// The same for a dtype that is float32 or float64.
+template <class F>
+constexpr decltype(auto) with_real(DType dtype, F&& f) {
+    return dtype == DType::f32 ? f(float{}) : f(double{});
+}
+
 template <class T>
 constexpr DType dtype_of_type() {
     if constexpr (std::is_same_v<T, float>) return DType::f32;

@@ -110,7 +110,6 @@ void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t*
 
 template <class Op, int Step>
 void pool_steps(const PoolBlock<typename Op::T>& b) {
-    using Vec = typename Op::Vec;
     using T = typename Op::T;
     const Results<Op, T> results(b);
     const PoolAxis& a = b.axis[1];
@@ -126,19 +125,14 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
             const T* x = b.x + b.begin[2] * Step;
             T* y = b.y + results.row_at(d, h);
             const std::int64_t x_step = a.stride * b.x_step[1];
+            const auto run = [&](const auto& then) { step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, then); };
             if constexpr (static_cast<T>(0.5) != 0) {
                 if (b.after == PoolAfter::divide) {
-                    const T divisor = results.row_divisor(d, h);
-                    const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
-                    if (results.power_of_two(static_cast<double>(divisor)))
-                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width,
-                                            [factor](auto v) { return Vec::mul(v, factor); });
-                    else
-                        step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [by](auto v) { return Vec::div(v, by); });
+                    results.divided(results.row_divisor(d, h), run);
                     continue;
                 }
             }
-            step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, [](auto v) { return v; });
+            run([](auto v) { return v; });
         }
     }
 }

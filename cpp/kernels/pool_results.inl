@@ -28,6 +28,16 @@ struct Results {
         return (bits & ((std::uint64_t{1} << 52) - 1)) == 0;
     }
 
+    // run(v -> v / divisor): by a product where that is exact.
+    template <class Run>
+    [[gnu::always_inline]] static void divided(X divisor, const Run& run) {
+        const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
+        if (power_of_two(static_cast<double>(divisor)))
+            run([factor](auto v) { return Vec::mul(v, factor); });
+        else
+            run([by](auto v) { return Vec::div(v, by); });
+    }
+
     // y's row (d, h) from the n lines that are joined in it.
     void operator()(std::int64_t d, std::int64_t h, const Cells* lines, int n) const {
         X* y = b.y + row_at(d, h);
@@ -35,13 +45,7 @@ struct Results {
             if (n > 0 && b.after == PoolAfter::nothing && b.y_pixel == unit) return joined(lines, n, y, [](auto v) { return v; });
             if constexpr (real) {
                 if (n > 0 && b.after == PoolAfter::divide && b.y_pixel == unit && !b.counted[2]) {
-                    const X divisor = row_divisor(d, h);
-                    if (power_of_two(static_cast<double>(divisor))) {
-                        const auto factor = Vec::set1(1 / divisor);
-                        return joined(lines, n, y, [factor](auto v) { return Vec::mul(v, factor); });
-                    }
-                    const auto by = Vec::set1(divisor);
-                    return joined(lines, n, y, [by](auto v) { return Vec::div(v, by); });
+                    return divided(row_divisor(d, h), [&](const auto& then) { joined(lines, n, y, then); });
                 }
             }
         }

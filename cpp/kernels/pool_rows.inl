@@ -22,8 +22,7 @@ struct NanWatch {
     }
 };
 
-// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands
-// anything.
+// One vector of each phase from Step vectors.
 template <class Vec, int Step>
 [[gnu::always_inline]] inline void split_step(const typename Vec::V (&v)[Step], typename Vec::T* phase, std::int64_t pitch) {
     if constexpr (Step == 2) {
@@ -38,6 +37,8 @@ template <class Vec, int Step>
     }
 }
 
+// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands
+// anything.
 template <class Op, int Step>
 [[gnu::always_inline]] inline void split_phases(const typename Op::T* from, std::int64_t n, typename Op::T* phase, std::int64_t pitch,
                                                 NanWatch<Op>& watch) {

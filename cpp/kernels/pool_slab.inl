@@ -117,11 +117,7 @@ struct Slab {
             if (b.after == PoolAfter::nothing) return put<Join>(d, first, count, [](auto v) { return v; });
             if constexpr (Results<Op, X>::real) {
                 if (b.after == PoolAfter::divide && !b.counted[2] && !b.counted[1]) {
-                    const T divisor = results.row_divisor(d, first);
-                    const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
-                    if (results.power_of_two(static_cast<double>(divisor)))
-                        return put<Join>(d, first, count, [factor](auto v) { return Vec::mul(v, factor); });
-                    return put<Join>(d, first, count, [by](auto v) { return Vec::div(v, by); });
+                    return results.divided(results.row_divisor(d, first), [&](const auto& then) { put<Join>(d, first, count, then); });
                 }
             }
         }

@@ -121,7 +121,7 @@ template <class Op, class Produce, class Emit>
         slide_windows<Op>(a, begin, end, slot, so_far, pitch, length, tag, produce, emit);
 }
 
-// Joins n lines into `to`.
+// Cells i.. of n lines, joined.
 template <class Op>
 [[gnu::always_inline]] inline typename Op::Cell joined_at(const typename Op::Cells* lines, int n, std::int64_t i) {
     typename Op::Cell c = Op::load(lines[0] + i);

@@ -31,12 +31,7 @@ struct Strips {
                     const auto as_it_is = [](V v) { return v; };
                     if (rows<Ordered<Op>>(d, depth, first, count, as_it_is)) rows<Op>(d, depth, first, count, as_it_is);
                 } else {
-                    const T divisor = results.row_divisor(d, first);
-                    const V factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
-                    if (results.power_of_two(static_cast<double>(divisor)))
-                        rows<Op>(d, depth, first, count, [factor](V v) { return Vec::mul(v, factor); });
-                    else
-                        rows<Op>(d, depth, first, count, [by](V v) { return Vec::div(v, by); });
+                    results.divided(results.row_divisor(d, first), [&](const auto& then) { rows<Op>(d, depth, first, count, then); });
                 }
             }
         }
