@@ -189,6 +189,67 @@ def summary(table: Table) -> Summary:
     )
 
 
+@dataclass(frozen=True)
+class Against:
+    """npconv against one peer, or against a copy (of pooling), over the layers that it ran."""
+
+    compared: int
+    geomean: float  # of the layers' middle ratios
+    geomeans: list[float]  # of each run
+    lowest: float
+
+
+def ratio_to(layer: LayerRun, peer: str, dtype: str) -> float | None:
+    """Time of a peer (its best variant) over ours; None where one of the two is not there or is inexact."""
+    entries = by_peer(layer, dtype)
+    ours, other = entries.get(OURS), entries.get(peer)
+    if ours is None or other is None or not accurate(ours, dtype) or not accurate(other, dtype):
+        return None
+    return other.seconds / ours.seconds
+
+
+def ratios_to(table: Table, peer: str) -> list[float | None]:
+    """The middle ratio of each layer."""
+    found = []
+    for layers in zip(*(run.layers for run in table.runs), strict=True):
+        values = [ratio_to(layer, peer, table.key.dtype) for layer in layers]
+        known = _known(values)
+        found.append(middle(known) if len(known) == len(values) else None)
+    return found
+
+
+def against(table: Table, *peers: str) -> Against | None:
+    """Where several peers are named, against the fastest of them on each layer."""
+    known = _known(min_of(*(ratios_to(table, peer) for peer in peers)))
+    if not known:
+        return None
+    runs = []
+    for run in table.runs:
+        each = [[ratio_to(layer, peer, table.key.dtype) for layer in run.layers] for peer in peers]
+        runs.append(geometric_mean(_known(min_of(*each))))
+    return Against(len(known), geometric_mean(known), runs, min(known))
+
+
+def min_of(*columns: Sequence[float | None]) -> list[float | None]:
+    """The lowest value of each row."""
+    return [min(_known(row), default=None) for row in zip(*columns, strict=True)]
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def layouts(first: Table, last: Table) -> dict[str, float]:
+    """npconv's time channels first over that channels last, layer by layer, both by the peak of their run."""
+    before = {f.name: f for f in layer_figures(first)}
+    ratios = {}
+    for f in layer_figures(last):
+        old = before.get(f.name)
+        if old is not None and old.ours is not None and f.ours is not None:
+            ratios[f.name] = old.ours.seconds * old.peak / (f.ours.seconds * f.peak)
+    return ratios
+
+
 Grid = dict[tuple[int, int], float]  # (map, channels): fraction of the FMA peak
 
 

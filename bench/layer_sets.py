@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from layers import Layer, Pads, conv, distinct
 
@@ -88,6 +88,21 @@ def direct() -> tuple[Layer, ...]:
     )
 
 
+def winograd() -> tuple[Layer, ...]:
+    """What Winograd is for in ResNet-50 and VGG-16: 3x3, stride 1, 32 or more input channels; each once."""
+    layers = [layer for layer in (*resnet50(), *vgg16()) if layer.kernel == (3, 3) and layer.stride == (1, 1)]
+    return tuple(dict.fromkeys(replace(layer, count=1) for layer in layers if layer.c >= 32))
+
+
+def winograd_odd() -> tuple[Layer, ...]:
+    """The same with maps that no tile divides, channels that fill no vector or panel, and batches."""
+    return (
+        *(conv(128, 128, size, 3) for size in (13, 20, 27, 31, 80)),
+        *(conv(c, o, 28, 3) for c, o in [(37, 53), (100, 100), (144, 144), (240, 240)]),
+        *(conv(c, c, size, 3, batch=8) for c, size in [(256, 14), (512, 7)]),
+    )
+
+
 def conv3d() -> tuple[Layer, ...]:
     """C3D (Tran et al. 2014), a 3-D U-Net (Cicek et al. 2016) on 32^3, I3D's first layer, dilated ones."""
     c3d = [(3, 64, (16, 112, 112)), (64, 128, (16, 56, 56)), (128, 256, (8, 28, 28)), (256, 256, (8, 28, 28))]
@@ -163,6 +178,8 @@ SETS = {
         LayerSet("resnet50-1x1", "the 1x1 layers of ResNet-50", lambda: pointwise(resnet50())),
         LayerSet("mobilenetv2-1x1", "the 1x1 layers of MobileNet-V2", lambda: pointwise(mobilenetv2())),
         LayerSet("direct", "k x k layers: 3x3, strided, 5x5, 1x7, dilated, patches", direct),
+        LayerSet("winograd", "3x3 layers of stride 1 of ResNet-50 and VGG-16", winograd),
+        LayerSet("winograd-odd", "3x3, stride 1: odd maps and channels, batches", winograd_odd),
         LayerSet("conv3d", "C3D, a 3-D U-Net, I3D's first layer, dilated", conv3d),
         LayerSet("audio1d", "speech encoders, causal stacks, a vocoder, long filters", audio1d),
         LayerSet("lenet", "LeNet-5's two layers", lenet),

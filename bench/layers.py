@@ -117,6 +117,7 @@ def conv(
     dilation: int = 1,
     groups: int = 1,
     rank: int = 2,
+    batch: int = 1,
 ) -> Layer:
     """A layer from the numbers of a paper's table; `padding` None: centred."""
     sizes = (size,) * rank if isinstance(size, int) else size
@@ -125,7 +126,7 @@ def conv(
     if padding is None:
         padding = tuple((dilation * (k - 1) // 2,) * 2 for k in kernels)
     pads = ((padding, padding),) * n if isinstance(padding, int) else padding
-    return Layer(c, o, sizes, kernels, (stride,) * n, pads, (dilation,) * n, groups)
+    return Layer(c, o, sizes, kernels, (stride,) * n, pads, (dilation,) * n, groups, batch)
 
 
 def distinct(layers: Iterable[Layer]) -> tuple[Layer, ...]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cells
-from figures import OURS, LayerFigures, geometric_mean, layer_figures, summary
-from pool_figures import Against, against, growth, ratios_to
+from figures import OURS, Against, LayerFigures, against, geometric_mean, layer_figures, ratios_to, summary
+from pool_figures import growth
 from results_io import COPIES, COPY, COPY_ALONE, Table
 from tables import plain
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cells
@@ -12,8 +13,11 @@ import pool_report
 from figures import (
     OURS,
     LayerFigures,
+    against,
     geometric_mean,
     layer_figures,
+    layouts,
+    middle,
     share_of_peak,
     summary,
     total_figures,
@@ -27,14 +31,16 @@ LEGEND = (
     "Times in us: medians over the rounds; of several runs that with the middle ratio. % peak: of the FMA\n"
     "peak of the same run, operations counted by the direct definition. ratio: time of the best peer over\n"
     "npconv's; above 1 npconv is faster. * error above the limit, never the best peer; ~ hopelessly slow,\n"
-    "timed once; - cannot run the layer."
+    "timed once; - cannot run the layer. Errors: relative L2, against float64, on standard normal data."
 )
 SURPRISE = 0.05  # a change that compare marks
+ACCURATE_WINOGRAD = "ncnn"  # the peer whose error beside its speed is the one to match
 
 
 def text(report: Report) -> str:
     parts = [_origin(report), *(_caveat_lines(report)), *report.notes]
     parts += [pool_report.text(table) if is_pool(table) else _table(table) for table in report.tables]
+    parts += _layout_lines([table for table in report.tables if not is_pool(table)])
     legends = {is_pool(table): None for table in report.tables}
     parts += ["", *(pool_report.LEGEND if pool else LEGEND for pool in legends)]
     return "\n".join([*parts, *(_caveat_lines(report))])
@@ -64,7 +70,8 @@ def _table(table: Table) -> str:
     totals = _total_rows(table, names) if table.network else []
     peaks = ", ".join(f"{run.peak:.1f}" for run in table.runs)
     lines = ["", table.key.title, f"FMA peak {peaks} GFLOP/s a core", plain(head, [*rows, *totals])]
-    return "\n".join([*lines, *_summary_lines(table), *cells.reasons(figures)])
+    lines += [*_summary_lines(table), *(_total_lines(table) if table.network else [])]
+    return "\n".join([*lines, *cells.reasons(figures), *_errors(figures, names)])
 
 
 def _row(table: Table, f: LayerFigures, names: Sequence[str]) -> list[str]:
@@ -107,6 +114,66 @@ def _summary_lines(table: Table) -> list[str]:
             f"ratio to the best peer: geometric mean {s.geomean:.2f}{runs}, lowest {s.lowest:.2f}, "
             f"below 0.98: {s.below_tie} of {s.compared} layers"
         )
+    torch = against(table, "torch")
+    if torch and len(cells.peers_of(table)) > 2:  # alone it is the best peer
+        runs = f" (runs: {cells.ratios(torch.geomeans)})" if len(table.runs) > 1 else ""
+        lines.append(
+            f"ratio to torch: geometric mean {torch.geomean:.2f}{runs}, lowest {torch.lowest:.2f}, "
+            f"{torch.compared} layers"
+        )
+    return lines
+
+
+def _total_lines(table: Table) -> list[str]:
+    """Of a network: our sum over theirs, the ratios of the total rows the other way round."""
+    total = total_figures(table)
+    found = {
+        "the best peer of each layer": total.ratios_mix,
+        "the best single peer": total.ratios_single,
+    }
+    shares = [f"{1 / middle(ratios):.3f} of {what}" for what, ratios in found.items() if ratios]
+    return [f"sum over all layers: npconv takes {', '.join(shares)}"] if shares else []
+
+
+def _errors(figures: Sequence[LayerFigures], names: Sequence[str]) -> list[str]:
+    """The error of each candidate whose time is in the table; nothing where npconv was alone."""
+    if not names:
+        return []
+    rows = []
+    for f in figures:
+        entries = [f.peers.get(name) for name in (OURS, *names)]
+        rows.append([f.name, *(f"{entry.error:.1e}" if entry else "-" for entry in entries)])
+    pairs = [(f.ours, f.peers[ACCURATE_WINOGRAD]) for f in figures if ACCURATE_WINOGRAD in f.peers]
+    errors = [(ours.error, other.error) for ours, other in pairs if ours]
+    lines = ["", plain(["relative L2 error", OURS, *names], rows)]
+    if errors:
+        above = sum(ours > other for ours, other in errors)
+        worst = max(ours / other if other else 1.0 for ours, other in errors)
+        lines.append(
+            f"npconv's error above {ACCURATE_WINOGRAD}'s: {above} of {len(errors)} layers; "
+            f"over {ACCURATE_WINOGRAD}'s at most {worst:.2f}"
+        )
+    return lines
+
+
+def _layout_lines(tables: Sequence[Table]) -> list[str]:
+    """npconv channels last against itself channels first, where a result has both."""
+    theirs = {table.key: table for table in tables}
+    lines = []
+    for table in tables:
+        first = theirs.get(replace(table.key, layout="channels_first"))
+        if table.key.layout != "channels_last" or first is None:
+            continue
+        ratios = layouts(first, table)
+        if ratios:
+            lowest = min(ratios, key=lambda name: ratios[name])
+            lines += [
+                "",
+                table.key.title,
+                "npconv's speed over that channels first: "
+                f"geometric mean {geometric_mean(list(ratios.values())):.2f}, "
+                f"lowest {ratios[lowest]:.2f} ({lowest})",
+            ]
     return lines
 
 

@@ -8,6 +8,8 @@ python bench/run.py pool --runs 3                pooling, its gradients, filters
 python bench/run.py sweep --chart docs/sweep.png npconv alone over maps and channels
 python bench/run.py compare A.json B.json        two results, or two sweeps, side by side
 python bench/run.py chart A.json A.png           the picture of a result, or of a sweep
+python bench/run.py show A.json                  the tables of a result again
+python bench/run.py odd A.json [B.json]          Winograd's odd layers against what the regular ones predict
 python bench/run.py readme                       the tables of README.md from bench/results
 python bench/run.py COMMAND --help               all options
 """
@@ -26,12 +28,13 @@ from typing import Any
 import npconv
 import report as reports
 import results_io
+import winograd_odd
 from layer_sets import SETS, LayerSet
 from machine import ROOT, OtherWork, commit, describe, versions
 from pool_layers import POOL_SETS, PoolSet
 from timing import FULL_ROUNDS, FULL_RUNS, FULL_SECONDS, Protocol
 
-COMMANDS = ("run", "pool", "sweep", "compare", "chart", "readme")
+COMMANDS = ("run", "pool", "sweep", "compare", "show", "odd", "chart", "readme")
 MEASURED: dict[str, Mapping[str, Any]] = {"run": SETS, "pool": POOL_SETS}  # their layer sets
 LAYOUTS = ("channels_first", "channels_last")
 BUSY = 0.05  # share of the cores' time that other processes may have
@@ -68,6 +71,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
     compare = commands.add_parser("compare", help="two results side by side")
     compare.add_argument("files", nargs=2, type=Path, metavar="JSON")
+
+    show = commands.add_parser("show", help="the tables of a result again")
+    show.add_argument("json", type=Path)
+
+    odd = commands.add_parser("odd", help="Winograd on odd layers: measured against predicted times")
+    odd.add_argument("files", nargs="+", type=Path, metavar="JSON", help="with winograd and winograd-odd")
 
     chart = commands.add_parser("chart", help="the picture of a result or of a sweep")
     chart.add_argument("json", type=Path)
@@ -138,6 +147,10 @@ def main(argv: list[str]) -> int:
     args = arguments(argv)
     if args.command == "compare":
         compare(*args.files)
+    elif args.command == "show":
+        print(reports.text(_result(args.json)))
+    elif args.command == "odd":
+        print(winograd_odd.text([table for path in args.files for table in _result(path).tables]))
     elif args.command == "readme":
         fill_readme(args.readme, args.results)
     elif args.command == "chart":
@@ -273,8 +286,12 @@ def compare(a: Path, b: Path) -> None:
     if is_sweep(a) and is_sweep(b):
         print(sweep.compare(sweep.load(a)[1], sweep.load(b)[1]))
         return
+    print(reports.compare(_result(a), _result(b)))
+
+
+def _result(path: Path) -> results_io.Report:
     try:
-        print(reports.compare(results_io.load(a), results_io.load(b)))
+        return results_io.load(path)
     except ValueError as error:
         raise SystemExit(str(error)) from error
 

@@ -44,12 +44,20 @@ def copy(a: Array | None, dtype: str, side: int) -> Array | None:
     return result
 
 
-def run(case: cases.Case, isa: str, dtype: str, layout: str, side: int) -> None:
+def run(
+    case: cases.Case,
+    isa: str,
+    dtype: str,
+    layout: str,
+    side: int,
+    algorithm: str = "auto",
+    solution: cases.Solution | None = None,
+) -> None:
     """One case with every array, workspace and packed weights against a guard page."""
     import npconv
     from npconv import _core
 
-    solution = cases.solve(case, dtype)
+    solution = solution or cases.solve(case, dtype)
     data = cases.arrays(case)
     last = layout == "channels_last" and not case.single
 
@@ -63,7 +71,8 @@ def run(case: cases.Case, isa: str, dtype: str, layout: str, side: int) -> None:
     try:
         with cases.forced(isa), cases.small_tiles(case.seed % 2 == 0):
             conv = getattr(npconv, f"conv{case.rank}d")
-            y = conv(x, w, bias, residual=residual, out=out, layout=layout, num_threads=2, **case.keywords)
+            keywords = dict(case.keywords, layout=layout, algorithm=algorithm)
+            y = conv(x, w, bias, residual=residual, out=out, num_threads=2, **keywords)
     finally:
         _core._set_guard_pages(0)
     problem = cases.difference(np.moveaxis(y, -1, -1 - case.rank) if last else y, solution, case)

@@ -90,6 +90,54 @@ def test_every_layer_of_a_set_has_a_name_of_its_own() -> None:
         assert len(set(names)) == len(names), layer_set.name
 
 
+def test_the_winograd_sets_have_their_layers() -> None:
+    regular = [layer.name for layer in layer_sets.winograd()]
+    resnet = ["64->64 at 56", "128->128 at 28", "256->256 at 14", "512->512 at 7"]
+    vgg = ["64->64 at 224", "64->128 at 112", "128->128 at 112", "128->256 at 56", "256->256 at 56"]
+    vgg += ["256->512 at 28", "512->512 at 28", "512->512 at 14"]
+    assert regular == [f"3x3 {name}" for name in resnet + vgg]
+    odd = layer_sets.winograd_odd()
+    assert len(odd) == 11
+    assert [layer.name for layer in odd if layer.batch == 8] == [
+        "3x3 256->256 at 14 n8",
+        "3x3 512->512 at 7 n8",
+    ]
+    assert all(layer.stride == (1, 1) and layer.output_size == layer.size for layer in odd)
+
+
+def test_a_network_tells_its_share_of_the_best_peers() -> None:
+    mixed = table(layer(1.0, torch=(1.5, 1e-7), ncnn=(2.0, 1e-6), fast=(0.5, 1e-4)))
+    text = report._table(mixed)
+    assert "npconv takes 0.667 of the best peer of each layer, 0.667 of the best single peer" in text
+    total = figures.total_figures(mixed)
+    assert (total.mix, "fast" in total.seconds) == (1.5, False)
+    assert "npconv takes" not in report._table(replace(mixed, network=False))
+
+
+def test_errors_stand_beside_each_other() -> None:
+    text = report._table(table(layer(1.0, torch=(1.5, 2e-8), ncnn=(2.0, 8e-8))))
+    _, errors = text.split("relative L2 error")
+    assert errors.split("\n")[2].split()[2:] == ["1.0e-07", "2.0e-08", "8.0e-08"]
+    assert "npconv's error above ncnn's: 1 of 1 layers; over ncnn's at most 1.25" in errors
+    assert "relative L2 error" not in report._table(table(layer(1.0)))
+    assert "ncnn's" not in report._table(table(layer(1.0, torch=(1.5, 2e-8))))
+
+
+def test_one_layout_against_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = table(layer(1.0, torch=(2.0, 1e-7), ort=(3.0, 1e-7)))
+    last = replace(first, key=replace(first.key, layout="channels_last"), runs=[Run(80.0, [layer(1.0)])])
+    assert figures.layouts(first, last) == {"a layer": pytest.approx(1.25)}
+    machine = {"cpu": "a processor", "cores": 2, "caches": "", "isa_available": ["avx512"]}
+    save(Report("2026-11-23", "abc", machine, {}, [], [], {}, [first, last]), tmp_path / "both.json")
+    run.main(["show", str(tmp_path / "both.json")])
+    text = capsys.readouterr().out
+    assert "npconv's speed over that channels first: geometric mean 1.25, lowest 1.25 (a layer)" in text
+    assert "ratio to torch: geometric mean 2.00, lowest 2.00, 1 layers" in text
+    (tmp_path / "none.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit, match="not a result"):
+        run.main(["show", str(tmp_path / "none.json")])
+
+
 def test_results_and_the_table_in_the_readme(tmp_path: Path) -> None:
     machine = {"cpu": "a processor", "cores": 2, "isa_available": ["avx512"]}
     runs = table(*(layer(1.0, torch=(t, 0.0)) for t in (1.3, 0.9, 1.1)))
@@ -163,13 +211,13 @@ def test_a_copy_is_no_peer_and_the_faster_copy_counts() -> None:
     assert row.best.peer == "litert"
     assert figures.summary(runs).geomeans == pytest.approx([1.2, 1.1, 1.3])
     assert figures.summary(runs).share is None
-    torch = pool_figures.against(runs, "torch")
+    torch = figures.against(runs, "torch")
     assert torch is not None
     assert (torch.geomean, torch.lowest) == pytest.approx((1.5, 1.5))
-    copy = pool_figures.against(runs, "memcpy", "memcpy, 1 thread")
+    copy = figures.against(runs, "memcpy", "memcpy, 1 thread")
     assert copy is not None
     assert copy.geomeans == pytest.approx([0.5, 0.6, 0.5])
-    assert pool_figures.against(runs, "ort") is None
+    assert figures.against(runs, "ort") is None
     text = report.pool_report.text(runs)
     assert "90% (1 thr 50%)" in text
     assert "ratio to torch: geometric mean 1.50 (runs: 1.50 1.10 1.50)" in text

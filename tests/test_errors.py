@@ -104,7 +104,13 @@ NAMES = [
     *[Wrong("layout", v, ValueError, '"channels_first", "channels_last"') for v in ("", "NCHW")],
     *[Wrong("layout", v, TypeError, '"channels_first", "channels_last"') for v in (None, 0, b"NCHW", [])],
     *[
-        Wrong("algorithm", v, ValueError, '"auto", "measure", "gemm", "naive"', v)
+        Wrong(
+            "algorithm",
+            v,
+            ValueError,
+            '"auto", "measure", "gemm", "winograd", "winograd_f2", "winograd_f6", "naive"',
+            v,
+        )
         for v in ("", "GEMM", "fft")
     ],
     *[Wrong("algorithm", v, ValueError, '"auto", "measure", "gemm"', "") for v in ("\ud800", "gemm\0x")],

@@ -392,7 +392,13 @@ def test_the_large_layers_take_every_loop(isa: str) -> None:
     for case in LARGE[:2]:
         x_shape, w_shape = (1, case.cin, *case.spatial), (case.cout, case.cin, *case.kernel)
         one, two = (
-            npconv.plan_conv(x_shape, np.ones(w_shape, np.float32), padding=case.padding, num_threads=n)
+            npconv.plan_conv(
+                x_shape,
+                np.ones(w_shape, np.float32),
+                padding=case.padding,
+                algorithm="gemm",
+                num_threads=n,
+            )
             for n in (1, 2)
         )
         assert two.workspace_bytes == 2 * one.workspace_bytes  # a second thread has tasks
@@ -414,7 +420,7 @@ def test_the_large_layers_take_every_loop(isa: str) -> None:
 def test_small_tiles_cut_small_problems_as_large_ones_are(isa: str) -> None:
     w = np.ones((70, 6, 3, 3), np.float32)
     with cases.small_tiles():
-        one, two = (npconv.plan_conv((1, 6, 9, 9), w, num_threads=n) for n in (1, 2))
+        one, two = (npconv.plan_conv((1, 6, 9, 9), w, algorithm="gemm", num_threads=n) for n in (1, 2))
         assert two.workspace_bytes == 2 * one.workspace_bytes
         assert "k 54 in 9 block(s)" in one.explain()
         assert (two(np.ones((1, 6, 9, 9), np.float32)) == 54).all()

@@ -126,7 +126,7 @@ def test_out_may_be_the_memory_that_the_weights_came_from() -> None:
 
 def test_a_plan_may_be_called_from_several_threads_at_once() -> None:
     w, bias = ints((33, 8, 3, 3), seed=1), ints((33,), seed=2)
-    plan = npconv.plan_conv((None, 8, 20, 20), w, bias, padding=1, activation="relu")
+    plan = npconv.plan_conv((None, 8, 20, 20), w, bias, padding=1, activation="relu", algorithm="gemm")
     inputs = [ints((1 + i % 3, 8, 20, 20), seed=i) for i in range(6)]
     wanted = [oracle(2, x, w, bias, padding=1, activation="relu") for x in inputs]
     start = threading.Barrier(8)
@@ -233,7 +233,7 @@ def test_update_weights_while_calls_run_gives_each_call_one_set_of_weights() -> 
     x = np.ones((4, 16, 24, 24), np.float32)
     sets = [np.full((16, 16, 3, 3), v, np.float32) for v in (1, 2, 3)]
     biases = [np.full(16, 1000 * v, np.float32) for v in (1, 2, 3)]
-    plan = npconv.plan_conv(x.shape, sets[0], biases[0])
+    plan = npconv.plan_conv(x.shape, sets[0], biases[0], algorithm="gemm")
     stop = threading.Event()
 
     def update() -> None:

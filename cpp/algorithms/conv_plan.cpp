@@ -2,30 +2,40 @@
 #include "algorithms/conv_plan.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
 #include "algorithms/gemm.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
+#include "algorithms/winograd.hpp"
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 namespace {
 
+// Infinite weights times the zeros of a transform would reach too far.
+Algorithm used(Algorithm algorithm, bool finite_weights) {
+    return winograd_whole(algorithm) && !finite_weights ? Algorithm::gemm : algorithm;
+}
+
 void count_run(const Problem& p, Algorithm algorithm) {
-    if (algorithm == Algorithm::naive)
-        count_naive_run();
-    else
-        count_kernel_run(*p.kernels);
+    if (algorithm == Algorithm::naive) return count_naive_run();
+    count_kernel_run(*p.kernels);
+    if (winograd_whole(algorithm)) count_winograd_run();
 }
 
 template <class T>
 void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io, int threads) {
-    count_run(p, algorithm);
-    switch (algorithm) {
-        case Algorithm::gemm: run_gemm(p, io, threads); return;
+    const Algorithm one = used(algorithm, io.finite_weights);
+    count_run(p, one);
+    switch (one) {
+        case Algorithm::gemm: run_gemm(one == algorithm ? p : direct_problem(p), io, threads); return;
+        case Algorithm::winograd:
+        case Algorithm::winograd_f2:
+        case Algorithm::winograd_f6: run_winograd(p, winograd_whole(algorithm), io, threads); return;
         case Algorithm::naive: run_naive(p, io, threads); return;
     }
 }
@@ -33,7 +43,8 @@ void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io,
 template <class T>
 Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
     io.w = parameters.weights->as<const T>();
-    io.finite_weights = parameters.finite;
+    io.finite_weights = std::isfinite(parameters.largest_weight);
+    io.largest_weight = parameters.largest_weight;
     io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
     return io;
 }
@@ -75,14 +86,14 @@ ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, const W
     } else {
         parameters_ = pack(decision_.algorithm, weights, threads);
     }
-    keep_lane();
+    keep_format();
 }
 
 ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch)
     : problem_(other.problem_), parameters_(other.parameters()) {
     problem_.shape = shape;
     problem_.free_batch = free_batch;
-    keep_lane();
+    keep_format();
     decision_ = decide(problem_, entry_of(other.decision_.algorithm).name);
     decision_.wanted = other.decision_.wanted;
     if (parameters_.format != format_of(problem_, decision_.algorithm)) {
@@ -91,8 +102,10 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
 }
 
 // What the weights are packed for is not to be chosen again with each call.
-void ConvPlan::keep_lane() {
-    if (parameters_.format.algorithm == Algorithm::gemm) problem_.lane = parameters_.format.lane;
+void ConvPlan::keep_format() {
+    const PackedFormat& format = parameters_.format;
+    if (format.algorithm == Algorithm::gemm) problem_.lane = format.lane;
+    if (winograd_whole(format.algorithm)) problem_.transformed = format.transformed_k.n > 0 ? Transformed::packed : Transformed::made;
 }
 
 template <class T>
@@ -102,7 +115,7 @@ Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights, in
     parameters.format = format_of(problem_, algorithm);
     PackedWeights packed = pack_weights(problem_, algorithm, weights.w, threads);
     parameters.weights = std::make_shared<const Buffer>(std::move(packed.data));
-    parameters.finite = packed.finite;
+    parameters.largest_weight = packed.largest;
     if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
     return parameters;
 }
@@ -165,8 +178,12 @@ void ConvPlan::run(const ConvShape& shape, const Parameters& parameters, Operand
 }
 
 std::int64_t ConvPlan::workspace_bytes(int threads) const {
-    switch (decision_.algorithm) {
-        case Algorithm::gemm: return gemm_workspace_bytes(problem_, threads);
+    const Algorithm algorithm = used(decision_.algorithm, std::isfinite(parameters().largest_weight));
+    switch (algorithm) {
+        case Algorithm::gemm: return gemm_workspace_bytes(algorithm == decision_.algorithm ? problem_ : direct_problem(problem_), threads);
+        case Algorithm::winograd:
+        case Algorithm::winograd_f2:
+        case Algorithm::winograd_f6: return winograd_workspace_bytes(problem_, winograd_whole(algorithm), threads);
         case Algorithm::naive: return 0;
     }
     throw std::logic_error("no workspace known for this algorithm");
@@ -197,7 +214,8 @@ void convolve_once(const Problem& problem, const std::string& algorithm, const W
     }
     const PackedWeights packed = pack_weights(p, decision.algorithm, weights.w, threads);
     io.w = packed.data.template as<const T>();
-    io.finite_weights = packed.finite;
+    io.finite_weights = std::isfinite(packed.largest);
+    io.largest_weight = packed.largest;
     run_algorithm(p, decision.algorithm, io, threads);
 }
 

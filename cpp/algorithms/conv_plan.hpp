@@ -17,7 +17,7 @@ struct Parameters {
     PackedFormat format;
     std::shared_ptr<const Buffer> weights;
     std::shared_ptr<const Buffer> bias;  // null: none
-    bool finite = false;                 // are all weights?
+    double largest_weight = 0.0;         // magnitude; NaN or infinite if a weight is
 
     std::int64_t bytes() const { return static_cast<std::int64_t>(weights->bytes() + (bias ? bias->bytes() : 0)); }
 };
@@ -60,7 +60,7 @@ class ConvPlan {
     Parameters pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const;
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
-    void keep_lane();
+    void keep_format();
     Problem problem_;
     Decision decision_;
     mutable std::mutex mutex_;  // of parameters_

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 
+#include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "algorithms/stage.hpp"
 #include "algorithms/tile_lists.hpp"
@@ -100,14 +101,13 @@ template <class T>
 class GemmRun {
   public:
     GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
-        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace) {
+        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace), epilogue_(p, io) {
         const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
         aliasing_ = p.layout == Layout::channels_first && !read_once &&
                     alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         places_overflow_ = places_overflow(s_, io.x.spatial);
         if (io.raw_weights) packing_.emplace(p, t, *io.raw_weights);
         flat_x_ = s_.flat_step(io.x.spatial);
-        flat_residual_ = io.residual.data ? s_.flat_step(io.residual.spatial) : 0;
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
         one_list_ = t.flat && !pixel_lanes() && (aliasing_ || flat_x_ != 0 || t.k_length == 0);
         if (one_list_) list_evenly(scratch(0).lists, t.most_pixels(), aliasing_ ? 1 : flat_x_);
@@ -115,15 +115,22 @@ class GemmRun {
 
     // LOOP 1: tasks in the order image, group, chunk, block: neighbours share their weights.
     void task(std::int64_t index, int thread) const {
-        Task k{};
-        k.pixels = t_.block(index % t_.blocks_of_map());
+        const Box pixels = t_.block(index % t_.blocks_of_map());
         index /= t_.blocks_of_map();
         const std::int64_t chunk = index % t_.chunks.parts;
         index /= t_.chunks.parts;
-        k.group = index % s_.groups;
-        k.image = index / s_.groups;
-        k.first_panel = t_.chunks.begin(chunk);
-        k.end_panel = k.first_panel + t_.chunks.length(chunk);
+        compute(pixels, index / s_.groups, index % s_.groups, t_.chunks.begin(chunk), t_.chunks.length(chunk), thread);
+    }
+
+    // A block of t_.map whose pixels are neighbours in y, no larger than the tiling's blocks, and no more panels than the tiling's chunks.
+    void compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t of_panels,
+                 int thread) const {
+        Task k{};
+        k.pixels = pixels;
+        k.group = group;
+        k.image = image;
+        k.first_panel = first_panel;
+        k.end_panel = first_panel + of_panels;
         k.first_pixel = (k.pixels.begin[0] * t_.map[1] + k.pixels.begin[1]) * t_.map[2] + k.pixels.begin[2];
         k.scratch = scratch(thread);
         k.panels = Panels{k.scratch.panels, k.scratch.panels + list_panels(k)};
@@ -268,7 +275,7 @@ class GemmRun {
             panel->width = panel->length * t_.unit;
             panel->w = packing_ ? k.scratch.packed : io_.w + k.group * t_.packed_elements_of_group() + begin * t_.unit * t_.k_length;
             panel->sums = k.scratch.sums + (t_.k.blocks() > 1 ? (begin - first) * t_.unit * items : 0);
-            set_output(k, i, panel->output);
+            panel->output = output_of(k, i);
         }
         return k.end_panel - k.first_panel;
     }
@@ -282,7 +289,8 @@ class GemmRun {
             return;
         }
         for (const Panel<T>& panel : k.panels) {
-            if (packing_ && !packing_->pack_block(k.group, k.first_panel + (&panel - k.panels.begin()), step.k, k.scratch.packed)) {
+            if (packing_ &&
+                !std::isfinite(packing_->pack_block(k.group, k.first_panel + (&panel - k.panels.begin()), step.k, k.scratch.packed))) {
                 finite_weights_ = false;
             }
             for (const TileGroup* g = group; g != end; ++g) of_group(*g, Panels{&panel, &panel + 1});
@@ -341,43 +349,11 @@ class GemmRun {
         tile.output = step.last && !transposed() ? &panel.output : nullptr;
     }
 
-    void set_output(const Task& k, std::int64_t panel, Output<T>& o) const {
-        const bool last = p_.layout == Layout::channels_last;
-        const std::int64_t all_channels = s_.groups * s_.out_channels, pixels = s_.pixels();
-        const std::int64_t first = t_.panels.begin(panel) * t_.unit;
-        const std::int64_t channel = k.group * s_.out_channels + first;
-        o.y = io_.y + k.image * io_.y_batch + (last ? k.first_pixel * all_channels + channel : channel * pixels + k.first_pixel);
-        o.y_stride = last ? all_channels : pixels;
-        o.channels = std::min(t_.panels.length(panel) * t_.unit, s_.out_channels - first);
-        o.bias = io_.bias ? io_.bias + channel : nullptr;
-        o.residual = nullptr;
-        o.residual_stride = 0;
-        if (io_.residual.data) find_residual(k, panel, channel, o);
-        o.activation = p_.activation.kind;
-        o.a = static_cast<T>(p_.activation.a);
-        o.b = static_cast<T>(p_.activation.b);
-    }
-
-    // The residual of a panel: where it stands, or as a dense copy in the order of the output where its strides are unusual.
-    void find_residual(const Task& k, std::int64_t panel, std::int64_t channel, Output<T>& o) const {
-        const bool last = p_.layout == Layout::channels_last;
-        const TensorView<const T>& r = io_.residual;
-        const T* base = r.data + k.image * r.batch + channel * r.channel;
-        if (last ? r.channel == 1 && flat_residual_ != 0 : flat_residual_ == 1) {
-            o.residual = base + k.first_pixel * flat_residual_;
-            o.residual_stride = last ? flat_residual_ : r.channel;
-            return;
-        }
-        const std::int64_t pixels = k.pixels.pixels();
+    Output<T> output_of(const Task& k, std::int64_t panel) const {
+        const std::int64_t first = t_.panels.begin(panel) * t_.unit, pixels = k.pixels.pixels();
+        const std::int64_t channels = std::min(t_.panels.length(panel) * t_.unit, s_.out_channels - first);
         T* copy = k.scratch.residual + (t_.panels.begin(panel) - t_.panels.begin(k.first_panel)) * t_.unit * pixels;
-        const std::int64_t pixel_stride = last ? o.channels : 1, channel_stride = last ? 1 : pixels;
-        for (std::int64_t i = 0; i < pixels; ++i) {
-            const auto c = s_.coordinates(k.first_pixel + i);
-            const T* from = base + c[0] * r.spatial[0] + c[1] * r.spatial[1] + c[2] * r.spatial[2];
-            for (std::int64_t j = 0; j < o.channels; ++j) copy[i * pixel_stride + j * channel_stride] = from[j * r.channel];
-        }
-        o.residual = copy;
-        o.residual_stride = last ? o.channels : pixels;
+        return epilogue_.output(k.image, k.group * s_.out_channels + first, channels, k.first_pixel, pixels, copy);
     }
 
     const Problem& p_;
@@ -386,10 +362,11 @@ class GemmRun {
     const Operands<T>& io_;
     const Kernels<T>& kernels_;
     const GemmWorkspace& workspace_;
+    const Epilogue<T> epilogue_;
     std::optional<GemmPacking<T>> packing_;  // of weights that are not packed yet
     mutable std::atomic<bool> finite_weights_{true};
     bool aliasing_ = false, places_overflow_ = false, one_list_ = false;
-    std::int64_t flat_x_ = 0, flat_residual_ = 0;  // steps between pixels, where they are all the same
+    std::int64_t flat_x_ = 0;  // the step between pixels, where it is the same everywhere
 };
 
 }  // namespace
@@ -413,6 +390,33 @@ bool run_gemm(const Problem& p, const Operands<T>& io, int threads) {
     return run.finite_weights();
 }
 
+template <class T>
+struct GemmPieces<T>::State {
+    GemmTiling tiling;
+    GemmWorkspace workspace;
+    GemmRun<T> run;
+
+    State(const Problem& p, const Operands<T>& io, int threads)
+        : tiling(tile_gemm_pieces(p, longest)), workspace(sizes(p, tiling, false), threads), run(p, tiling, io, workspace) {}
+};
+
+template <class T>
+GemmPieces<T>::GemmPieces(const Problem& p, const Operands<T>& io, int threads) : state_(std::make_unique<State>(p, io, threads)) {}
+
+template <class T>
+GemmPieces<T>::~GemmPieces() = default;
+
+template <class T>
+void GemmPieces<T>::compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t panel, int thread) const {
+    state_->run.compute(pixels, image, group, panel, 1, thread);
+}
+
+std::int64_t gemm_pieces_bytes(const Problem& p) {
+    return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_pieces(p, GemmPieces<float>::longest), false));
+}
+
+template class GemmPieces<float>;
+template class GemmPieces<double>;
 template bool run_gemm(const Problem&, const Operands<float>&, int);
 template bool run_gemm(const Problem&, const Operands<double>&, int);
 

@@ -29,31 +29,31 @@ typename GemmPacking<T>::Rows GemmPacking<T>::rows(std::int64_t group, std::int6
 }
 
 template <class T>
-bool GemmPacking<T>::pack_panel(std::int64_t group, std::int64_t panel, T* packed) const {
+T GemmPacking<T>::pack_panel(std::int64_t group, std::int64_t panel, T* packed) const {
     const std::int64_t first = t_.panels.begin(panel) * t_.unit, width = t_.panels.length(panel) * t_.unit;
     T* to = packed + first * t_.k_length;
-    bool finite = true;
+    T largest = 0;
     for (std::int64_t b = 0; b < t_.k.blocks(); ++b) {
         const KBlock k = t_.k.block(b);
-        finite = pack_block(group, panel, k, to + k.begin * width) && finite;
+        largest = larger_magnitude(largest, pack_block(group, panel, k, to + k.begin * width));
     }
-    return finite;
+    return largest;
 }
 
 template <class T>
-bool GemmPacking<T>::pack_block(std::int64_t group, std::int64_t panel, const KBlock& k, T* to) const {
+T GemmPacking<T>::pack_block(std::int64_t group, std::int64_t panel, const KBlock& k, T* to) const {
     const Rows r = rows(group, panel);
     return contiguous_ ? transpose(r, k, to) : copy(r, k, to);
 }
 
 // Blocks of values are transposed in registers. They stand in memory taps within channels, and in the panel channels within taps.
 template <class T>
-bool GemmPacking<T>::transpose(const Rows& r, const KBlock& k, T* to) const {
+T GemmPacking<T>::transpose(const Rows& r, const KBlock& k, T* to) const {
     constexpr std::int64_t few = 128;  // columns at a time, so that their rows of the panel stay in cache until they are whole
     std::array<std::int64_t, few> place{};
     const std::int64_t taps = s_.taps(), channels = k.channels(), columns = channels * taps;
     std::int64_t channel = 0, tap = 0;  // of the next column
-    bool finite = true;
+    T largest = 0;
     for (std::int64_t begin = 0; begin < columns; begin += few) {
         const std::int64_t n = std::min(few, columns - begin);
         if (taps == 1) {
@@ -77,27 +77,27 @@ bool GemmPacking<T>::transpose(const Rows& r, const KBlock& k, T* to) const {
             block.place = place.data();
             block.to = to + i;
             block.to_stride = r.width;
-            finite = kernels_.pack_vectors(block) && finite;
+            largest = larger_magnitude(largest, kernels_.pack_vectors(block));
         }
     }
-    return finite;
+    return largest;
 }
 
 template <class T>
-bool GemmPacking<T>::copy(const Rows& r, const KBlock& k, T* to) const {
-    bool finite = true;
+T GemmPacking<T>::copy(const Rows& r, const KBlock& k, T* to) const {
+    T largest = 0;
     for_each_tap(p_, w_, k, [&](std::int64_t offset, std::int64_t place) {
         T* row = to + place * r.width;
         for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c, row += r.width) {
             const T* value = r.from + offset + c * w_.channel;
             for (std::int64_t o = 0; o < r.real; ++o) {
                 row[o] = value[o * w_.batch];
-                finite = finite && std::isfinite(row[o]);
+                largest = larger_magnitude(largest, std::abs(row[o]));
             }
             std::fill(row + r.real, row + r.width, T(0));
         }
     });
-    return finite;
+    return largest;
 }
 
 template class GemmPacking<float>;

@@ -21,17 +21,23 @@ void for_each_tap(const Problem& p, const TensorView<const T>& w, const KBlock& 
     }
 }
 
+// The larger of two magnitudes; NaN if one is.
+template <class T>
+T larger_magnitude(T a, T b) {
+    return a <= b || b != b ? b : a;
+}
+
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 template <class T>
 class GemmPacking {
   public:
     GemmPacking(const Problem& problem, const GemmTiling& tiling, const TensorView<const T>& w);
 
-    // Both return whether all values are finite.
+    // Both return the largest magnitude of a weight, NaN if one is.
     // `packed` begins with the first panel of the group.
-    bool pack_panel(std::int64_t group, std::int64_t panel, T* packed) const;
+    T pack_panel(std::int64_t group, std::int64_t panel, T* packed) const;
     // One block of k of a panel, [k][width of the panel].
-    bool pack_block(std::int64_t group, std::int64_t panel, const KBlock& k, T* to) const;
+    T pack_block(std::int64_t group, std::int64_t panel, const KBlock& k, T* to) const;
 
   private:
     struct Rows {
@@ -39,8 +45,8 @@ class GemmPacking {
         std::int64_t width, real;  // channels of a row of the panel, and how many there are
     };
     Rows rows(std::int64_t group, std::int64_t panel) const;
-    bool transpose(const Rows& rows, const KBlock& k, T* to) const;
-    bool copy(const Rows& rows, const KBlock& k, T* to) const;
+    T transpose(const Rows& rows, const KBlock& k, T* to) const;
+    T copy(const Rows& rows, const KBlock& k, T* to) const;
     bool unit_step(std::size_t axis, std::int64_t step) const;
 
     const Problem& p_;

@@ -9,12 +9,13 @@
 namespace npconv {
 namespace {
 
-std::atomic<std::int64_t> naive_runs{0};
+std::atomic<std::int64_t> naive_runs{0}, winograd_runs{0};
 std::array<std::atomic<std::int64_t>, 8> vector_runs{};
 
 }  // namespace
 
 void count_naive_run() { ++naive_runs; }
+void count_winograd_run() { ++winograd_runs; }
 
 void count_kernel_run(const KernelTable& kernels) {
     for (std::size_t i = 0; i < kernel_sets().size(); ++i) {
@@ -23,7 +24,7 @@ void count_kernel_run(const KernelTable& kernels) {
 }
 
 std::map<std::string, std::int64_t> kernel_runs() {
-    std::map<std::string, std::int64_t> runs{{"naive", naive_runs}};
+    std::map<std::string, std::int64_t> runs{{"naive", naive_runs}, {"winograd", winograd_runs}};
     for (std::size_t i = 0; i < kernel_sets().size(); ++i) runs[kernel_sets()[i].table->isa] = vector_runs.at(i);
     return runs;
 }

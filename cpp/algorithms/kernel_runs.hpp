@@ -11,6 +11,7 @@ namespace npconv {
 
 void count_naive_run();
 void count_kernel_run(const KernelTable& kernels);
+void count_winograd_run();  // beside its kernels
 std::map<std::string, std::int64_t> kernel_runs();
 
 }  // namespace npconv

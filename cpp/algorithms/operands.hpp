@@ -11,6 +11,7 @@ struct Operands {
     const T* w = nullptr;                              // packed
     const TensorView<const T>* raw_weights = nullptr;  // or not: see run_gemm
     bool finite_weights = false;                       // known to be, or of raw ones taken to be
+    double largest_weight = 0.0;                       // magnitude, of packed ones
     const T* bias = nullptr;                           // contiguous, or null
     TensorView<const T> residual;                      // data null: none
     T* y = nullptr;                                    // dense in the problem's layout within an image

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "algorithms/packed_weights.hpp"
 
-#include <atomic>
+#include <limits>
+#include <numeric>
 #include <stdexcept>
+#include <vector>
 
 #include "algorithms/gemm_packing.hpp"
+#include "algorithms/winograd_products.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -19,20 +23,42 @@ Buffer allocate(std::int64_t elements) {
 // Below this a parallel region costs more than it saves.
 constexpr std::int64_t elements_worth_threads = 100'000;
 
+// Panels of all groups, the first at `to`. Returns the largest magnitude.
 template <class T>
-PackedWeights pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
+double pack_panels(const Problem& p, const TensorView<const T>& w, T* to, int threads) {
     const GemmTiling t = tile_gemm(p);
     const GemmPacking<T> packing(p, t, w);
-    const std::int64_t elements = p.shape.groups * t.packed_elements_of_group();
-    PackedWeights packed{allocate<T>(elements), true};
-    if (packed.data.bytes() == 0) return packed;
-    T* to = packed.data.as<T>();
-    std::atomic<bool> finite{true};
-    const std::int64_t panels = t.panels.parts;
+    const std::int64_t panels = t.panels.parts, elements = p.shape.groups * t.packed_elements_of_group();
+    if (elements == 0) return 0.0;
+    std::vector<T> largest(static_cast<std::size_t>(p.shape.groups * panels));
     parallel_for(p.shape.groups * panels, elements < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
-        if (!packing.pack_panel(i / panels, i % panels, to + i / panels * t.packed_elements_of_group())) finite = false;
+        largest[static_cast<std::size_t>(i)] = packing.pack_panel(i / panels, i % panels, to + i / panels * t.packed_elements_of_group());
     });
-    packed.finite = finite;
+    return std::accumulate(largest.begin(), largest.end(), T(0), larger_magnitude<T>);
+}
+
+template <class T>
+PackedWeights pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
+    PackedWeights packed{allocate<T>(p.shape.groups * tile_gemm(p).packed_elements_of_group()), 0.0};
+    packed.largest = pack_panels(p, w, packed.data.as<T>(), threads);
+    return packed;
+}
+
+template <class T>
+PackedWeights pack_winograd(const Problem& p, int whole, const TensorView<const T>& w, int threads) {
+    const WinogradTiling t = tile_winograd(p, whole);
+    const std::int64_t groups = p.shape.groups, taps = t.packed_taps_of_group(), panels = t.panels.parts;
+    const std::int64_t transformed = t.prepared ? t.transformed_elements_of_group() : 0;
+    PackedWeights packed{allocate<T>(groups * (taps + transformed)), 0.0};
+    packed.largest = pack_panels(direct_problem(p), w, packed.data.as<T>(), threads);
+    if (!t.prepared || packed.data.bytes() == 0) return packed;
+    T* to = packed.data.as<T>() + groups * taps;
+    const WinogradFilters<T> filters(p, t, packed.data.as<T>());
+    parallel_for(groups * panels * t.units.parts, groups * transformed < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
+        const std::int64_t k = i % t.units.parts, panel = i / t.units.parts % panels, group = i / t.units.parts / panels;
+        const std::int64_t stride = (t.channels_begin(k + 1) - t.channels_begin(k)) * t.panels.length(panel) * t.lanes;
+        filters.transform(group, panel, k, to + filters.place(group, panel, k), stride);
+    });
     return packed;
 }
 
@@ -63,11 +89,16 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
         format.k = order_k(p.shape, p.shape.k(), p.shape.k());
         return format;
     }
-    const GemmTiling t = tile_gemm(p);
+    const int whole = winograd_whole(algorithm);
+    const GemmTiling t = tile_gemm(whole ? direct_problem(p) : p);
     format.k = t.k;
     format.lane = t.lane;
     format.unit = t.unit;
     format.panels = t.panels;
+    if (whole) {
+        const WinogradTiling tiling = tile_winograd(p, whole);
+        format.transformed_k = tiling.prepared ? tiling.units : EvenSplit();
+    }
     return format;
 }
 
@@ -75,7 +106,10 @@ template <class T>
 PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
     switch (algorithm) {
         case Algorithm::gemm: return pack_gemm(p, w, threads);
-        case Algorithm::naive: return {pack_naive(p, w), false};  // which takes every tap
+        case Algorithm::winograd:
+        case Algorithm::winograd_f2:
+        case Algorithm::winograd_f6: return pack_winograd(p, winograd_whole(algorithm), w, threads);
+        case Algorithm::naive: return {pack_naive(p, w), std::numeric_limits<double>::quiet_NaN()};  // it takes every tap
     }
     throw std::logic_error("no packing for this algorithm");
 }

@@ -17,9 +17,10 @@ struct PackedFormat {
     std::int64_t groups = 0;
     std::int64_t channels = 0;  // of the output, of a group
     KOrder k;
-    Lane lane = Lane::automatic;  // gemm only, as what follows
+    Lane lane = Lane::automatic;  // of gemm and Winograd's, as what follows
     std::int64_t unit = 0;        // channels that panels count in
     EvenSplit panels;             // of a group
+    EvenSplit transformed_k;      // Winograd's: k blocks of the transformed weights, if they are prepared
 
     bool operator==(const PackedFormat&) const = default;
 };
@@ -28,10 +29,12 @@ PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 //   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
 //          stored
+//   winograd: the same with lane = channel; behind it, where the tiling prepares them, the transformed weights,
+//          [group][panel][k block][point][channel][width of the panel]
 //   naive: [group * out][tap][channel]
 struct PackedWeights {
     Buffer data;
-    bool finite;  // are all weights? If not, the zeros of a border count: infinity times zero is NaN
+    double largest;  // magnitude; NaN or infinite if a weight is: then the zeros of a border count, because infinity times zero is NaN
 };
 template <class T>
 PackedWeights pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);

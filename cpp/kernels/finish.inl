@@ -127,7 +127,7 @@ template <class Vec>
 
 // Channels c, c + 1, ... of pixels i, i + 1, ...: a vector of each (Whole), or as many as are told.
 template <class Vec, bool Whole>
-[[gnu::always_inline]] inline void transpose_block(const TransposedSums<typename Vec::T>& p, const Limits<Vec>& limits, std::int64_t c,
+[[gnu::always_inline]] inline void transpose_block(const PixelSums<typename Vec::T>& p, const Limits<Vec>& limits, std::int64_t c,
                                                    std::int64_t i, int channels, int pixels) {
     using T = typename Vec::T;
     using V = typename Vec::V;
@@ -158,7 +158,7 @@ template <class Vec, bool Whole>
 }
 
 template <class Vec>
-void transpose_sums(const TransposedSums<typename Vec::T>& p) {
+void transpose_sums(const PixelSums<typename Vec::T>& p) {
     constexpr int L = Vec::lanes;
     const auto& o = p.output;
     const Limits<Vec> limits(o);
@@ -175,5 +175,33 @@ void transpose_sums(const TransposedSums<typename Vec::T>& p) {
         if (!activated_in_registers(o)) {
             for (int r = 0; r < channels; ++r) activate<Vec>(o.activation, o.a, o.b, o.y + (c + r) * o.y_stride, p.pixels);
         }
+    }
+}
+
+template <class Vec, int MR>
+[[gnu::always_inline]] inline void finish_pixels(const typename Vec::T* sums, std::int64_t stride, std::int64_t first,
+                                                 const Output<typename Vec::T>& o) {
+    typename Vec::V sum[MR][1];
+    std::int64_t index[MR];
+#pragma GCC unroll 4
+    for (int i = 0; i < MR; ++i) {
+        index[i] = first + i;
+        sum[i][0] = Vec::load(sums + (first + i) * stride);
+    }
+    finish_channel_tile<Vec>(sum, index, o);
+}
+
+template <class Vec>
+void finish_sums(const PixelSums<typename Vec::T>& p) {
+    constexpr int L = Vec::lanes;
+    for (std::int64_t c = 0; c < p.output.channels; c += L) {
+        Output<typename Vec::T> o = p.output;
+        o.y += c;
+        if (o.bias) o.bias += c;
+        if (o.residual) o.residual += c;
+        o.channels = p.output.channels - c < L ? p.output.channels - c : L;
+        std::int64_t i = 0;
+        for (; i + 4 <= p.pixels; i += 4) finish_pixels<Vec, 4>(p.sums + c, p.stride, i, o);
+        for (; i < p.pixels; ++i) finish_pixels<Vec, 1>(p.sums + c, p.stride, i, o);
     }
 }

@@ -53,15 +53,21 @@ template <class Vec, bool First, int MR, int NV>
 constexpr std::int64_t steps_ahead = 8;
 constexpr std::int64_t first_level_bytes = 48 * 1024;
 
-template <class Vec, int MR, int NV, bool Fetch>
+// Fetched is the number of lines of weights of later tiles that are fetched with each step, from `next` on; -1: of its own, some steps
+// ahead.
+template <class Vec, int MR, int NV, int Fetched>
 [[gnu::always_inline]] inline void channel_steps(typename Vec::V (&sum)[MR][NV], const std::int64_t (&at)[MR], const typename Vec::T* x,
-                                                 const typename Vec::T* w, std::int64_t step, std::int64_t k) {
+                                                 const typename Vec::T* w, std::int64_t step, std::int64_t k, const typename Vec::T* next) {
     constexpr int L = Vec::lanes;
     for (; k > 0; --k) {
         channel_step<Vec, false>(sum, at, x, w);
-        if constexpr (Fetch) {
+        if constexpr (Fetched < 0) {
 #pragma GCC unroll 4
             for (int j = 0; j < NV; ++j) __builtin_prefetch(w + (steps_ahead * NV + j) * L);
+        } else {
+#pragma GCC unroll 4
+            for (int j = 0; j < Fetched; ++j) __builtin_prefetch(next + j * L);
+            next += Fetched * L;
         }
         x += step;
         w += NV * L;
@@ -79,31 +85,46 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
 #pragma GCC unroll 8
     for (int i = 0; i < MR; ++i) at[i] = tile.at[i];
     const std::int64_t step = tile.k_stride;
-    const bool begin = !tile.accumulate && tile.segments > 0 && tile.segment->length > 0;
+    const bool begin = tile.segments > 0 && tile.segment->length > 0;
     if (begin) {
         channel_step<Vec, true>(sum, at, tile.x + tile.segment->offset, tile.w + tile.segment->k * NV * L);
     } else {
 #pragma GCC unroll 8
         for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-            for (int j = 0; j < NV; ++j) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.index[i] * NV + j) * L) : Vec::zero();
+            for (int j = 0; j < NV; ++j) sum[i][j] = Vec::zero();
         }
     }
 
     constexpr std::int64_t bytes_of_step = NV * L * static_cast<std::int64_t>(sizeof(T));
-    const bool fetch = tile.segments > 0 && tile.segments * tile.segment->length * bytes_of_step > first_level_bytes;
+    const bool fetch =
+        tile.next_lines == 0 && tile.segments > 0 && tile.segments * tile.segment->length * bytes_of_step > first_level_bytes;
     std::int64_t done = begin ? 1 : 0;  // steps of the segment
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
         const T* x = tile.x + s->offset + done * step;
         const T* w = tile.w + (s->k + done) * NV * L;
+        const std::int64_t k = s->length - done;
         if (fetch) {
-            channel_steps<Vec, MR, NV, true>(sum, at, x, w, step, s->length - done);
+            channel_steps<Vec, MR, NV, -1>(sum, at, x, w, step, k, nullptr);
+        } else if (tile.next_lines == 0) {
+            channel_steps<Vec, MR, NV, 0>(sum, at, x, w, step, k, nullptr);
+        } else if (tile.next_lines == 1) {
+            channel_steps<Vec, MR, NV, 1>(sum, at, x, w, step, k, tile.next_w);
+        } else if (tile.next_lines == 2) {
+            channel_steps<Vec, MR, NV, 2>(sum, at, x, w, step, k, tile.next_w);
         } else {
-            channel_steps<Vec, MR, NV, false>(sum, at, x, w, step, s->length - done);
+            channel_steps<Vec, MR, NV, 4>(sum, at, x, w, step, k, tile.next_w);
         }
         done = 0;
     }
 
+    if (tile.accumulate) {
+#pragma GCC unroll 8
+        for (int i = 0; i < MR; ++i) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NV; ++j) sum[i][j] = Vec::add(Vec::load(tile.sums + (tile.index[i] * NV + j) * L), sum[i][j]);
+        }
+    }
     if (tile.output) {
         finish_channel_tile<Vec>(sum, tile.index, *tile.output);
         return;
@@ -146,14 +167,14 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) at[j] = tile.at[j];
     const std::int64_t step = tile.k_stride;
-    const bool begin = !tile.accumulate && tile.segments > 0 && tile.segment->length > 0;
+    const bool begin = tile.segments > 0 && tile.segment->length > 0;
     if (begin) {
         pixel_step<Vec, true>(sum, at, tile.x + tile.segment->offset, tile.w + tile.segment->k * MR);
     } else {
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) {
 #pragma GCC unroll 8
-            for (int i = 0; i < MR; ++i) sum[i][j] = tile.accumulate ? Vec::load(tile.sums + (tile.slot[j] * MR + i) * L) : Vec::zero();
+            for (int i = 0; i < MR; ++i) sum[i][j] = Vec::zero();
         }
     }
 
@@ -179,6 +200,13 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
         done = 0;
     }
 
+    if (tile.accumulate) {
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) {
+#pragma GCC unroll 8
+            for (int i = 0; i < MR; ++i) sum[i][j] = Vec::add(Vec::load(tile.sums + (tile.slot[j] * MR + i) * L), sum[i][j]);
+        }
+    }
     if (tile.output) {
         finish_pixel_tile<Vec>(sum, tile.index, tile.count, *tile.output);
         return;

@@ -7,6 +7,7 @@
 //   NPCONV_PIXEL_TILE     the largest register tile with lane = pixel: channels, vectors
 #include <cstdint>
 
+#include "core/cook_toom.hpp"
 #include "kernels/table.hpp"
 #include "simd/integers.hpp"
 
@@ -33,6 +34,7 @@ namespace {
 //
 #include "kernels/pool.inl"
 #include "kernels/pool_windows.inl"
+#include "kernels/winograd.inl"
 
 template <class Vec>
 constexpr Kernels<typename Vec::T> make_kernels() {
@@ -41,6 +43,7 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     fill_channel_tiles<Vec, NPCONV_CHANNEL_TILE>(k);
     fill_pixel_tiles<Vec, NPCONV_PIXEL_TILE>(k);
     k.transpose_sums = &transpose_sums<Vec>;
+    k.finish_sums = &finish_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
     k.copy_every = &copy_every<Vec>;
     return k;
@@ -84,6 +87,8 @@ constinit const KernelTable NPCONV_TABLE = {NPCONV_ISA_NAME,
                                             sizeof(F32::V),
                                             make_kernels<F32>(),
                                             make_kernels<F64>(),
+                                            make_winograd_kernels<F32>(),
+                                            make_winograd_kernels<F64>(),
                                             make_pool_kernels<F32, F32>(),
                                             make_pool_kernels<F64, F64>(),
                                             integer_pool_kernels<std::int8_t, std::int32_t>(),

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packing of weights: a few rows (output channels) of values that are contiguous in memory become columns of a panel, by transposing blocks
-// in registers. Returns whether all values are finite: v - v is 0, or NaN.
+// in registers. Returns their largest magnitude, NaN if one is.
 template <class Vec>
-bool pack_vectors(const PackedRows<typename Vec::T>& p) {
+[[gnu::always_inline]] inline typename Vec::V larger_magnitude(typename Vec::V largest, typename Vec::V v) {
+    if constexpr (requires { Vec::larger_magnitude(largest, v); }) {
+        return Vec::larger_magnitude(largest, v);
+    } else {
+        return Vec::later(largest, Vec::abs(v));
+    }
+}
+
+template <class Vec>
+typename Vec::T pack_vectors(const PackedRows<typename Vec::T>& p) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
-    V excess = Vec::zero();
+    V largest = Vec::zero();
     for (std::int64_t k = 0; k < p.columns; k += L) {
         const int columns = p.columns - k < L ? static_cast<int>(p.columns - k) : L;
         V block[L];
@@ -14,7 +23,7 @@ bool pack_vectors(const PackedRows<typename Vec::T>& p) {
             const T* row = p.from + r * p.from_stride + k;
             block[r] = r >= p.rows ? Vec::zero() : columns == L ? Vec::load(row) : Vec::load_n(row, columns);
         }
-        for (const V& row : block) excess = Vec::add(excess, Vec::sub(row, row));
+        for (const V& row : block) largest = larger_magnitude<Vec>(largest, row);
         Vec::transpose(block);  // now block[i] holds column k + i of all rows
         for (int i = 0; i < columns; ++i) {
             T* to = p.to + p.place[k + i] * p.to_stride;
@@ -25,9 +34,12 @@ bool pack_vectors(const PackedRows<typename Vec::T>& p) {
             }
         }
     }
-    T sums[L];
-    Vec::store(sums, excess);
-    bool finite = true;
-    for (const T sum : sums) finite = finite && sum == 0;
-    return finite;
+    T lanes[L];
+    Vec::store(lanes, largest);
+    T most = 0;
+    for (const T lane : lanes) {
+        if (!(lane <= most)) most = lane;  // also NaN, which no lane after it passes
+        if (most != most) break;
+    }
+    return most;
 }

@@ -22,6 +22,15 @@ const KernelTable& active_kernels();
 void select_kernels(const std::string& isa);
 
 template <class T>
+const WinogradKernels<T>& winograd_kernels_of(const KernelTable& table) {
+    if constexpr (std::is_same_v<T, float>) {
+        return table.winograd_f32;
+    } else {
+        return table.winograd_f64;
+    }
+}
+
+template <class T>
 const Kernels<T>& kernels_of(const KernelTable& table);
 template <class T>
 const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/pool_table.hpp"
+#include "kernels/winograd_table.hpp"
 
 namespace npconv {
 
@@ -46,14 +47,16 @@ struct GemmTile {
     std::int64_t segments;
     std::int64_t k_stride;
     const T* w;
+    const T* next_w;  // lane = channel: weights of later tiles, from which so many vectors are fetched with each step of k:
+    int next_lines;   //   0, 1, 2 or 4
     T* sums;
-    bool accumulate;          // begin with `sums`, not with zero
+    bool accumulate;          // add to `sums`: a long sum is one of blocks, each of which begins at zero, so that its error stays small
     const Output<T>* output;  // null: the sums go back to `sums`
 };
 
-// Sums [pixels][stride] -> channels-first output: the vectors are transposed on their way.
+// Sums [pixels][stride] of neighbouring pixels -> output.
 template <class T>
-struct TransposedSums {
+struct PixelSums {
     const T* sums;
     std::int64_t stride;
     std::int64_t pixels;
@@ -84,8 +87,9 @@ struct Kernels {
     int pixel_mr, pixel_nv;                                    // lane = pixel: channels and vectors of the largest register tile
     void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);  // [vectors - 1][pixels - 1]
     void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);    // [vectors - 1][channels - 1]
-    void (*transpose_sums)(const TransposedSums<T>&);
-    bool (*pack_vectors)(const PackedRows<T>&);                                   // are all values finite?
+    void (*transpose_sums)(const PixelSums<T>&);               // to channels first
+    void (*finish_sums)(const PixelSums<T>&);                  // to channels last
+    T (*pack_vectors)(const PackedRows<T>&);                   // the largest magnitude, NaN if a value is
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
 };
 
@@ -95,6 +99,8 @@ struct KernelTable {
     int vector_bytes;
     Kernels<float> f32;
     Kernels<double> f64;
+    WinogradKernels<float> winograd_f32;
+    WinogradKernels<double> winograd_f64;
     PoolKernels<float> pool_f32;
     PoolKernels<double> pool_f64;
     PoolKernels<std::int8_t> pool_i8;

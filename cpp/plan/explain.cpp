@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include "plan/gemm_tiling.hpp"
+#include "plan/winograd_error.hpp"
+#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -45,6 +47,38 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     }
 }
 
+void describe_winograd(std::ostream& out, const Problem& p, int whole) {
+    const WinogradTiling t = tile_winograd(p, whole);
+    const auto axis = [](const AxisTiles& a) {
+        const std::int64_t rest = a.outputs % a.whole;
+        return std::to_string(a.outputs / a.whole) + " of " + std::to_string(a.whole) + (rest ? " and one of " + std::to_string(rest) : "");
+    };
+    out << "tiling       outputs of a column in " << axis(t.rows) << ", of a row in " << axis(t.columns) << "; " << t.points()
+        << " points\n"
+        << "             " << t.blocks << " block(s) of at most " << t.most_tiles() << " tiles, "
+        << (t.shared ? "shared by the threads" : "one for each thread") << "; " << p.shape.in_channels << " channels summed in "
+        << t.units.parts << " block(s) of at most " << t.units.longest() * t.lanes << ", " << t.chunks.parts << " chunk(s) of at most "
+        << t.chunk_width() << " output channels\n"
+        << "             weights are transformed "
+        << (t.few        ? "in registers"
+            : t.prepared ? "once, beside the taps"
+                         : "where they are used")
+        << "\n";
+    const ConvShape& s = p.shape;
+    const double real =
+        2.0 * static_cast<double>(s.batch * s.groups * s.in_channels) * static_cast<double>(t.panels.n * t.lanes) * t.points_of_map();
+    out << "operations   " << 2 * s.macs() << " (direct count), " << std::llround(real) << " done in products of points\n";
+}
+
+void describe_error(std::ostream& out, const Problem& p, int whole) {
+    const ConvShape& s = p.shape;
+    const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
+    out << "error        |y - exact| <= " << winograd_bound(whole, s.in_channels, winograd_limits().channels_of_k_block) * u
+        << " max|x of the tile| sum|w|, before the activation; thousands of times less on ordinary data. Tiles that are not finite, or in\n"
+        << "             which values differ by more than " << winograd_range
+        << " times from one receptive field to another, are computed as by gemm\n";
+}
+
 }  // namespace
 
 std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
@@ -61,7 +95,7 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
     for (const Candidate& c : d.candidates) {
         const AlgorithmEntry& e = entry_of(c.algorithm);
-        out << "  " << e.name << std::string(11 - std::string(e.name).size(), ' ');
+        out << "  " << e.name << std::string(13 - std::string(e.name).size(), ' ');
         if (!c.refusal.empty()) {
             out << "cannot serve: " << c.refusal;
         } else {
@@ -71,15 +105,21 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         }
         out << "\n";
     }
-    if (d.algorithm == Algorithm::gemm) {
+    const int whole = winograd_whole(d.algorithm);
+    if (d.algorithm == Algorithm::naive) {
+        out << "operations   " << 2 * s.macs() << "\n";
+    } else {
         out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
             << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
-        describe_gemm(out, p);
-    } else {
-        out << "operations   " << 2 * s.macs() << "\n";
+        if (!whole) describe_gemm(out, p);
+        if (whole && !s.empty()) describe_winograd(out, p, whole);
     }
     out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
         << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
+    if (whole) {
+        describe_error(out, p, whole);
+        return out.str();
+    }
     const bool naive_f32 = d.algorithm == Algorithm::naive && p.dtype == DType::f32;  // summed in double, rounded once
     const double u = naive_f32 || p.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
     const double mu = static_cast<double>(s.k() + 2) * u;

@@ -217,6 +217,15 @@ GemmTiling tile_gemm_for_many_images(const Problem& problem) {
     return tile_gemm(many);
 }
 
+GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels) {
+    GemmTiling t = tile_gemm(problem);
+    t.step = std::max<std::int64_t>(1, std::min(pixels, t.map[2]));
+    t.blocks = {SpreadSplit(t.map[0], t.map[0]), SpreadSplit(t.map[1], t.map[1]),
+                SpreadSplit(ceil_div(t.map[2], t.step), ceil_div(t.map[2], t.step))};
+    t.chunks = SpreadSplit(t.panels.parts, t.panels.parts);
+    return t;
+}
+
 int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }
 
 TilingLimits tiling_limits() { return limits; }

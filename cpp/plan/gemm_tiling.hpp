@@ -58,6 +58,9 @@ GemmTiling tile_gemm(const Problem& problem);
 // The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
 GemmTiling tile_gemm_for_many_images(const Problem& problem);
 
+// The same for pieces of at most so many pixels of a row, and one panel at a time. The packed weights are those of tile_gemm.
+GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels);
+
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
 

@@ -5,6 +5,7 @@
 
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -26,12 +27,28 @@ double naive_packing_cycles(const Problem& p) {
     return as_double(p.shape.groups) * as_double(p.shape.out_channels) * as_double(p.shape.k());
 }
 
+template <int Whole>
+AlgorithmEntry winograd_entry(Algorithm algorithm, const char* name, const char* summary, bool automatic) {
+    return {algorithm,
+            name,
+            summary,
+            automatic,
+            [](const Problem& p) { return winograd_refusal(p, Whole); },
+            [](const Problem& p) { return winograd_cycles(p, Whole); },
+            [](const Problem& p) { return winograd_packing_cycles(p, Whole); }};
+}
+
 }  // namespace
 
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
         {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, serves_everything,
          all_gemm_cycles, gemm_packing_cycles},
+        winograd_entry<4>(Algorithm::winograd, "winograd", "F(4x4, 3x3): tiles of 4x4 outputs, 36 multiplications instead of 144", true),
+        winograd_entry<2>(Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error",
+                          false),
+        winograd_entry<6>(Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error",
+                          false),
         {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, serves_everything, naive_cycles,
          naive_packing_cycles},
     };
@@ -54,8 +71,10 @@ Decision decide(const Problem& problem, const std::string& wanted) {
     std::string names;
     for (const AlgorithmEntry& e : algorithms()) {
         names += std::string(", \"") + e.name + "\"";
-        const Candidate c{e.algorithm, e.refusal(problem),
-                          e.cycles(problem) + (problem.packing == Packing::every_call ? e.packing_cycles(problem) : 0.0)};
+        Candidate c{e.algorithm, e.refusal(problem), 0.0};
+        if (c.refusal.empty()) {
+            c.cycles = e.cycles(problem) + (problem.packing == Packing::every_call ? e.packing_cycles(problem) : 0.0);
+        }
         decision.candidates.push_back(c);
         if (!automatic && wanted == e.name) {
             if (!c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);

@@ -8,7 +8,19 @@
 
 namespace npconv {
 
-enum class Algorithm { gemm, naive };
+enum class Algorithm { gemm, winograd, winograd_f2, winograd_f6, naive };
+
+// Outputs of a whole tile along an axis; 0: not Winograd's.
+constexpr int winograd_whole(Algorithm algorithm) {
+    switch (algorithm) {
+        case Algorithm::winograd: return 4;
+        case Algorithm::winograd_f2: return 2;
+        case Algorithm::winograd_f6: return 6;
+        case Algorithm::gemm:
+        case Algorithm::naive: break;
+    }
+    return 0;
+}
 
 // To add an algorithm: a value above, a row in planner.cpp, its words in explain.cpp, its code in algorithms/, called in conv_plan.cpp
 // (run, workspace) and packed_weights.cpp (format, packing).

@@ -21,6 +21,9 @@ enum class Lane { automatic, channel, pixel };
 // Weights of a plan are packed once and for all; those of a plain call are packed for it alone, and the cost counts.
 enum class Packing { once, every_call };
 
+// Where Winograd's transformed weights come from: packed beside the taps, or made where they are used. The result is the same, bit by bit.
+enum class Transformed { automatic, packed, made };
+
 struct Problem {
     ConvShape shape;
     bool free_batch = false;  // shape.batch is 1 then, and stands for any
@@ -31,6 +34,7 @@ struct Problem {
     ActivationSpec activation;
     Lane lane = Lane::automatic;
     Packing packing = Packing::once;
+    Transformed transformed = Transformed::automatic;
     const KernelTable* kernels = nullptr;
     Core core = this_core();
 };

@@ -48,6 +48,10 @@ struct F64 {
     static V sqrt(V a) { return _mm512_sqrt_pd(a); }
     static bool any_nan(V a) { return _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_pd(second, first); }
+    // As bits, magnitudes are ordered as numbers are, and NaN is beyond infinity.
+    static V larger_magnitude(V a, V b) {
+        return _mm512_castsi512_pd(_mm512_max_epu64(_mm512_castpd_si512(a), _mm512_castpd_si512(_mm512_abs_pd(b))));
+    }
     static V later(V first, V second) { return _mm512_mask_max_pd(second, _mm512_cmp_pd_mask(second, second, _CMP_ORD_Q), second, first); }
     static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
     static V odd(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b); }
@@ -117,6 +121,9 @@ struct F32 {
     static V sqrt(V a) { return _mm512_sqrt_ps(a); }
     static bool any_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_ps(second, first); }
+    static V larger_magnitude(V a, V b) {
+        return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(b))));
+    }
     static V later(V first, V second) { return _mm512_mask_max_ps(second, _mm512_cmp_ps_mask(second, second, _CMP_ORD_Q), second, first); }
     static V even(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30), b);

@@ -71,15 +71,15 @@ struct Call {
                     place.canaries_intact());
     }
 
-    // The definition, on the dense x: one scalar at a time, each step rounded as the instruction set rounds it. A sum that is not
-    // accumulated upon begins with its first product: of -0 alone it is -0.
+    // The definition, on the dense x: one scalar at a time, each step rounded as the instruction set rounds it. A sum begins with its first
+    // product: of -0 alone it is -0. It is added to `start`.
     T expected(std::int64_t pixel, std::int64_t channel, bool fused, T start = T(0)) const {
-        T total = start == T(0) && depth > 0 ? -T(0) : start;
+        T total = depth > 0 ? -T(0) : T(0);
         for (std::int64_t k = 0; k < depth; ++k) {
             const T a = input(pixel, k), b = weight(k, channel);
             total = fused ? std::fma(a, b, total) : total + a * b;
         }
-        return total;
+        return start == T(0) ? total : start + total;
     }
 
     ::testing::AssertionResult right(bool fused, T start = T(0)) const { return right(sums, fused, start); }

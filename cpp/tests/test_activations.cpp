@@ -60,8 +60,8 @@ constexpr Activation kinds[] = {Activation::leaky_relu, Activation::sigmoid, Act
 
 // n pixels of one channel, whose sums stand in the first lanes of as many vectors.
 template <class T>
-TransposedSums<T> one_channel(const Kernels<T>& kernels, const T* sums, std::int64_t n, T* y, Activation kind) {
-    TransposedSums<T> t{};
+PixelSums<T> one_channel(const Kernels<T>& kernels, const T* sums, std::int64_t n, T* y, Activation kind) {
+    PixelSums<T> t{};
     t.sums = sums;
     t.stride = kernels.lanes;
     t.pixels = n;
@@ -132,7 +132,7 @@ TYPED_TEST(Activations, StayBetweenGuardPages) {
                 std::fill(sums.begin(), sums.end(), T(-1.5));
                 for (const Activation kind : kinds) {
                     std::fill(y.begin(), y.end(), T(9));
-                    TransposedSums<T> t = one_channel(kernels, sums.data(), n, y.data(), kind);
+                    PixelSums<T> t = one_channel(kernels, sums.data(), n, y.data(), kind);
                     kernels.transpose_sums(t);
                     const T first = y[0];
                     EXPECT_LE(first, T(0.2));

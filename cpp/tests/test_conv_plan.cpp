@@ -424,7 +424,7 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
                     ASSERT_EQ(shared.parameters().weights.get(), plan.parameters().weights.get());
                     const Guarded<T> y = u.result(), expected = u.result();
                     shared.run(q.shape, shared.parameters(), u.operands(y.data()), 1);
-                    run(q, u, "auto", 1, expected);
+                    run(q, u, entry_of(plan.decision().algorithm).name, 1, expected);
                     ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << text_of(image(side, side + 1, channels, channels + 1, 3));
                 }
             }

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Winograd's transforms, from the matrices of core/cook_toom.hpp, which are constants here. Rows of a pair of points p, -p differ in the
+// signs of every second coefficient: with e and o the sums of either kind they are e + s o and e - s o, where o begins with a coefficient
+// of one. F(4, 3): 12 additions and multiply-adds for a row or a column of six values, instead of 36.
+
+template <int I>
+struct Index {
+    static constexpr int value = I;
+};
+
+// f(Index<0>) ... f(Index<N - 1>)
+template <int N, int I = 0, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+    if constexpr (I < N) {
+        f(Index<I>{});
+        unrolled<N, I + 1>(f);
+    }
+}
+
+template <int Whole, int M>
+struct TileMatrices {
+    static constexpr CookToom t = cook_toom(Whole, M);
+    static constexpr int points = t.points;
+    static constexpr bool finite(int i) { return i < points - 1; }
+    // Does a pair of points begin with number i?
+    static constexpr bool pair(int i) { return finite(i) && (t.first + i) % 2 == 1; }
+    static constexpr bool second(int i) { return i > 0 && pair(i - 1); }
+};
+
+// BT and G: values -> points.
+template <int Whole, int M>
+struct InputMatrix : TileMatrices<Whole, M> {
+    static constexpr int columns = M + winograd_taps - 1;
+    static constexpr long double at(int i, int k) { return TileMatrices<Whole, M>::t.bt[i][k]; }
+};
+template <int Whole>
+struct WeightMatrix : TileMatrices<Whole, Whole> {
+    static constexpr int columns = winograd_taps;
+    static constexpr long double at(int i, int k) { return TileMatrices<Whole, Whole>::t.g[i][k]; }
+};
+
+// The coefficients of a row: all of them, or, of a pair, those that are equal in both rows or opposite.
+enum class Part { all, equal, opposite };
+
+template <class Matrix, int I, Part P>
+struct Row {
+    static constexpr int columns = Matrix::columns;
+    static constexpr long double part(int k) {
+        if (P == Part::all) return Matrix::at(I, k);
+        const long double product = Matrix::at(I, k) * Matrix::at(I + 1, k);
+        return (P == Part::equal ? product > 0 : product < 0) ? Matrix::at(I, k) : 0.0L;
+    }
+    // Of the opposite ones, which are divided by it: the last.
+    static constexpr long double scale() {
+        if (P != Part::opposite) return 1.0L;
+        int k = columns - 1;
+        while (part(k) == 0.0L) --k;
+        return part(k);
+    }
+    static constexpr long double at(int k) { return part(k) / scale(); }
+};
+
+// Output k from the points: of each pair the sum or the difference, which stands in the place of its first.
+template <int Whole, int M, int K>
+struct OutputRow {
+    using Matrices = TileMatrices<Whole, M>;
+    static constexpr int columns = Matrices::points;
+    static constexpr long double at(int i) { return Matrices::second(i) ? 0.0L : Matrices::t.at[K][i]; }
+};
+
+template <class T, class Row>
+constexpr int leading() {
+    for (int k = 0; k < Row::columns; ++k) {
+        if (static_cast<T>(Row::at(k)) == T(1)) return k;
+    }
+    int k = 0;
+    while (Row::at(k) == 0.0L) ++k;
+    return k;
+}
+
+// The sum of Row::at(k) * v[k].
+template <class Vec, class Row>
+[[gnu::always_inline]] inline typename Vec::V combine(const typename Vec::V* v) {
+    using T = typename Vec::T;
+    constexpr int lead = leading<T, Row>();
+    constexpr T first = static_cast<T>(Row::at(lead));
+    typename Vec::V sum = v[lead];
+    if constexpr (first != T(1)) sum = Vec::mul(Vec::set1(first), sum);
+    unrolled<Row::columns>([&](auto index) __attribute__((always_inline)) {
+        constexpr int k = decltype(index)::value;
+        constexpr T c = static_cast<T>(Row::at(k));
+        if constexpr (k == lead || c == T(0)) {
+        } else if constexpr (c == T(1)) {
+            sum = Vec::add(sum, v[k]);
+        } else if constexpr (c == T(-1)) {
+            sum = Vec::sub(sum, v[k]);
+        } else {
+            sum = Vec::fma(Vec::set1(c), v[k], sum);
+        }
+    });
+    return sum;
+}
+
+// In what follows the arguments are copied first: a store of a vector might change them, for all that the compiler knows.
+
+// values -> points
+template <class Vec, class Matrix>
+[[gnu::always_inline]] inline void to_points(const typename Vec::V* v, typename Vec::V* points) {
+    using T = typename Vec::T;
+    unrolled<Matrix::points>([&](auto index) __attribute__((always_inline)) {
+        constexpr int i = decltype(index)::value;
+        if constexpr (Matrix::pair(i)) {
+            using Opposite = Row<Matrix, i, Part::opposite>;
+            const auto e = combine<Vec, Row<Matrix, i, Part::equal>>(v), o = combine<Vec, Opposite>(v);
+            constexpr T s = static_cast<T>(Opposite::scale());
+            if constexpr (s == T(1)) {
+                points[i] = Vec::add(e, o);
+                points[i + 1] = Vec::sub(e, o);
+            } else {
+                points[i] = Vec::fma(Vec::set1(s), o, e);
+                points[i + 1] = Vec::fma(Vec::set1(-s), o, e);
+            }
+        } else if constexpr (!Matrix::second(i)) {
+            points[i] = combine<Vec, Row<Matrix, i, Part::all>>(v);
+        }
+    });
+}
+
+// values -> point I alone, with the same roundings
+template <class Vec, class Matrix, int I>
+[[gnu::always_inline]] inline typename Vec::V to_point(const typename Vec::V* v) {
+    using T = typename Vec::T;
+    if constexpr (Matrix::pair(I) || Matrix::second(I)) {
+        constexpr int first = Matrix::pair(I) ? I : I - 1;
+        using Opposite = Row<Matrix, first, Part::opposite>;
+        constexpr T s = static_cast<T>(Opposite::scale()) * (I == first ? T(1) : T(-1));
+        const auto e = combine<Vec, Row<Matrix, first, Part::equal>>(v), o = combine<Vec, Opposite>(v);
+        return s == T(1) ? Vec::add(e, o) : s == T(-1) ? Vec::sub(e, o) : Vec::fma(Vec::set1(s), o, e);
+    } else {
+        return combine<Vec, Row<Matrix, I, Part::all>>(v);
+    }
+}
+
+// points -> outputs
+template <class Vec, int Whole, int M>
+[[gnu::always_inline]] inline void to_outputs(const typename Vec::V* points, typename Vec::V* y) {
+    using Matrices = TileMatrices<Whole, M>;
+    using V = typename Vec::V;
+    V sum[Matrices::points] = {}, difference[Matrices::points] = {};
+    unrolled<Matrices::points>([&](auto index) __attribute__((always_inline)) {
+        constexpr int i = decltype(index)::value;
+        if constexpr (Matrices::pair(i)) {
+            sum[i] = Vec::add(points[i], points[i + 1]);
+            difference[i] = Vec::sub(points[i], points[i + 1]);
+        } else if constexpr (!Matrices::second(i)) {
+            sum[i] = difference[i] = points[i];
+        }
+    });
+    unrolled<M>([&](auto index) __attribute__((always_inline)) {
+        constexpr int k = decltype(index)::value;
+        y[k] = combine<Vec, OutputRow<Whole, M, k>>(k % 2 == 0 ? sum : difference);
+    });
+}
+
+template <class Vec, int Whole, int M>
+void winograd_input_columns(const InputColumns<typename Vec::T>& given) {
+    const auto p = given;
+    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    for (std::int64_t c = 0; c < p.columns; ++c) {
+        typename Vec::V d[N], t[N];
+#pragma GCC unroll 8
+        for (int i = 0; i < N; ++i) d[i] = Vec::load(p.from + i * p.row_stride + c * L);
+        to_points<Vec, InputMatrix<Whole, M>>(d, t);
+#pragma GCC unroll 8
+        for (int i = 0; i < N; ++i) Vec::store(p.to + i * p.to_stride + c * L, t[i]);
+    }
+}
+
+template <class Vec, int Whole, int M>
+void winograd_input_rows(const InputRows<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    for (int i = 0; i < p.rows; ++i) {
+        const T* from = p.from + i * p.from_stride;
+        T* to[N];
+#pragma GCC unroll 8
+        for (int j = 0; j < N; ++j) to[j] = p.to[i * winograd_pitch + j] + p.to_offset;
+        std::int64_t at = 0;
+        for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
+            typename Vec::V d[N], t[N];
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) d[j] = Vec::load(from + j * L);
+            to_points<Vec, InputMatrix<Whole, M>>(d, t);
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) Vec::store(to[j] + at, t[j]);
+            from += M * L;
+            at += p.to_step;
+        }
+    }
+}
+
+template <class Vec, int Whole, int M>
+void winograd_output_columns(const OutputColumns<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    for (int j = 0; j < p.columns; ++j) {
+        const T* from[N];
+#pragma GCC unroll 8
+        for (int i = 0; i < N; ++i) from[i] = p.from[i * winograd_pitch + j] + p.from_offset;
+        T* to = p.to + j * L;
+        std::int64_t at = 0;
+        for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
+            typename Vec::V m[N], y[M];
+#pragma GCC unroll 8
+            for (int i = 0; i < N; ++i) m[i] = Vec::load(from[i] + at);
+            at += p.from_step;
+            to_outputs<Vec, Whole, M>(m, y);
+#pragma GCC unroll 8
+            for (int i = 0; i < M; ++i) Vec::store(to + i * winograd_pitch * L, y[i]);
+            to += M * winograd_pitch * L;
+        }
+    }
+}
+
+template <class Vec, int Whole, int M>
+void winograd_output_rows(const OutputRows<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    const T* from = p.from;
+    for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
+        for (int i = 0; i < p.rows; ++i) {
+            typename Vec::V m[N], y[M];
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) m[j] = Vec::load(from + j * L);
+            to_outputs<Vec, Whole, M>(m, y);
+            T* to = p.to + i * p.row_stride + tile * M * p.pixel_stride;
+#pragma GCC unroll 8
+            for (int k = 0; k < M; ++k) Vec::store(to + k * p.pixel_stride, y[k]);
+            from += winograd_pitch * L;
+        }
+    }
+}
+
+template <class Vec, int Whole>
+void winograd_weights(const WinogradWeights<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    using G = WeightMatrix<Whole>;
+    constexpr int L = Vec::lanes, N = G::points, K = winograd_taps;
+    for (std::int64_t at = 0; at < p.channels * p.width; at += L) {
+        V half[N][K];
+#pragma GCC unroll 3
+        for (int b = 0; b < K; ++b) {
+            V w[K], t[N];
+#pragma GCC unroll 3
+            for (int a = 0; a < K; ++a) w[a] = Vec::load(p.taps[a * K + b] + at);
+            to_points<Vec, G>(w, t);
+#pragma GCC unroll 8
+            for (int i = 0; i < N; ++i) half[i][b] = t[i];
+        }
+        T* to = p.to + at;
+#pragma GCC unroll 8
+        for (int i = 0; i < N; ++i) {
+            V t[N];
+            to_points<Vec, G>(half[i], t);
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) Vec::store(to + (i * N + j) * p.point_stride, t[j]);
+        }
+    }
+}
+
+template <class Vec, int Whole, int I, int Tiles>
+void winograd_few_tiles(const FewTiles<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    using G = WeightMatrix<Whole>;
+    constexpr int N = G::points, K = winograd_taps;
+    V sum[N][Tiles];
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) {
+#pragma GCC unroll 4
+        for (int i = 0; i < Tiles; ++i) sum[j][i] = Vec::zero();
+    }
+    const T* v[N];
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) v[j] = p.v + j * p.v_stride;
+    for (int piece = 0; piece < p.pieces; ++piece) {
+        const std::int64_t tap = p.piece[piece].tap_stride;
+        const T* taps[K];
+#pragma GCC unroll 3
+        for (int a = 0; a < K; ++a) taps[a] = p.piece[piece].taps + a * K * tap;
+        for (std::int64_t c = p.piece[piece].channels; c > 0; --c) {
+            V half[K];
+#pragma GCC unroll 3
+            for (int b = 0; b < K; ++b) {
+                V w[K];
+#pragma GCC unroll 3
+                for (int a = 0; a < K; ++a) w[a] = Vec::load(taps[a] + b * tap);
+                half[b] = to_point<Vec, G, I>(w);
+            }
+            // Point by point, so that registers are left for the sums; pointers are kept as they are, for want of others.
+            unrolled<N>([&](auto index) __attribute__((always_inline)) {
+                constexpr int j = decltype(index)::value;
+                const V u = to_point<Vec, G, j>(half);
+#pragma GCC unroll 4
+                for (int i = 0; i < Tiles; ++i) sum[j][i] = Vec::fma(Vec::set1(v[j][i * p.v_step]), u, sum[j][i]);
+                ++v[j];
+                asm volatile("" : "+r"(v[j]));
+            });
+#pragma GCC unroll 3
+            for (int a = 0; a < K; ++a) taps[a] += p.channel_stride;
+        }
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) {
+#pragma GCC unroll 4
+        for (int i = 0; i < Tiles; ++i) {
+            T* m = p.m + j * p.m_stride + i * p.m_step;
+            Vec::store(m, p.accumulate ? Vec::add(Vec::load(m), sum[j][i]) : sum[j][i]);
+        }
+    }
+}
+
+template <class Vec, int Whole, int I = 0, int Tiles = 1>
+constexpr void fill_few_tiles(WinogradTransforms<typename Vec::T>& transforms) {
+    transforms.few_tiles[I][Tiles - 1] = &winograd_few_tiles<Vec, Whole, I, Tiles>;
+    if constexpr (Tiles < winograd_few) {
+        fill_few_tiles<Vec, Whole, I, Tiles + 1>(transforms);
+    } else if constexpr (I + 1 < WeightMatrix<Whole>::points) {
+        fill_few_tiles<Vec, Whole, I + 1, 1>(transforms);
+    }
+}
+
+template <class Vec, bool Check>
+void gather_channels(const ChannelVectors<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes;
+    V largest = Check ? Vec::load(p.largest) : Vec::zero();
+    const auto keep = [&](V v) {
+        if constexpr (Check) largest = larger_magnitude<Vec>(largest, v);
+    };
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+        const T* from = p.from + row * p.row_stride;
+        T* to = p.to + row * p.to_stride;
+        if (p.channel_stride == 1) {
+            for (std::int64_t i = 0; i < p.pixels; ++i, from += p.pixel_stride, to += L) {
+                const V v = p.channels == L ? Vec::load(from) : Vec::load_n(from, p.channels);
+                keep(v);
+                Vec::store(to, v);
+            }
+        } else if (p.pixel_stride == 1) {
+            for (std::int64_t i = 0; i < p.pixels; i += L, from += L, to += L * L) {
+                const int pixels = p.pixels - i < L ? static_cast<int>(p.pixels - i) : L;
+                V v[L] = {};
+                if (pixels == L && p.channels == L) {
+                    load_transposed<Vec>(from, p.channel_stride, v);
+#pragma GCC unroll 16
+                    for (int j = 0; j < L; ++j) {
+                        keep(v[j]);
+                        Vec::store(to + j * L, v[j]);
+                    }
+                    continue;
+                }
+#pragma GCC unroll 16
+                for (int c = 0; c < L; ++c) v[c] = c < p.channels ? Vec::load_n(from + c * p.channel_stride, pixels) : Vec::zero();
+                Vec::transpose(v);
+#pragma GCC unroll 16
+                for (int j = 0; j < L; ++j) {
+                    if (j >= pixels) break;
+                    keep(v[j]);
+                    Vec::store(to + j * L, v[j]);
+                }
+            }
+        } else {
+            for (std::int64_t i = 0; i < p.pixels; ++i, to += L) {
+                for (int c = 0; c < L; ++c) to[c] = c < p.channels ? from[i * p.pixel_stride + c * p.channel_stride] : T(0);
+                keep(Vec::load(to));
+            }
+        }
+    }
+    if constexpr (Check) Vec::store(p.largest, largest);
+}
+
+template <class Vec>
+void gather_channels(const ChannelVectors<typename Vec::T>& p) {
+    p.largest ? gather_channels<Vec, true>(p) : gather_channels<Vec, false>(p);
+}
+
+template <class Vec>
+void keep_magnitudes(const Magnitudes<typename Vec::T>& given) {
+    const auto p = given;
+    for (std::int64_t i = 0; i < p.vectors; ++i) {
+        auto* largest = p.largest + i * p.largest_step;
+        Vec::store(largest, larger_magnitude<Vec>(Vec::load(largest), Vec::load(p.from + i * p.from_step)));
+    }
+}
+
+template <class Vec>
+void largest_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec::T* to) {
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes;
+    for (std::int64_t i = 0; i < n; i += L) {
+        const int rows = n - i < L ? static_cast<int>(n - i) : L;
+        V v[L] = {};
+        for (int r = 0; r < rows; ++r) v[r] = Vec::load(vectors + (i + r) * L);
+        Vec::transpose(v);
+        V largest = v[0];
+        for (int r = 1; r < L; ++r) largest = larger_magnitude<Vec>(largest, v[r]);
+        Vec::store_n(to + i, largest, rows);
+    }
+}
+
+template <class Vec, int Whole, int M = 1>
+constexpr void fill_transforms(WinogradTransforms<typename Vec::T>& transforms) {
+    transforms.whole = Whole;
+    transforms.weights = &winograd_weights<Vec, Whole>;
+    transforms.input_columns[M - 1] = &winograd_input_columns<Vec, Whole, M>;
+    transforms.input_rows[M - 1] = &winograd_input_rows<Vec, Whole, M>;
+    transforms.output_columns[M - 1] = &winograd_output_columns<Vec, Whole, M>;
+    transforms.output_rows[M - 1] = &winograd_output_rows<Vec, Whole, M>;
+    if constexpr (M < Whole) fill_transforms<Vec, Whole, M + 1>(transforms);
+}
+
+template <class Vec>
+constexpr WinogradKernels<typename Vec::T> make_winograd_kernels() {
+    WinogradKernels<typename Vec::T> k{};
+    fill_transforms<Vec, 2>(k.f2);
+    fill_transforms<Vec, 4>(k.f4);
+    fill_transforms<Vec, 6>(k.f6);
+    if constexpr (Vec::registers >= 32) fill_few_tiles<Vec, 4>(k.f4);  // 24 sums
+    k.gather_channels = &gather_channels<Vec>;
+    k.keep_magnitudes = &keep_magnitudes<Vec>;
+    k.largest_lanes = &largest_lanes<Vec>;
+    return k;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The kernels of Winograd's convolution and how they are called. Plain data only, as table.hpp.
+// A vector holds channels throughout: of the input until the products, of the output after them.
+#pragma once
+#include <cstdint>
+
+namespace npconv {
+
+// Channels of rows of pixels -> to[row][pixel][lanes]; channels beyond are zero.
+template <class T>
+struct ChannelVectors {
+    const T* from;
+    std::int64_t row_stride, pixel_stride, channel_stride;
+    std::int64_t rows, pixels;
+    int channels;  // at most lanes
+    T* to;
+    std::int64_t to_stride;  // between rows
+    T* largest;              // [lanes]: the largest magnitude so far, NaN if there was one; or null
+};
+
+// largest[i] = the larger magnitude of largest[i] and from[i], vector by vector; NaN if there was one.
+template <class T>
+struct Magnitudes {
+    const T* from;
+    std::int64_t from_step;
+    T* largest;
+    std::int64_t largest_step;
+    std::int64_t vectors;
+};
+
+// BT along the columns of a row of tiles of m outputs: to[i][column] for i < m + 2, from as many rows of the input.
+template <class T>
+struct InputColumns {
+    const T* from;
+    std::int64_t row_stride;
+    std::int64_t columns;
+    T* to;
+    std::int64_t to_stride;
+};
+
+// Pointers to the vectors of a row of tiles, by point of the rows and of the columns, as one small table.
+constexpr int winograd_pitch = 8;
+
+// BT along the rows of what InputColumns made: tiles of m outputs side by side.
+template <class T>
+struct InputRows {
+    const T* from;
+    std::int64_t from_stride;
+    int rows;  // points of the tiles along the columns
+    std::int64_t tiles;
+    T* const* to;  // [row][winograd_pitch]
+    std::int64_t to_offset;
+    std::int64_t to_step;
+};
+
+// AT along the columns: to[tile][i < m][winograd_pitch], a vector each.
+template <class T>
+struct OutputColumns {
+    const T* const* from;  // [point][winograd_pitch]
+    std::int64_t from_offset;
+    std::int64_t from_step;
+    int columns;  // points of the tiles along the rows
+    std::int64_t tiles;
+    T* to;
+};
+
+// AT along the rows of what OutputColumns made.
+template <class T>
+struct OutputRows {
+    const T* from;
+    int rows;
+    std::int64_t tiles;
+    T* to;
+    std::int64_t row_stride, pixel_stride;
+};
+
+// Taps of 3x3, [channel][width] each -> G w GT, [point][channel][width].
+template <class T>
+struct WinogradWeights {
+    const T* const* taps;  // [9]
+    std::int64_t channels;
+    std::int64_t width;  // a multiple of lanes
+    T* to;
+    std::int64_t point_stride;
+};
+
+// Products of a few tiles at all points of a row, with weights that are transformed in registers: reading transformed weights, four times
+// as many, would take longer than the products do.
+template <class T>
+struct FewTiles {
+    struct Piece {
+        const T* taps;  // of its first channel, a vector
+        std::int64_t tap_stride, channels;
+    };
+    const Piece* piece;
+    int pieces;
+    std::int64_t channel_stride;    // of taps
+    const T* v;                     // of the row's first point and the first tile
+    std::int64_t v_stride, v_step;  // between points, and between tiles
+    T* m;                           // likewise, a vector
+    std::int64_t m_stride, m_step;
+    bool accumulate;  // add to m
+};
+
+constexpr int winograd_sizes = 6;
+constexpr int winograd_few = 4;
+
+// Of whole tiles of one size; the arrays by outputs of a tile along the axis in question, less one.
+template <class T>
+struct WinogradTransforms {
+    int whole;
+    void (*input_columns[winograd_sizes])(const InputColumns<T>&);
+    void (*input_rows[winograd_sizes])(const InputRows<T>&);
+    void (*output_columns[winograd_sizes])(const OutputColumns<T>&);
+    void (*output_rows[winograd_sizes])(const OutputRows<T>&);
+    void (*weights)(const WinogradWeights<T>&);
+    void (*few_tiles[winograd_pitch][winograd_few])(const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
+};
+
+template <class T>
+struct WinogradKernels {
+    WinogradTransforms<T> f2, f4, f6;
+    void (*gather_channels)(const ChannelVectors<T>&);
+    void (*keep_magnitudes)(const Magnitudes<T>&);
+    void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // of each vector its largest lane; NaN if it has one
+};
+
+}  // namespace npconv

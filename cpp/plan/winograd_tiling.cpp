@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/winograd_tiling.hpp"
+
+#include <algorithm>
+
+#include "kernels/registry.hpp"
+#include "plan/gemm_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+WinogradLimits limits;
+
+double as_double(std::int64_t n) { return static_cast<double>(n); }
+
+std::int64_t element(const Problem& p) { return size_of(p.dtype); }
+
+int points_of(int whole) { return (whole + winograd_kernel - 1) * (whole + winograd_kernel - 1); }
+
+template <class F>
+auto with_kernels(const Problem& p, const F& f) {
+    return p.dtype == DType::f32 ? f(p.kernels->f32) : f(p.kernels->f64);
+}
+
+// Blocks of at most `tiles`: whole maps, as many images as fit; else rows of tiles; else parts of a row.
+void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_t tiles) {
+    const std::int64_t rows = t.rows.count(), columns = t.columns.count();
+    const std::int64_t rows_of_block = std::max<std::int64_t>(1, tiles / columns);
+    t.column_blocks = SpreadSplit(columns, ceil_div(columns, tiles));
+    t.row_blocks = SpreadSplit(rows, ceil_div(rows, rows_of_block));
+    const bool whole_maps = t.row_blocks.parts * t.column_blocks.parts == 1;
+    t.images_of_block = whole_maps ? std::max<std::int64_t>(1, tiles / (rows * columns)) : 1;
+    t.images = SpreadSplit(batch, ceil_div(batch, t.images_of_block));
+    t.blocks = groups * t.images.parts * t.row_blocks.parts * t.column_blocks.parts;
+    // An odd number of blocks leaves one of two threads waiting.
+    if (t.blocks % 2 == 1 && t.blocks > 1 && t.row_blocks.parts > 1 && t.row_blocks.parts < rows) {
+        t.row_blocks = SpreadSplit(rows, t.row_blocks.parts + 1);
+        t.blocks = groups * t.images.parts * t.row_blocks.parts * t.column_blocks.parts;
+    }
+}
+
+std::int64_t bytes_of_tile(const Problem& p, const WinogradTiling& t) { return t.points() * t.padded_channels() * element(p); }
+
+template <class T>
+WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
+    constexpr std::int64_t few_tiles = 7, most_inputs = 16;
+    const ConvShape& s = p.shape;
+    const GemmTiling direct = tile_gemm(direct_problem(p));
+    WinogradTiling t;
+    t.whole = whole;
+    t.lanes = kernels.lanes;
+    t.rows = {s.axis[1].output, whole};
+    t.columns = {s.axis[2].output, whole};
+    t.panels = direct.panels;
+    t.order = direct.k;
+    t.nv = direct.nv;
+    t.mr = direct.mr;
+    t.chunks =
+        SpreadSplit(t.panels.parts, split_by(t.panels.parts, std::max<std::int64_t>(1, limits.channels_of_chunk / (t.nv * t.lanes))).parts);
+    const std::int64_t units = ceil_div(s.in_channels, t.lanes);
+    const std::int64_t weights = t.points() * s.in_channels * t.panels.n * t.lanes * element(p);
+    const bool many_weights = weights > limits.most_prepared;
+    t.far = weights > limits.far_weights;
+    t.units = split_by(units, std::max<std::int64_t>(1, limits.channels_of_k_block / t.lanes));
+    const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
+    std::int64_t tiles = std::min(fit, t.far ? limits.tiles_of_far_block : limits.tiles_of_block);
+    cut(t, s.batch, s.groups, tiles);
+    while (!t.far && t.blocks < limits.enough_blocks && tiles > few_tiles) {
+        tiles = std::max(few_tiles, tiles / 2);
+        cut(t, s.batch, s.groups, tiles);
+    }
+    const bool has_kernel = t.lanes * static_cast<int>(sizeof(T)) >= 64 && whole == 4;
+    t.few = has_kernel && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
+            t.order.most_taps() == winograd_kernel * winograd_kernel;
+    const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
+    t.prepared = p.transformed == Transformed::automatic ? !many_weights && used_often && !t.few : p.transformed == Transformed::packed;
+    while (true) {
+        t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
+        t.inputs = EvenSplit(units, t.shared ? std::min(units, most_inputs) : 1);
+        if (t.elements() * element(p) <= limits.bytes_of_workspace || t.most_tiles() == 1) return t;
+        tiles = std::max<std::int64_t>(1, t.most_tiles() * 3 / 4);
+        cut(t, s.batch, s.groups, tiles);
+    }
+}
+
+}  // namespace
+
+std::int64_t WinogradTiling::elements() const {
+    const std::int64_t v = v_begin(units.parts), m = points() * m_stride();
+    const std::int64_t made = prepared || few ? 0 : chunks.longest() * points() * weights_stride(panels.longest() * lanes);
+    const std::int64_t quiet = inputs.parts * (most_tiles() * central_pixels + 1) * lanes;
+    return v + m + made + quiet + most_pixels() * (2 * lanes + 2) + 4 * whole * column_blocks.longest() * whole * lanes;
+}
+
+TileBlock WinogradTiling::block(std::int64_t i, std::int64_t groups) const {
+    TileBlock b;
+    const std::int64_t row_block = i % row_blocks.parts;
+    i /= row_blocks.parts;
+    const std::int64_t column_block = i % column_blocks.parts;
+    i /= column_blocks.parts;
+    b.group = i % groups;
+    i /= groups;
+    b.image = images.begin(i);
+    b.images = images.length(i);
+    b.row = row_blocks.begin(row_block);
+    b.end_row = b.row + row_blocks.length(row_block);
+    b.column = column_blocks.begin(column_block);
+    b.end_column = b.column + column_blocks.length(column_block);
+    return b;
+}
+
+double WinogradTiling::points_of_map() const {
+    const auto points = [](const AxisTiles& a) { return as_double(a.outputs + (winograd_kernel - 1) * a.count()); };
+    return points(rows) * points(columns);
+}
+
+WinogradTiling tile_winograd(const Problem& p, int whole) {
+    return with_kernels(p, [&](const auto& kernels) { return tile(p, whole, kernels); });
+}
+
+std::int64_t many_winograd_images() { return limits.enough_blocks * limits.tiles_of_far_block; }
+
+Problem direct_problem(const Problem& problem) {
+    Problem p = problem;
+    p.lane = Lane::channel;
+    return p;
+}
+
+std::string winograd_refusal(const Problem& p, int whole) {
+    const ConvShape& s = p.shape;
+    const Axis& depth = s.axis[0];
+    const bool planar = depth.input == 1 && depth.output == 1 && depth.kernel == 1 && !depth.padded();
+    if (!planar || s.axis[1].kernel != winograd_kernel || s.axis[2].kernel != winograd_kernel)
+        return "the kernel must be 3x3, in two dimensions";
+    for (const std::size_t a : {std::size_t{1}, std::size_t{2}}) {
+        if (s.axis[a].stride != 1) return "the stride must be 1";
+        if (s.axis[a].dilation != 1) return "the dilation must be 1";
+    }
+    if (s.in_channels == 0) return "there are no input channels";
+    const double v = as_double(points_of(whole)) * as_double(s.in_channels + 64) * as_double(element(p));
+    if (v > as_double(limits.bytes_of_v)) return "one tile of all input channels must fit in the workspace";
+    return {};
+}
+
+// Measured on Zen 5: cycles for each point of a tile and vector of channels, of the input's transform and of the output's; and for each
+// transformed vector of weights.
+double winograd_cycles(const Problem& p, int whole) {
+    constexpr double input = 6.0, output = 4.0, weights = 1.3, product = 1.06;
+    const ConvShape& s = p.shape;
+    if (s.empty()) return 0.0;
+    const WinogradTiling t = tile_winograd(p, whole);
+    const double images = as_double(s.batch * s.groups), points = t.points_of_map();
+    const double vectors = as_double(t.panels.n), per_cycle = p.core.products_per_cycle(t.lanes * static_cast<int>(element(p)));
+    const double products = images * points * as_double(s.in_channels) * vectors / per_cycle * product;
+    const double transforms = images * points * (input * as_double(t.units.n) + output * vectors);
+    const double made = t.prepared ? 0.0 : as_double(t.blocks) * as_double(t.points()) * as_double(s.in_channels) * vectors * weights;
+    return products + transforms + made;
+}
+
+double winograd_packing_cycles(const Problem& p, int whole) {
+    if (p.shape.empty()) return 0.0;
+    const WinogradTiling t = tile_winograd(p, whole);
+    const double taps = as_double(t.packed_taps_of_group()), transformed = t.prepared ? as_double(t.transformed_elements_of_group()) : 0.0;
+    return as_double(p.shape.groups) * (1.5 * taps + 1.3 * transformed / t.lanes);
+}
+
+WinogradLimits winograd_limits() { return limits; }
+void set_winograd_limits(const WinogradLimits& wanted) { limits = wanted; }
+
+}  // namespace npconv
