@@ -61,15 +61,16 @@ def test_an_image_does_not_depend_on_its_place_in_the_batch_nor_on_memory(
     for layout in cases.LAYOUTS:
         x, w, bias, keywords = layer(name, "float32", layout)
         alone = conv(algorithm, x[:1], w, bias, **keywords)
-        others = x[-1:]
+        images = (x[:1], np.flip(x[-1:]))
         rng = np.random.default_rng(1)
-        for places in ([0], [0, 0, 0], [1, 0], [0, 1, 1, 1, 1], [1] * 30 + [0]):
-            batch = np.concatenate([(x[:1], others)[i] for i in places])
-            for view in cases.VIEWS[:-1]:
-                y = conv(algorithm, cases.place(batch, view, rng), w, bias, **keywords)
-                assert all(y[i].tobytes() == alone[0].tobytes() for i, p in enumerate(places) if p == 0)
-                if len(places) > 5:
-                    break
+        for view, places in zip(
+            cases.VIEWS, ([0], [0, 0, 0], [1, 0], [0, 1, 1, 1], [1, 0], [0, 1]), strict=True
+        ):
+            batch = np.concatenate([images[i] for i in places])
+            y = conv(algorithm, cases.place(batch, view, rng), w, bias, **keywords)
+            assert all(y[i].tobytes() == alone[0].tobytes() for i, place in enumerate(places) if place == 0)
+        batch = np.concatenate([images[1]] * 20 + [images[0]])
+        assert conv(algorithm, batch, w, bias, **keywords)[-1].tobytes() == alone[0].tobytes()
 
 
 @pytest.mark.parametrize("dtype", cases.DTYPES)
@@ -241,7 +242,7 @@ def test_update_weights(algorithm: str, isa: str) -> None:
         plan = npconv.plan_conv(x.shape, w, bias, algorithm=algorithm, **keywords)
         shared = plan.for_shape(x.shape)
         packed, workspace = plan.packed_bytes, plan.workspace_bytes
-        for weights in (other, infinite, infinite, w, other, w):
+        for weights in (other, infinite, w):
             plan.update_weights(np.asfortranarray(weights))
             finite = weights is not infinite
             with winograd_runs(finite):

@@ -32,6 +32,7 @@ KERNEL = (3, 3)
 # channels. The bound that holds for all data, `coefficient`, is a hundred times as large and more.
 TYPICAL = {"winograd_f2": 8, "winograd": 80, "winograd_f6": 350}
 RANGE = 256  # a tile's patch may exceed what one of its outputs sees by this factor
+LEAST = {"float32": 2.0**-80, "float64": 2.0**-960}  # smaller magnitudes would underflow in the transforms
 CHANNELS = (1, 1, 1, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 70)
 
 
@@ -111,11 +112,11 @@ def tile_unit(
 
 
 def flagged(algorithm: str, x: Array, padding: Any, mode: str = "zeros", groups: int = 1) -> Array:
-    """Whether the tile of an output is recomputed directly, (batch, groups, height, width); not for overflow."""
+    """Which outputs are in tiles to be recomputed, but for overflow: (batch, groups, height, width)."""
     big = ALGORITHMS[algorithm]
     a = magnitudes(np.where(np.isfinite(x), x, np.inf).astype(np.float64), padding, mode, groups)
     seen = fields(a)
-    smallest = -over_tiles(-np.where(seen == 0, np.inf, seen), big, 0)
+    smallest = -over_tiles(-seen, big, 0)
     largest = over_tiles(a, big, 2)
     with np.errstate(invalid="ignore"):
         return np.isinf(largest) | (largest > RANGE * smallest)
@@ -175,11 +176,17 @@ def winograd_runs(wanted: bool = True) -> Iterator[None]:
     assert ran == {_core._isa()} | ({"winograd"} if wanted else set()), f"the kernels that ran are {ran}"
 
 
+def fit(w: Array) -> bool:
+    """May weights be transformed? Those that are not finite, or all tiny, are left to gemm."""
+    largest = abs(w).max(initial=0)
+    return bool(np.isfinite(largest) and (largest == 0 or largest >= LEAST[w.dtype.name]))
+
+
 def conv(algorithm: str, x: Array, w: Array, bias: Array | None = None, **keywords: Any) -> Array:
-    """npconv.conv2d, and the proof that Winograd ran."""
+    """npconv.conv2d, and the proof that Winograd ran where it can."""
     import npconv
 
-    with winograd_runs():
+    with winograd_runs(algorithm != "gemm" and fit(w)):
         return npconv.conv2d(x, w, bias, algorithm=algorithm, **keywords)
 
 
@@ -197,8 +204,7 @@ def check(case: Case, *, algorithm: str, solution: Solution | None = None, **cal
     """cases.check, with the bound of Winograd and the proof that it ran."""
     if solution is None:
         solution = solve(case, call.get("dtype", "float32"), algorithm)
-    # Weights that are not finite leave the whole call to gemm.
-    wanted = bool(np.isfinite(cases.arrays(case).w).all())
+    wanted = fit(cases.arrays(case).w.astype(call.get("dtype", "float32")))
     isa = call.get("isa")
     with cases.forced(isa) if isa else contextlib.nullcontext(), winograd_runs(wanted):
         cases.check(case, algorithm=algorithm, solution=solution, **call)

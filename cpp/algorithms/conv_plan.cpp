@@ -16,9 +16,10 @@
 namespace npconv {
 namespace {
 
-// Infinite weights times the zeros of a transform would reach too far.
-Algorithm used(Algorithm algorithm, bool finite_weights) {
-    return winograd_whole(algorithm) && !finite_weights ? Algorithm::gemm : algorithm;
+// Weights that are not finite would reach too far through a transform, and very small ones would underflow.
+Algorithm used(Algorithm algorithm, const Problem& p, double largest_weight) {
+    const bool fit = std::isfinite(largest_weight) && (largest_weight == 0 || largest_weight >= winograd_least(p.dtype));
+    return winograd_whole(algorithm) && !fit ? Algorithm::gemm : algorithm;
 }
 
 void count_run(const Problem& p, Algorithm algorithm) {
@@ -29,7 +30,7 @@ void count_run(const Problem& p, Algorithm algorithm) {
 
 template <class T>
 void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io, int threads) {
-    const Algorithm one = used(algorithm, io.finite_weights);
+    const Algorithm one = used(algorithm, p, io.largest_weight);
     count_run(p, one);
     switch (one) {
         case Algorithm::gemm: run_gemm(one == algorithm ? p : direct_problem(p), io, threads); return;
@@ -178,7 +179,7 @@ void ConvPlan::run(const ConvShape& shape, const Parameters& parameters, Operand
 }
 
 std::int64_t ConvPlan::workspace_bytes(int threads) const {
-    const Algorithm algorithm = used(decision_.algorithm, std::isfinite(parameters().largest_weight));
+    const Algorithm algorithm = used(decision_.algorithm, problem_, parameters().largest_weight);
     switch (algorithm) {
         case Algorithm::gemm: return gemm_workspace_bytes(algorithm == decision_.algorithm ? problem_ : direct_problem(problem_), threads);
         case Algorithm::winograd:

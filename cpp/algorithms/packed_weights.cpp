@@ -56,7 +56,7 @@ PackedWeights pack_winograd(const Problem& p, int whole, const TensorView<const 
     const WinogradFilters<T> filters(p, t, packed.data.as<T>());
     parallel_for(groups * panels * t.units.parts, groups * transformed < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
         const std::int64_t k = i % t.units.parts, panel = i / t.units.parts % panels, group = i / t.units.parts / panels;
-        const std::int64_t stride = (t.channels_begin(k + 1) - t.channels_begin(k)) * t.panels.length(panel) * t.lanes;
+        const std::int64_t stride = t.prepared_stride(k, t.panels.length(panel) * t.lanes);
         filters.transform(group, panel, k, to + filters.place(group, panel, k), stride);
     });
     return packed;

@@ -281,10 +281,11 @@ class WinogradRun {
         winograd_.largest_lanes(lanes_largest, 1, values);
         const T loud = values[0];
         if (!(loud <= loudest_)) return false;
+        if (loud == 0) return true;
         winograd_.largest_lanes(lanes_quiet, pixels, values);
         T least = values[0];
         for (std::int64_t i = 1; i < pixels; ++i) least = std::min(least, values[i]);
-        return loud <= least * static_cast<T>(winograd_range);
+        return least >= quietest_ && loud <= least * static_cast<T>(winograd_range);
     }
 
     // magnitude: of the pixels of a tile's input.
@@ -298,10 +299,12 @@ class WinogradRun {
         };
         const T loud = of(0, 0, rows + 2, in_row + 2);
         if (!(loud <= loudest_)) return true;
+        if (loud == 0) return false;
+        if (loud < quietest_) return true;
         for (int i = 0; i < rows; ++i) {
             for (int j = 0; j < in_row; ++j) {
                 const T field = of(i, j, winograd_kernel, winograd_kernel);
-                if (field > 0 && loud > field * static_cast<T>(winograd_range)) return true;
+                if (loud > field * static_cast<T>(winograd_range)) return true;
             }
         }
         return false;
@@ -382,6 +385,7 @@ class WinogradRun {
     const bool checked_;
     const WinogradProducts<T> products_;
     const T loudest_;
+    const T quietest_ = static_cast<T>(winograd_least(dtype_of_type<T>()));
 };
 
 }  // namespace

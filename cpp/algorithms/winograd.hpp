@@ -3,8 +3,8 @@
 // transform with the epilogue. Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray, "Fast Algorithms for
 // Convolutional Neural Networks", 2016.
 //
-// A tile whose input is not finite, might overflow, or is so uneven that its largest values would drown its smallest is left to the GEMM
-// path. That depends on the tile's input alone, and is known before the products are made.
+// A tile whose input is not finite, might overflow or underflow, or is so uneven that its largest values would drown its smallest is left
+// to the GEMM path. That depends on the tile's input alone, and is known before the products are made.
 #pragma once
 #include <cstdint>
 

@@ -64,8 +64,8 @@ class WinogradFilters {
     // Where the transformed k block stands if they are prepared, counted from the first of all groups.
     std::int64_t place(std::int64_t group, std::int64_t panel, std::int64_t k) const {
         const std::int64_t width = t_.panels.length(panel) * t_.lanes;
-        return group * t_.transformed_elements_of_group() +
-               t_.points() * (t_.panels.begin(panel) * t_.lanes * t_.order.channels.n + t_.channels_begin(k) * width);
+        const std::int64_t begin = t_.panels.begin(panel) * t_.order.channels.n + panel * t_.units.parts;
+        return group * t_.transformed_elements_of_group() + t_.points() * t_.lanes * begin + t_.prepared_begin(k, width);
     }
     const T* transformed(std::int64_t group, std::int64_t panel, std::int64_t k) const { return transformed_ + place(group, panel, k); }
 
@@ -150,11 +150,11 @@ class WinogradProducts {
         const T* made = w.arrays.weights;
         for (std::int64_t panel = w.first_panel; panel < w.end_panel; ++panel) {
             const std::int64_t vectors = t_.panels.length(panel), width = vectors * t_.lanes;
-            tile.w = t_.prepared ? filters_.transformed(w.block.group, panel, k) + point * channels * width
-                                 : made + point * t_.weights_stride(width);
+            const std::int64_t stride = t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
+            tile.w = (t_.prepared ? filters_.transformed(w.block.group, panel, k) : made) + point * stride;
             tile.at = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
             tile.index = w.arrays.numbers;
-            tile.next_w = next(w.block.group, panel, point, k, channels * width);
+            tile.next_w = next(w.block.group, panel, point, k, stride);
             std::int64_t to_fetch = tile.next_w ? vectors : 0;  // lines of each row of what comes next
             for (std::int64_t run = 0; run < runs.parts; ++run) {
                 const std::int64_t rows = runs.length(run);
@@ -166,7 +166,7 @@ class WinogradProducts {
                 to_fetch -= tile.next_lines;
             }
             tile.sums += width * t_.most_tiles();
-            made += t_.points() * t_.weights_stride(width);
+            made += t_.points() * stride;
         }
     }
 
@@ -218,7 +218,7 @@ class WinogradProducts {
 
     // What is worth fetching meanwhile, as many rows as the k block has channels: the next transformed weights, or taps of the next k
     // block.
-    const T* next(std::int64_t group, std::int64_t panel, int point, std::int64_t k, std::int64_t elements) const {
+    const T* next(std::int64_t group, std::int64_t panel, int point, std::int64_t k, std::int64_t stride) const {
         if (!t_.far) return nullptr;
         const bool last_k = k + 1 == t_.units.parts, last_panel = panel + 1 == t_.panels.parts;
         if (!t_.prepared) {
@@ -226,8 +226,8 @@ class WinogradProducts {
             return filters_.taps(group, last_k ? panel + 1 : panel, last_k ? 0 : t_.channels_begin(k + 1))
                 .from[static_cast<std::size_t>(point)];
         }
-        if (!last_k) return filters_.transformed(group, panel, k + 1) + point * elements;  // about there: k blocks differ by one vector
-        if (point + 1 < t_.points()) return filters_.transformed(group, panel, 0) + (point + 1) * elements;
+        if (!last_k) return filters_.transformed(group, panel, k + 1) + point * stride;  // about there: k blocks differ by one vector
+        if (point + 1 < t_.points()) return filters_.transformed(group, panel, 0) + (point + 1) * stride;
         return last_panel ? nullptr : filters_.transformed(group, panel + 1, 0);
     }
 

@@ -2,6 +2,7 @@
 #include "plan/winograd_tiling.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -23,8 +24,9 @@ auto with_kernels(const Problem& p, const F& f) {
 }
 
 // Blocks of at most `tiles`: whole maps, as many images as fit; else rows of tiles; else parts of a row.
-void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_t tiles) {
+void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_t tiles, std::int64_t whole_rows) {
     const std::int64_t rows = t.rows.count(), columns = t.columns.count();
+    if (columns > tiles && columns <= whole_rows * tiles) tiles = columns;
     const std::int64_t rows_of_block = std::max<std::int64_t>(1, tiles / columns);
     t.column_blocks = SpreadSplit(columns, ceil_div(columns, tiles));
     t.row_blocks = SpreadSplit(rows, ceil_div(rows, rows_of_block));
@@ -64,10 +66,11 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
     t.units = split_by(units, std::max<std::int64_t>(1, limits.channels_of_k_block / t.lanes));
     const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
     std::int64_t tiles = std::min(fit, t.far ? limits.tiles_of_far_block : limits.tiles_of_block);
-    cut(t, s.batch, s.groups, tiles);
-    while (!t.far && t.blocks < limits.enough_blocks && tiles > few_tiles) {
+    cut(t, s.batch, s.groups, tiles, fit >= 2 * tiles ? 2 : 1);
+    const bool for_threads = worthwhile_threads(p, 2) > 1;
+    while (for_threads && !t.far && t.blocks < limits.enough_blocks && tiles > few_tiles) {
         tiles = std::max(few_tiles, tiles / 2);
-        cut(t, s.batch, s.groups, tiles);
+        cut(t, s.batch, s.groups, tiles, 1);
     }
     const bool has_kernel = t.lanes * static_cast<int>(sizeof(T)) >= 64 && whole == 4;
     t.few = has_kernel && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
@@ -79,7 +82,7 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
         t.inputs = EvenSplit(units, t.shared ? std::min(units, most_inputs) : 1);
         if (t.elements() * element(p) <= limits.bytes_of_workspace || t.most_tiles() == 1) return t;
         tiles = std::max<std::int64_t>(1, t.most_tiles() * 3 / 4);
-        cut(t, s.batch, s.groups, tiles);
+        cut(t, s.batch, s.groups, tiles, 1);
     }
 }
 
@@ -142,19 +145,31 @@ std::string winograd_refusal(const Problem& p, int whole) {
     return {};
 }
 
-// Measured on Zen 5: cycles for each point of a tile and vector of channels, of the input's transform and of the output's; and for each
-// transformed vector of weights.
+// Measured on Zen 5, in cycles.
 double winograd_cycles(const Problem& p, int whole) {
-    constexpr double input = 6.0, output = 4.0, weights = 1.3, product = 1.06;
+    constexpr double call = 5'000.0, block = 2'000.0;  // beside those of any convolution
+    constexpr double made = 2.5, in_registers = 1.6;   // a transformed vector of weights; with a few tiles beside its products
+    constexpr double tile = 100.0;                     // a register tile, beside its products
     const ConvShape& s = p.shape;
     if (s.empty()) return 0.0;
     const WinogradTiling t = tile_winograd(p, whole);
-    const double images = as_double(s.batch * s.groups), points = t.points_of_map();
-    const double vectors = as_double(t.panels.n), per_cycle = p.core.products_per_cycle(t.lanes * static_cast<int>(element(p)));
-    const double products = images * points * as_double(s.in_channels) * vectors / per_cycle * product;
+    const double lines = as_double(t.lanes * element(p)) / 64.0;         // of a vector
+    const double input = 2.0 + 5.0 * lines, output = 2.0 + 4.0 * lines;  // a point of a tile and a vector of channels
+    const double near_rows = 4.0 * lines, far_rows = 7.0 * lines;  // fewer wait for their weights, from the second or the third-level cache
+    const double images = as_double(s.batch * s.groups), points = t.points_of_map(), blocks = as_double(t.blocks);
+    const double vectors = as_double(t.panels.n), channels = as_double(s.in_channels);
+    const double per_cycle = p.core.products_per_cycle(t.lanes * static_cast<int>(element(p)));
+    const double tiles = images * points / (blocks * as_double(t.points()));  // of a block, on average at each point
+    const double runs = std::max(1.0, std::ceil(tiles / t.mr - 0.25)), rows = std::max(t.few   ? 0.0
+                                                                                       : t.far ? far_rows
+                                                                                               : near_rows,
+                                                                                       tiles / runs);
+    const double all_runs = blocks * as_double(t.points()) * runs;
+    const double waiting = t.few ? in_registers * channels * vectors * as_double(t.points()) * blocks : 0.0;
+    const double products = all_runs * vectors * rows * channels / per_cycle + all_runs * as_double(t.panels.parts * t.units.parts) * tile;
     const double transforms = images * points * (input * as_double(t.units.n) + output * vectors);
-    const double made = t.prepared ? 0.0 : as_double(t.blocks) * as_double(t.points()) * as_double(s.in_channels) * vectors * weights;
-    return products + transforms + made;
+    const double weights = t.prepared || t.few ? waiting : blocks * as_double(t.points()) * channels * vectors * made;
+    return call + blocks * block + products + transforms + weights;
 }
 
 double winograd_packing_cycles(const Problem& p, int whole) {

@@ -26,9 +26,11 @@ constexpr int most_points = 8;  // along an axis
 // The receptive field of every output of a tile holds one of so many pixels of the tile's input.
 constexpr std::int64_t central_pixels = 4;
 
-// A tile is uneven if its largest magnitude is more than so many times the largest in the receptive field of one of its outputs that is not
-// all zero.
+// A tile is uneven if its largest magnitude is more than so many times the largest in the receptive field of one of its outputs.
 constexpr double winograd_range = 256.0;
+
+// Magnitudes so small that the transforms, which multiply by as little as 2^-13, would reach numbers below the smallest normal one.
+constexpr double winograd_least(DType dtype) { return dtype == DType::f32 ? 0x1p-80 : 0x1p-960; }
 
 // The tiles along one axis of the output: whole ones and perhaps a smaller one.
 struct AxisTiles {
@@ -85,8 +87,15 @@ struct WinogradTiling {
     std::int64_t chunk_width() const { return chunks.longest() * panels.longest() * lanes; }
     std::int64_t packed_taps_of_group() const { return panels.n * lanes * winograd_kernel * winograd_kernel * order.channels.n; }
     // Transformed weights of a group, if they are prepared.
-    std::int64_t transformed_elements_of_group() const { return panels.n * lanes * points() * order.channels.n; }
+    std::int64_t transformed_elements_of_group() const {
+        return points() * lanes * (panels.n * order.channels.n + panels.parts * units.parts);
+    }
 
+    // Of prepared weights: between points of a k block, for a panel of so many channels; and where the block begins in the panel.
+    std::int64_t prepared_stride(std::int64_t k, std::int64_t width) const {
+        return (channels_begin(k + 1) - channels_begin(k)) * width + lanes;
+    }
+    std::int64_t prepared_begin(std::int64_t k, std::int64_t width) const { return points() * (channels_begin(k) * width + k * lanes); }
     // Of the arrays V, M and of weights that are transformed where they are used, for a panel of so many channels. A vector between points,
     // so that they do not share sets of the caches.
     std::int64_t v_stride(std::int64_t k) const { return most_tiles() * units.length(k) * lanes + lanes; }
