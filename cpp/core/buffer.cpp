@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -25,6 +26,16 @@ class OutOfMemory : public std::bad_alloc {
     char text_[64];
 };
 
+// Packed weights of many megabytes are read from end to end: with pages of 2 MB there are few addresses to translate. A wish, no need.
+constexpr std::size_t large = 8 << 20;
+void advise([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE)), begin = reinterpret_cast<std::uintptr_t>(data);
+    const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + bytes) / page * page;
+    madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#endif
+}
+
 }  // namespace
 
 void set_guard_pages(GuardPages wanted) { mode = wanted; }
@@ -38,6 +49,7 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
     if (guard == GuardPages::off) {
         data_ = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);
         if (!data_) throw OutOfMemory(bytes);
+        if (bytes >= large) advise(data_, bytes);
         return;
     }
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
