@@ -44,21 +44,29 @@ def layer(name: str, dtype: str, layout: str) -> tuple[Array, Array, Array, dict
 def test_bitwise_equal_for_1_2_3_and_7_threads(name: str, dtype: str, layout: str, isa: str) -> None:
     x, w, bias, keywords = layer(name, dtype, layout)
     plan = npconv.plan_conv(x.shape, w, bias, **keywords)
-    one = npconv.conv2d(x, w, bias, num_threads=1, **keywords)
+    with npconv.num_threads(1):
+        planned = plan(x)
+    called = npconv.conv2d(x, w, bias, num_threads=1, **keywords)
     for threads in (2, 3, 7, 2):
         with npconv.num_threads(threads):
-            assert plan(x).tobytes() == one.tobytes()
-        assert npconv.conv2d(x, w, bias, num_threads=threads, **keywords).tobytes() == one.tobytes()
+            assert plan(x).tobytes() == planned.tobytes()
+        assert npconv.conv2d(x, w, bias, num_threads=threads, **keywords).tobytes() == called.tobytes()
+    # A call that has to transform its weights may do without Winograd where a plan does not.
+    named = npconv.conv2d(x, w, bias, algorithm=plan.algorithm, **keywords)
+    assert named.tobytes() == planned.tobytes()
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_an_image_does_not_depend_on_its_place_in_the_batch_nor_on_memory(name: str, isa: str) -> None:
     x, w, bias, keywords = layer(name, "float32", "channels_first")
-    alone = npconv.conv2d(x[:1], w, bias, **keywords)
+    plan = npconv.plan_conv((None, *x.shape[1:]), w, bias, **keywords)
+    how = keywords | {"algorithm": plan.algorithm}  # of several images a call may choose another than of one
+    alone = npconv.conv2d(x[:1], w, bias, **how)
     batch = np.concatenate([x[:1]] * 3)
     every_other = np.zeros((*batch.shape[:-1], 2 * batch.shape[-1]), np.float32)[..., ::2]
     every_other[...] = batch
-    for y in (npconv.conv2d(batch, w, bias, **keywords), npconv.conv2d(every_other, w, bias, **keywords)):
+    calls = (npconv.conv2d(batch, w, bias, **how), npconv.conv2d(every_other, w, bias, **how))
+    for y in (*calls, plan(batch), plan(x[:1])):
         assert all(image.tobytes() == alone.tobytes() for image in y)
 
 
@@ -73,6 +81,8 @@ def test_both_layouts_and_runs_agree_bitwise(isa: str) -> None:
 def test_16_python_threads_at_once(isa: str) -> None:
     jobs = [layer(name, dtype, "channels_first") for name in LAYERS for dtype in ("float32", "float64")]
     plans = [npconv.plan_conv(x.shape, w, bias, **keywords) for x, w, bias, keywords in jobs]
+    for job, plan in zip(jobs, plans, strict=True):
+        job[3]["algorithm"] = plan.algorithm
     expected = [npconv.conv2d(x, w, bias, num_threads=1, **k).tobytes() for x, w, bias, k in jobs]
 
     def work(i: int) -> bool:
