@@ -44,6 +44,11 @@ void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_
 std::int64_t bytes_of_tile(const Problem& p, const WinogradTiling& t) { return t.points() * t.padded_channels() * element(p); }
 
 template <class T>
+bool has_kernel_for_few(const Problem& p, int whole) {
+    return whole == 4 && winograd_kernels_of<T>(*p.kernels).f4.few_tiles[0][0] != nullptr;
+}
+
+template <class T>
 WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
     constexpr std::int64_t few_tiles = 7, most_inputs = 16;
     const ConvShape& s = p.shape;
@@ -72,8 +77,7 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
         tiles = std::max(few_tiles, tiles / 2);
         cut(t, s.batch, s.groups, tiles, 1);
     }
-    const bool has_kernel = t.lanes * static_cast<int>(sizeof(T)) >= 64 && whole == 4;
-    t.few = has_kernel && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
+    t.few = has_kernel_for_few<T>(p, whole) && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
             t.order.most_taps() == winograd_kernel * winograd_kernel;
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
     t.prepared = p.transformed == Transformed::automatic ? !many_weights && used_often && !t.few : p.transformed == Transformed::packed;
