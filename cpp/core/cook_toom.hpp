@@ -13,7 +13,8 @@
 // A smaller tile uses infinity and the first m + 1 of the other points (without 0 if m is odd: pairs share their work). Its G is that of
 // the whole tile, so that transformed weights serve both; BT makes up for that, by N_p of the whole tile over N_p of its own.
 //
-// Everything here is evaluated by the compiler, in the widest type it has, and rounded once by whoever uses it.
+// Everything here is evaluated by the compiler, in the widest type it has, and rounded once by whoever uses it: as constants only, so that
+// kernels do not leave a copy of a function in their objects (the build would stop).
 #pragma once
 
 namespace npconv {
@@ -34,7 +35,7 @@ struct CookToom {
 
 namespace cook_toom_detail {
 
-consteval long double square_root(long double a) {
+constexpr long double square_root(long double a) {
     long double x = a;
     for (int i = 0; i < 64; ++i) x = (x + a / x) / 2;
     return x;
@@ -43,21 +44,21 @@ consteval long double square_root(long double a) {
 // The pairs a, -a, b, -b, ... F(4, 3): neighbours are twice as large, and squares and products of them are powers of two: half the error
 // of 0, 1, -1, 2, -2. (Barabasz et al., "Error analysis and improving the accuracy of Winograd convolution for deep neural networks", 2020,
 // search for such points; docs/winograd.md has the figures.)
-consteval long double pair(int outputs, int i) {
+constexpr long double pair(int outputs, int i) {
     if (outputs == 2) return 1.0L;
     if (outputs == 4) return i == 0 ? square_root(0.5L) : square_root(2.0L);
     return i == 0 ? 0.5L : i == 1 ? 2.0L : 1.0L;
 }
 
 // Of a whole tile: 0, a, -a, ...
-consteval long double finite_point(int whole, int i) {
+constexpr long double finite_point(int whole, int i) {
     if (i == 0) return 0.0L;
     const long double p = pair(whole, (i - 1) / 2);
     return i % 2 == 1 ? p : -p;
 }
 
 // N_p for point number i of points first .. first + n - 1.
-consteval long double scale(int whole, int first, int n, int i) {
+constexpr long double scale(int whole, int first, int n, int i) {
     long double product = 1.0L;
     for (int j = first; j < first + n; ++j) {
         if (j != i) product *= finite_point(whole, i) - finite_point(whole, j);
@@ -69,7 +70,7 @@ struct Polynomial {
     long double coefficient[most_winograd_points] = {1.0L};
     int degree = 0;
 
-    consteval void multiply(long double root) {  // by z - root
+    constexpr void multiply(long double root) {  // by z - root
         coefficient[degree + 1] = coefficient[degree];
         for (int k = degree; k > 0; --k) coefficient[k] = coefficient[k - 1] - root * coefficient[k];
         coefficient[0] *= -root;
@@ -80,7 +81,7 @@ struct Polynomial {
 }  // namespace cook_toom_detail
 
 // The tile of `outputs` outputs beside whole ones of `whole`: 2, 4 or 6.
-consteval CookToom cook_toom(int whole, int outputs) {
+constexpr CookToom cook_toom(int whole, int outputs) {
     using namespace cook_toom_detail;
     CookToom t{};
     t.outputs = outputs;
