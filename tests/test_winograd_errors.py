@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import npconv
@@ -113,3 +114,40 @@ def test_auto_takes_f4_alone_of_the_three() -> None:
                 taken.add(npconv.plan_conv((1, channels, size, size), w, padding=1).algorithm)
     assert "winograd" in taken
     assert not taken & {"winograd_f2", "winograd_f6"}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "padding"),
+    [
+        ((0, 4, 9, 9), (8, 4, 3, 3), 0),
+        ((2, 4, 9, 9), (0, 4, 3, 3), 0),
+        ((2, 4, 2, 9), (8, 4, 3, 3), ((0, 0), (1, 1))),
+        ((2, 4, 9, 2), (8, 4, 3, 3), ((1, 1), (0, 0))),
+        ((2, 4, 0, 9), (8, 4, 3, 3), 2),
+    ],
+)
+def test_what_is_empty_gives_what_gemm_gives(
+    algorithm: str, x_shape: tuple[int, ...], w_shape: tuple[int, ...], padding: Any
+) -> None:
+    """Empty results; and of an input without pixels, but with a border, the border's zeros."""
+    x, w = np.ones(x_shape, np.float32), np.ones(w_shape, np.float32)
+
+    def answers(name: str) -> list[Any]:
+        answers: list[Any] = []
+        for make in (
+            lambda: npconv.conv2d(x, w, padding=padding, algorithm=name),
+            lambda: npconv.plan_conv(x_shape, w, padding=padding, algorithm=name)(x),
+            lambda: npconv.plan_conv((None, *x_shape[1:]), w, padding=padding, algorithm=name)(x),
+        ):
+            try:
+                answers.append(make().tolist())
+            except ValueError as error:
+                answers.append(str(error))
+        return answers
+
+    assert answers(algorithm) == answers("gemm")
+    with contextlib.suppress(ValueError):
+        plan = npconv.plan_conv(x_shape, w, padding=padding, algorithm=algorithm)
+        assert plan.algorithm == algorithm
+        assert f"algorithm    {algorithm} " in plan.explain()

@@ -69,6 +69,8 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
     const bool many_weights = weights > limits.most_prepared;
     t.far = weights > limits.far_weights;
     t.units = split_by(units, std::max<std::int64_t>(1, limits.channels_of_k_block / t.lanes));
+    t.prepared = p.transformed == Transformed::automatic ? !many_weights : p.transformed == Transformed::packed;
+    if (s.empty()) return t;
     const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
     std::int64_t tiles = std::min(fit, t.far ? limits.tiles_of_far_block : limits.tiles_of_block);
     cut(t, s.batch, s.groups, tiles, fit >= 2 * tiles ? 2 : 1);
@@ -80,7 +82,7 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
     t.few = has_kernel_for_few<T>(p, whole) && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
             t.order.most_taps() == winograd_kernel * winograd_kernel;
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
-    t.prepared = p.transformed == Transformed::automatic ? !many_weights && used_often && !t.few : p.transformed == Transformed::packed;
+    if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
         t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
         t.inputs = EvenSplit(units, t.shared ? std::min(units, most_inputs) : 1);
