@@ -283,9 +283,9 @@ def test_numbers_below_the_smallest_normal_one_are_as_exact_as_others(
 EXTREMES = [
     ("float32", 127, -12), ("float32", -60, 124), ("float32", 60, 58), ("float32", 57, 57),
     ("float32", 53, 53), ("float32", 48, 48), ("float32", 124, -140), ("float32", 0, 114),
-    ("float32", 114, 0), ("float32", 20, 90),
+    ("float32", 114, 0), ("float32", 20, 90), ("float32", -60, 128), ("float32", -2, 121),
     ("float64", 1022, -12), ("float64", -500, 1017), ("float64", 505, 504), ("float64", 490, 490),
-    ("float64", 0, 1010), ("float64", 1010, 0),
+    ("float64", 0, 1010), ("float64", 1010, 0), ("float64", -500, 1018),
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ KERNEL = (3, 3)
 TYPICAL = {"winograd_f2": 8, "winograd": 80, "winograd_f6": 350}
 RANGE = 256  # a tile's patch may exceed what one of its outputs sees by this factor
 LEAST = {"float32": 2.0**-80, "float64": 2.0**-960}  # smaller magnitudes would underflow in the transforms
+MOST = {"float32": 2.0**120, "float64": 2.0**1016}  # larger weights would overflow in them
 CHANNELS = (1, 1, 1, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 70)
 
 
@@ -177,9 +178,9 @@ def winograd_runs(wanted: bool = True) -> Iterator[None]:
 
 
 def fit(w: Array) -> bool:
-    """May weights be transformed? Those that are not finite, or all tiny, are left to gemm."""
+    """May weights be transformed? Those that are not finite, too large, or all tiny, are left to gemm."""
     largest = abs(w).max(initial=0)
-    return bool(np.isfinite(largest) and (largest == 0 or largest >= LEAST[w.dtype.name]))
+    return bool(largest <= MOST[w.dtype.name] and (largest == 0 or largest >= LEAST[w.dtype.name]))
 
 
 def conv(algorithm: str, x: Array, w: Array, bias: Array | None = None, **keywords: Any) -> Array:

@@ -16,9 +16,9 @@
 namespace npconv {
 namespace {
 
-// Weights that are not finite would reach too far through a transform, and very small ones would underflow.
+// Weights that are not finite would reach too far through a transform, very large ones overflow in it, and very small ones underflow.
 Algorithm used(Algorithm algorithm, const Problem& p, double largest_weight) {
-    const bool fit = std::isfinite(largest_weight) && (largest_weight == 0 || largest_weight >= winograd_least(p.dtype));
+    const bool fit = largest_weight <= winograd_most(p.dtype) && (largest_weight == 0 || largest_weight >= winograd_least(p.dtype));
     return winograd_whole(algorithm) && !fit ? Algorithm::gemm : algorithm;
 }
 

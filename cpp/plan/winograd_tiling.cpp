@@ -147,7 +147,9 @@ std::string winograd_refusal(const Problem& p, int whole) {
     }
     if (s.in_channels == 0) return "there are no input channels";
     const double v = as_double(points_of(whole)) * as_double(s.in_channels + 64) * as_double(element(p));
-    if (v > as_double(limits.bytes_of_v)) return "one tile of all input channels must fit in the workspace";
+    const char* large = "one tile of all input channels must fit in the workspace";
+    if (v > as_double(limits.bytes_of_v)) return large;
+    if (!s.empty() && tile_winograd(p, whole).elements() * element(p) > limits.bytes_of_workspace) return large;
     return {};
 }
 

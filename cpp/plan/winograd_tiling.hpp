@@ -32,6 +32,9 @@ constexpr double winograd_range = 256.0;
 // Magnitudes so small that the transforms, which multiply by as little as 2^-13, would reach numbers below the smallest normal one.
 constexpr double winograd_least(DType dtype) { return dtype == DType::f32 ? 0x1p-80 : 0x1p-960; }
 
+// The largest weight that may be transformed: G, along both axes, makes it at most 2^4 times as large.
+constexpr double winograd_most(DType dtype) { return dtype == DType::f32 ? 0x1p120 : 0x1p1016; }
+
 // The tiles along one axis of the output: whole ones and perhaps a smaller one.
 struct AxisTiles {
     std::int64_t outputs = 0;
