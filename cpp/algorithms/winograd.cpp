@@ -14,54 +14,20 @@
 #include "algorithms/winograd_patch.hpp"
 #include "algorithms/winograd_products.hpp"
 #include "core/parallel.hpp"
-#include "core/workspace.hpp"
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/winograd_arrays.hpp"
 #include "plan/winograd_error.hpp"
 
 namespace npconv {
+using namespace winograd_arrays;
+
 namespace {
 
 std::atomic<std::int64_t> fallback_tiles{0};
 std::atomic<bool> checks{true};
 
-constexpr int pitch = winograd_pitch;
-// Whose half transformed inputs, and outputs, stay in the first-level cache.
-constexpr std::int64_t inputs_at_once = 7, tiles_at_once = 4;
-
-// Arrays of a block, and of a thread.
-enum BlockSlot : std::size_t { v, quiet, largest, verdict, magnitudes, block_slots };
-enum ThreadSlot : std::size_t { m, weights, patch, columns, halves, outputs, residual, at, numbers, thread_slots };
-using BlockWorkspace = Workspace<block_slots>;
-using ThreadWorkspace = Workspace<thread_slots>;
-
-std::int64_t columns_stride(std::int64_t width, int lanes) { return (width + 1) * lanes; }
-
-BlockWorkspace::Sizes block_sizes(const Problem& p, const WinogradTiling& t) {
-    const std::int64_t element = size_of(p.dtype), pixels = t.most_pixels();
-    BlockWorkspace::Sizes bytes{};
-    bytes[v] = t.v_begin(t.units.parts) * element;
-    bytes[quiet] = t.inputs.parts * t.most_tiles() * central_pixels * t.lanes * element;
-    bytes[largest] = t.inputs.parts * t.lanes * element;
-    bytes[verdict] = t.most_tiles();
-    bytes[magnitudes] = std::max((pixels + t.lanes) * (t.lanes + 1), t.most_tiles() * central_pixels + t.lanes) * element;
-    return bytes;
-}
-
-ThreadWorkspace::Sizes thread_sizes(const Problem& p, const WinogradTiling& t) {
-    const std::int64_t element = size_of(p.dtype), index = sizeof(std::int64_t);
-    ThreadWorkspace::Sizes bytes{};
-    bytes[m] = t.points() * t.m_stride() * element;
-    bytes[weights] = t.prepared || t.few ? 0 : t.chunks.longest() * t.points() * t.weights_stride(t.panels.longest() * t.lanes) * element;
-    bytes[patch] = t.most_pixels() * t.lanes * element;
-    bytes[columns] = (t.whole + 2) * columns_stride(t.most_columns(), t.lanes) * element;
-    bytes[halves] = tiles_at_once * t.whole * pitch * t.lanes * element;
-    bytes[outputs] = t.whole * t.column_blocks.longest() * t.whole * t.lanes * element;
-    bytes[residual] = t.whole * t.column_blocks.longest() * t.whole * t.lanes * element;
-    bytes[at] = 2 * t.most_tiles() * index;
-    bytes[numbers] = t.most_tiles() * index;
-    return bytes;
-}
+constexpr int pitch = most_winograd_points;
 
 int slots_of(const WinogradTiling& t, int threads) {
     const std::int64_t tasks = t.shared ? std::max(t.inputs.parts, t.chunks.parts) : t.blocks;
@@ -72,12 +38,11 @@ int blocks_at_once(const WinogradTiling& t, int slots) { return t.shared ? 1 : s
 template <class T>
 class WinogradRun {
   public:
-    WinogradRun(const Problem& p, const WinogradTiling& t, const Operands<T>& io, const BlockWorkspace& blocks,
-                const ThreadWorkspace& threads, const GemmPieces<T>& pieces)
+    WinogradRun(const Problem& p, const WinogradTiling& t, const Operands<T>& io, const BlockArrays& blocks, const ThreadArrays& threads,
+                const GemmPieces<T>& pieces)
         : p_(p),
           s_(p.shape),
           t_(t),
-          io_(io),
           kernels_(kernels_of<T>(*p.kernels)),
           winograd_(winograd_kernels_of<T>(*p.kernels)),
           transforms_(winograd_transforms<T>(p, t.whole)),
@@ -118,7 +83,7 @@ class WinogradRun {
                     T* to = block_array(place, v) + t_.v_begin(k) + (unit - first) * t_.lanes;
                     std::int64_t filled = 0;
                     for (std::int64_t row = b.row; row < b.end_row; ++row) {
-                        const std::int64_t needed = t_.rows.end(row) - t_.rows.begin(b.row) + winograd_kernel - 1;
+                        const std::int64_t needed = t_.rows.end(row) - t_.rows.begin(b.row) + winograd_taps - 1;
                         patches_.fill(q, filled, needed, b.group, unit, unit > begin, thread_array(thread, patch), task_largest);
                         filled = needed;
                         transform_row(b, q, image, row, k, patch_values, to, thread);
@@ -178,8 +143,8 @@ class WinogradRun {
         return {block_array(place, v), thread_array(thread, m), thread_array(thread, weights),
                 threads_.template get<std::int64_t>(thread, at), threads_.template get<std::int64_t>(thread, numbers)};
     }
-    T* block_array(int place, BlockSlot slot) const { return blocks_.template get<T>(place, slot); }
-    T* thread_array(int thread, ThreadSlot slot) const { return threads_.template get<T>(thread, slot); }
+    T* block_array(int place, BlockArray slot) const { return blocks_.template get<T>(place, slot); }
+    T* thread_array(int thread, ThreadArray slot) const { return threads_.template get<T>(thread, slot); }
 
     static std::int64_t number_of(const TileBlock& b, std::int64_t image, std::int64_t row, std::int64_t column) {
         return (image * b.rows() + row - b.row) * b.columns() + column - b.column;
@@ -230,7 +195,7 @@ class WinogradRun {
     void transform_row(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t row, std::int64_t k, const T* values, T* to,
                        int thread) const {
         const int size = t_.rows.size(row), points = size + 2;
-        const std::int64_t stride = columns_stride(std::min(inputs_at_once * t_.whole + winograd_kernel - 1, q.columns), t_.lanes),
+        const std::int64_t stride = columns_stride(std::min(inputs_at_once * t_.whole + winograd_taps - 1, q.columns), t_.lanes),
                            tile = t_.units.length(k) * t_.lanes;
         T* half = thread_array(thread, columns);
         const T* from = values + (t_.rows.begin(row) - t_.rows.begin(b.row)) * q.columns * t_.lanes;
@@ -241,7 +206,7 @@ class WinogradRun {
             for (std::int64_t done = 0; done < tiles; done += inputs_at_once) {
                 const std::int64_t n = std::min(inputs_at_once, tiles - done);
                 transforms_.input_columns[size - 1](
-                    {first + done * width * t_.lanes, q.columns * t_.lanes, n * width + winograd_kernel - 1, half, stride});
+                    {first + done * width * t_.lanes, q.columns * t_.lanes, n * width + winograd_taps - 1, half, stride});
                 transforms_.input_rows[width - 1]({half, stride, points, n, places.data(), done * tile, tile});
             }
         });
@@ -303,7 +268,7 @@ class WinogradRun {
         if (loud < quietest_) return true;
         for (int i = 0; i < rows; ++i) {
             for (int j = 0; j < in_row; ++j) {
-                const T field = of(i, j, winograd_kernel, winograd_kernel);
+                const T field = of(i, j, winograd_taps, winograd_taps);
                 if (loud > field * static_cast<T>(winograd_range)) return true;
             }
         }
@@ -373,12 +338,11 @@ class WinogradRun {
     const Problem& p_;
     const ConvShape& s_;
     const WinogradTiling& t_;
-    const Operands<T>& io_;
     const Kernels<T>& kernels_;
     const WinogradKernels<T>& winograd_;
     const WinogradTransforms<T>& transforms_;
-    const BlockWorkspace& blocks_;
-    const ThreadWorkspace& threads_;
+    const BlockArrays& blocks_;
+    const ThreadArrays& threads_;
     const GemmPieces<T>& pieces_;
     const Epilogue<T> epilogue_;
     const WinogradPatches<T> patches_;
@@ -397,8 +361,8 @@ std::int64_t winograd_workspace_bytes(const Problem& p, int whole, int threads) 
         images.shape.batch = batch;
         const WinogradTiling t = tile_winograd(images, whole);
         const int slots = slots_of(t, used);
-        return BlockWorkspace::bytes_per_thread(block_sizes(p, t)) * blocks_at_once(t, slots) +
-               (ThreadWorkspace::bytes_per_thread(thread_sizes(p, t)) + gemm_pieces_bytes(direct_problem(p))) * slots;
+        return BlockArrays::bytes_per_thread(block_arrays(t, p.dtype)) * blocks_at_once(t, slots) +
+               (ThreadArrays::bytes_per_thread(thread_arrays(t, p.dtype)) + gemm_pieces_bytes(direct_problem(p))) * slots;
     };
     if (!p.free_batch) return bytes(p.shape.batch, worthwhile_threads(p, threads));
     // Of a few images, whose blocks the threads share, and of so many that more change nothing but the number of blocks.
@@ -414,11 +378,11 @@ template <class T>
 void run_winograd(const Problem& p, int whole, const Operands<T>& io, int threads) {
     const WinogradTiling t = tile_winograd(p, whole);
     const int used = worthwhile_threads(p, threads), slots = slots_of(t, used);
-    const BlockWorkspace block_arrays(block_sizes(p, t), blocks_at_once(t, slots));
-    const ThreadWorkspace thread_arrays(thread_sizes(p, t), slots);
+    const BlockArrays of_blocks(block_arrays(t, p.dtype), blocks_at_once(t, slots));
+    const ThreadArrays of_threads(thread_arrays(t, p.dtype), slots);
     const Problem direct = direct_problem(p);
     const GemmPieces<T> pieces(direct, io, slots);
-    const WinogradRun<T> run(p, t, io, block_arrays, thread_arrays, pieces);
+    const WinogradRun<T> run(p, t, io, of_blocks, of_threads, pieces);
     if (!t.shared) {
         parallel_for(t.blocks, used, [&](std::int64_t block, int thread) { run.block(block, thread); });
         return;

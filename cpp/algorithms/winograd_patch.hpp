@@ -36,8 +36,8 @@ class WinogradPatches {
         q.image = image;
         q.y = t_.rows.begin(b.row) - s_.axis[1].pad_before;
         q.x = t_.columns.begin(b.column) - s_.axis[2].pad_before;
-        q.rows = t_.rows.end(b.end_row - 1) - t_.rows.begin(b.row) + winograd_kernel - 1;
-        q.columns = t_.columns.end(b.end_column - 1) - t_.columns.begin(b.column) + winograd_kernel - 1;
+        q.rows = t_.rows.end(b.end_row - 1) - t_.rows.begin(b.row) + winograd_taps - 1;
+        q.columns = t_.columns.end(b.end_column - 1) - t_.columns.begin(b.column) + winograd_taps - 1;
         return q;
     }
 

@@ -28,11 +28,11 @@ class WinogradFilters {
 
     // Rows [width] of a panel: of each tap that of a channel, which the channels after it follow up to `end`.
     struct Taps {
-        std::array<const T*, winograd_kernel * winograd_kernel> from{};
+        std::array<const T*, winograd_taps * winograd_taps> from{};
         std::int64_t end = 0;
     };
     Taps taps(std::int64_t group, std::int64_t panel, std::int64_t channel) const {
-        constexpr std::int64_t kernel = winograd_kernel * winograd_kernel;
+        constexpr std::int64_t kernel = winograd_taps * winograd_taps;
         const std::int64_t width = t_.panels.length(panel) * t_.lanes;
         const T* from = taps_ + group * t_.packed_taps_of_group() + t_.panels.begin(panel) * t_.lanes * kernel * t_.order.channels.n;
         Taps taps;
@@ -42,7 +42,7 @@ class WinogradFilters {
             taps.end = k.channel_end;
             for (std::int64_t h = k.tap_begin[1]; h < k.tap_end[1]; ++h) {
                 for (std::int64_t w = k.tap_begin[2]; w < k.tap_end[2]; ++w) {
-                    taps.from[static_cast<std::size_t>(h * winograd_kernel + w)] =
+                    taps.from[static_cast<std::size_t>(h * winograd_taps + w)] =
                         from + (k.begin + k.k_of(0, h, w) + channel - k.channel_begin) * width;
                 }
             }
@@ -121,11 +121,11 @@ class WinogradProducts {
         const TileBlock& block;
         std::int64_t first_panel, end_panel;
         const Arrays& arrays;
-        std::array<EvenSplit, most_points * most_points> runs;  // of each point its tiles, into register tiles
+        std::array<EvenSplit, most_winograd_points * most_winograd_points> runs;  // of each point its tiles, into register tiles
     };
 
-    std::array<EvenSplit, most_points * most_points> runs(const TileBlock& b) const {
-        std::array<EvenSplit, most_points * most_points> all;
+    std::array<EvenSplit, most_winograd_points * most_winograd_points> runs(const TileBlock& b) const {
+        std::array<EvenSplit, most_winograd_points * most_winograd_points> all;
         for (int point = 0; point < t_.points(); ++point) {
             const std::int64_t rows = t_.rows.using_point(b.row, b.end_row, point / t_.rows.points());
             const std::int64_t columns = t_.columns.using_point(b.column, b.end_column, point % t_.rows.points());
@@ -177,10 +177,9 @@ class WinogradProducts {
             const std::int64_t end = t_.channels_begin(k + 1);
             for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
                 const std::int64_t width = t_.panels.length(panel) * t_.lanes;
-                std::array<typename FewTiles<T>::Piece, 4>
-                    pieces{};  // a k block is no longer than a block of the packed taps: 2 are enough
+                std::array<typename FewTiles<T>::Piece, 3> pieces{};  // a k block is at most two blocks of the packed taps long
                 int parts = 0;
-                for (std::int64_t c = t_.channels_begin(k); c < end && parts < 4;) {
+                for (std::int64_t c = t_.channels_begin(k); c < end;) {
                     const auto taps = filters_.taps(b.group, panel, c);
                     const std::int64_t next = std::min(end, taps.end);
                     pieces[static_cast<std::size_t>(parts++)] = {taps.from[0], taps.from[1] - taps.from[0], next - c};
@@ -222,7 +221,7 @@ class WinogradProducts {
         if (!t_.far) return nullptr;
         const bool last_k = k + 1 == t_.units.parts, last_panel = panel + 1 == t_.panels.parts;
         if (!t_.prepared) {
-            if (point >= winograd_kernel * winograd_kernel || (last_k && last_panel)) return nullptr;
+            if (point >= winograd_taps * winograd_taps || (last_k && last_panel)) return nullptr;
             return filters_.taps(group, last_k ? panel + 1 : panel, last_k ? 0 : t_.channels_begin(k + 1))
                 .from[static_cast<std::size_t>(point)];
         }
@@ -233,7 +232,7 @@ class WinogradProducts {
 
     const WinogradTiling& t_;
     void (*const (&tiles_)[max_nv][max_mr])(const GemmTile<T>&);
-    void (*const (&few_)[winograd_pitch][winograd_few])(const FewTiles<T>&);
+    void (*const (&few_)[most_winograd_points][winograd_few])(const FewTiles<T>&);
     const WinogradFilters<T> filters_;
 };
 

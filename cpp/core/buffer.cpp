@@ -26,7 +26,8 @@ class OutOfMemory : public std::bad_alloc {
     char text_[64];
 };
 
-// Packed weights of many megabytes are read from end to end: with pages of 2 MB there are few addresses to translate. A wish, no need.
+// Of many megabytes, as packed weights are that a call reads from end to end, pages of 2 MB leave few addresses to translate. A wish, no
+// need.
 constexpr std::size_t large = 8 << 20;
 void advise([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE

@@ -19,7 +19,7 @@
 
 namespace npconv {
 
-constexpr int winograd_taps = 3;
+constexpr int winograd_taps = 3;  // along an axis, as everything here
 constexpr int most_winograd_outputs = 6;
 constexpr int most_winograd_points = most_winograd_outputs + winograd_taps - 1;
 

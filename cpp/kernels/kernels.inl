@@ -7,7 +7,6 @@
 //   NPCONV_PIXEL_TILE     the largest register tile with lane = pixel: channels, vectors
 #include <cstdint>
 
-#include "core/cook_toom.hpp"
 #include "kernels/table.hpp"
 #include "simd/integers.hpp"
 

@@ -185,7 +185,7 @@ void winograd_input_rows(const InputRows<typename Vec::T>& given) {
         const T* from = p.from + i * p.from_stride;
         T* to[N];
 #pragma GCC unroll 8
-        for (int j = 0; j < N; ++j) to[j] = p.to[i * winograd_pitch + j] + p.to_offset;
+        for (int j = 0; j < N; ++j) to[j] = p.to[i * most_winograd_points + j] + p.to_offset;
         std::int64_t at = 0;
         for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
             typename Vec::V d[N], t[N];
@@ -208,7 +208,7 @@ void winograd_output_columns(const OutputColumns<typename Vec::T>& given) {
     for (int j = 0; j < p.columns; ++j) {
         const T* from[N];
 #pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) from[i] = p.from[i * winograd_pitch + j] + p.from_offset;
+        for (int i = 0; i < N; ++i) from[i] = p.from[i * most_winograd_points + j] + p.from_offset;
         T* to = p.to + j * L;
         std::int64_t at = 0;
         for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
@@ -218,8 +218,8 @@ void winograd_output_columns(const OutputColumns<typename Vec::T>& given) {
             at += p.from_step;
             to_outputs<Vec, Whole, M>(m, y);
 #pragma GCC unroll 8
-            for (int i = 0; i < M; ++i) Vec::store(to + i * winograd_pitch * L, y[i]);
-            to += M * winograd_pitch * L;
+            for (int i = 0; i < M; ++i) Vec::store(to + i * most_winograd_points * L, y[i]);
+            to += M * most_winograd_points * L;
         }
     }
 }
@@ -239,7 +239,7 @@ void winograd_output_rows(const OutputRows<typename Vec::T>& given) {
             T* to = p.to + i * p.row_stride + tile * M * p.pixel_stride;
 #pragma GCC unroll 8
             for (int k = 0; k < M; ++k) Vec::store(to + k * p.pixel_stride, y[k]);
-            from += winograd_pitch * L;
+            from += most_winograd_points * L;
         }
     }
 }
@@ -419,7 +419,6 @@ void largest_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec:
 
 template <class Vec, int Whole, int M = 1>
 constexpr void fill_transforms(WinogradTransforms<typename Vec::T>& transforms) {
-    transforms.whole = Whole;
     transforms.weights = &winograd_weights<Vec, Whole>;
     transforms.input_columns[M - 1] = &winograd_input_columns<Vec, Whole, M>;
     transforms.input_rows[M - 1] = &winograd_input_rows<Vec, Whole, M>;

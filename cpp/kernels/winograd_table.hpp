@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "core/cook_toom.hpp"
+
 namespace npconv {
 
 // Channels of rows of pixels -> to[row][pixel][lanes]; channels beyond are zero.
@@ -38,9 +40,6 @@ struct InputColumns {
     std::int64_t to_stride;
 };
 
-// Pointers to the vectors of a row of tiles, by point of the rows and of the columns, as one small table.
-constexpr int winograd_pitch = 8;
-
 // BT along the rows of what InputColumns made: tiles of m outputs side by side.
 template <class T>
 struct InputRows {
@@ -48,15 +47,15 @@ struct InputRows {
     std::int64_t from_stride;
     int rows;  // points of the tiles along the columns
     std::int64_t tiles;
-    T* const* to;  // [row][winograd_pitch]
+    T* const* to;  // [row][most_winograd_points]: by point of the rows and of the columns
     std::int64_t to_offset;
     std::int64_t to_step;
 };
 
-// AT along the columns: to[tile][i < m][winograd_pitch], a vector each.
+// AT along the columns: to[tile][i < m][most_winograd_points], a vector each.
 template <class T>
 struct OutputColumns {
-    const T* const* from;  // [point][winograd_pitch]
+    const T* const* from;  // [point][most_winograd_points]
     std::int64_t from_offset;
     std::int64_t from_step;
     int columns;  // points of the tiles along the rows
@@ -102,19 +101,18 @@ struct FewTiles {
     bool accumulate;  // add to m
 };
 
-constexpr int winograd_sizes = 6;
 constexpr int winograd_few = 4;
 
 // Of whole tiles of one size; the arrays by outputs of a tile along the axis in question, less one.
 template <class T>
 struct WinogradTransforms {
-    int whole;
-    void (*input_columns[winograd_sizes])(const InputColumns<T>&);
-    void (*input_rows[winograd_sizes])(const InputRows<T>&);
-    void (*output_columns[winograd_sizes])(const OutputColumns<T>&);
-    void (*output_rows[winograd_sizes])(const OutputRows<T>&);
+    void (*input_columns[most_winograd_outputs])(const InputColumns<T>&);
+    void (*input_rows[most_winograd_outputs])(const InputRows<T>&);
+    void (*output_columns[most_winograd_outputs])(const OutputColumns<T>&);
+    void (*output_rows[most_winograd_outputs])(const OutputRows<T>&);
     void (*weights)(const WinogradWeights<T>&);
-    void (*few_tiles[winograd_pitch][winograd_few])(const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
+    void (*few_tiles[most_winograd_points][winograd_few])(
+        const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
 };
 
 template <class T>

@@ -74,7 +74,8 @@ void describe_error(std::ostream& out, const Problem& p, int whole) {
     const ConvShape& s = p.shape;
     const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
     out << "error        |y - exact| <= " << winograd_bound(whole, s.in_channels, winograd_limits().channels_of_k_block) * u
-        << " max|x of the tile| sum|w|, before the activation; thousands of times less on ordinary data. Tiles that are not finite, or in\n"
+        << " max|x of the tile| sum|w|, before bias, residual and activation; thousands of times less on ordinary data. Tiles that are not "
+           "finite, or in\n"
         << "             which values differ by more than " << winograd_range
         << " times from one receptive field to another, are computed as by gemm\n";
 }

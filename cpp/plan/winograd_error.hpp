@@ -15,7 +15,8 @@ CookToom winograd_matrices(int whole, int outputs);
 double winograd_growth(int whole);
 
 // c of |y - exact| <= c u max|x| sum|w| for each output of a tile, with the maximum over the tile's input and the sum over all weights of
-// the output's channel, first order in u. It holds for every input; on ordinary data errors are thousands of times smaller.
+// the output's channel, first order in u. It holds for every input, underflow aside; on ordinary data errors are thousands of times
+// smaller.
 double winograd_bound(int whole, std::int64_t in_channels, std::int64_t k_block);
 
 }  // namespace npconv

@@ -6,6 +6,7 @@
 
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/winograd_arrays.hpp"
 
 namespace npconv {
 namespace {
@@ -15,8 +16,6 @@ WinogradLimits limits;
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 std::int64_t element(const Problem& p) { return size_of(p.dtype); }
-
-int points_of(int whole) { return (whole + winograd_kernel - 1) * (whole + winograd_kernel - 1); }
 
 template <class F>
 auto with_kernels(const Problem& p, const F& f) {
@@ -43,6 +42,11 @@ void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_
 
 std::int64_t bytes_of_tile(const Problem& p, const WinogradTiling& t) { return t.points() * t.padded_channels() * element(p); }
 
+std::int64_t bytes_of_thread(const WinogradTiling& t, DType dtype) {
+    using namespace winograd_arrays;
+    return BlockArrays::bytes_per_thread(block_arrays(t, dtype)) + ThreadArrays::bytes_per_thread(thread_arrays(t, dtype));
+}
+
 template <class T>
 bool has_kernel_for_few(const Problem& p, int whole) {
     return whole == 4 && winograd_kernels_of<T>(*p.kernels).f4.few_tiles[0][0] != nullptr;
@@ -60,10 +64,9 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
     t.columns = {s.axis[2].output, whole};
     t.panels = direct.panels;
     t.order = direct.k;
-    t.nv = direct.nv;
     t.mr = direct.mr;
-    t.chunks =
-        SpreadSplit(t.panels.parts, split_by(t.panels.parts, std::max<std::int64_t>(1, limits.channels_of_chunk / (t.nv * t.lanes))).parts);
+    t.chunks = SpreadSplit(t.panels.parts,
+                           split_by(t.panels.parts, std::max<std::int64_t>(1, limits.channels_of_chunk / (direct.nv * t.lanes))).parts);
     const std::int64_t units = ceil_div(s.in_channels, t.lanes);
     const std::int64_t weights = t.points() * s.in_channels * t.panels.n * t.lanes * element(p);
     const bool many_weights = weights > limits.most_prepared;
@@ -80,26 +83,19 @@ WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
         cut(t, s.batch, s.groups, tiles, 1);
     }
     t.few = has_kernel_for_few<T>(p, whole) && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
-            t.order.most_taps() == winograd_kernel * winograd_kernel;
+            t.order.most_taps() == winograd_taps * winograd_taps && t.units.longest() * t.lanes <= 2 * t.order.channels.shorter;
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
     if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
         t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
         t.inputs = EvenSplit(units, t.shared ? std::min(units, most_inputs) : 1);
-        if (t.elements() * element(p) <= limits.bytes_of_workspace || t.most_tiles() == 1) return t;
+        if (bytes_of_thread(t, p.dtype) <= limits.bytes_of_workspace || t.most_tiles() == 1) return t;
         tiles = std::max<std::int64_t>(1, t.most_tiles() * 3 / 4);
         cut(t, s.batch, s.groups, tiles, 1);
     }
 }
 
 }  // namespace
-
-std::int64_t WinogradTiling::elements() const {
-    const std::int64_t v = v_begin(units.parts), m = points() * m_stride();
-    const std::int64_t made = prepared || few ? 0 : chunks.longest() * points() * weights_stride(panels.longest() * lanes);
-    const std::int64_t quiet = inputs.parts * (most_tiles() * central_pixels + 1) * lanes;
-    return v + m + made + quiet + most_pixels() * (2 * lanes + 2) + 4 * whole * column_blocks.longest() * whole * lanes;
-}
 
 TileBlock WinogradTiling::block(std::int64_t i, std::int64_t groups) const {
     TileBlock b;
@@ -119,7 +115,7 @@ TileBlock WinogradTiling::block(std::int64_t i, std::int64_t groups) const {
 }
 
 double WinogradTiling::points_of_map() const {
-    const auto points = [](const AxisTiles& a) { return as_double(a.outputs + (winograd_kernel - 1) * a.count()); };
+    const auto points = [](const AxisTiles& a) { return as_double(a.outputs + (winograd_taps - 1) * a.count()); };
     return points(rows) * points(columns);
 }
 
@@ -139,17 +135,18 @@ std::string winograd_refusal(const Problem& p, int whole) {
     const ConvShape& s = p.shape;
     const Axis& depth = s.axis[0];
     const bool planar = depth.input == 1 && depth.output == 1 && depth.kernel == 1 && !depth.padded();
-    if (!planar || s.axis[1].kernel != winograd_kernel || s.axis[2].kernel != winograd_kernel)
+    if (!planar || s.axis[1].kernel != winograd_taps || s.axis[2].kernel != winograd_taps)
         return "the kernel must be 3x3, in two dimensions";
     for (const std::size_t a : {std::size_t{1}, std::size_t{2}}) {
         if (s.axis[a].stride != 1) return "the stride must be 1";
         if (s.axis[a].dilation != 1) return "the dilation must be 1";
     }
     if (s.in_channels == 0) return "there are no input channels";
-    const double v = as_double(points_of(whole)) * as_double(s.in_channels + 64) * as_double(element(p));
+    const AxisTiles tile{whole, whole};
+    const double v = as_double(tile.points() * tile.points()) * as_double(s.in_channels + 64) * as_double(element(p));
     const char* large = "one tile of all input channels must fit in the workspace";
     if (v > as_double(limits.bytes_of_v)) return large;
-    if (!s.empty() && tile_winograd(p, whole).elements() * element(p) > limits.bytes_of_workspace) return large;
+    if (!s.empty() && bytes_of_thread(tile_winograd(p, whole), p.dtype) > limits.bytes_of_workspace) return large;
     return {};
 }
 

@@ -20,9 +20,6 @@
 
 namespace npconv {
 
-constexpr int winograd_kernel = 3;
-constexpr int most_points = 8;  // along an axis
-
 // The receptive field of every output of a tile holds one of so many pixels of the tile's input.
 constexpr std::int64_t central_pixels = 4;
 
@@ -44,7 +41,7 @@ struct AxisTiles {
     std::int64_t begin(std::int64_t tile) const { return tile * whole; }
     std::int64_t end(std::int64_t tile) const { return begin(tile) + size(tile); }
     int size(std::int64_t tile) const { return static_cast<int>(outputs - tile * whole < whole ? outputs - tile * whole : whole); }
-    int points() const { return whole + 2; }
+    int points() const { return whole + winograd_taps - 1; }
     // The number that point i of a tile of `size` outputs has among those of a whole tile, and whether it uses that (core/cook_toom.hpp).
     int point(int size, int i) const { return i == size + 1 ? whole + 1 : size % 2 + i; }
     bool uses(int size, int point) const { return point == whole + 1 || (point >= size % 2 && point <= size % 2 + size); }
@@ -66,7 +63,7 @@ struct TileBlock {
 
 struct WinogradTiling {
     int whole = 4;
-    int lanes = 1, nv = 1, mr = 1;
+    int lanes = 1, mr = 1;
     AxisTiles rows, columns;
     SpreadSplit images, row_blocks, column_blocks;
     EvenSplit units;        // vectors of input channels -> k blocks
@@ -81,14 +78,14 @@ struct WinogradTiling {
     std::int64_t blocks = 0;
     std::int64_t images_of_block = 1;  // at most, of any batch
 
-    int points() const { return (whole + winograd_kernel - 1) * (whole + winograd_kernel - 1); }
+    int points() const { return rows.points() * rows.points(); }
     TileBlock block(std::int64_t i, std::int64_t groups) const;
     std::int64_t most_tiles() const { return images.longest() * row_blocks.longest() * column_blocks.longest(); }
     // The first channel of a k block; of the one after the last, the number of channels.
     std::int64_t channels_begin(std::int64_t k) const { return k == units.parts ? order.channels.n : units.begin(k) * lanes; }
     std::int64_t padded_channels() const { return units.n * lanes; }
     std::int64_t chunk_width() const { return chunks.longest() * panels.longest() * lanes; }
-    std::int64_t packed_taps_of_group() const { return panels.n * lanes * winograd_kernel * winograd_kernel * order.channels.n; }
+    std::int64_t packed_taps_of_group() const { return panels.n * lanes * winograd_taps * winograd_taps * order.channels.n; }
     // Transformed weights of a group, if they are prepared.
     std::int64_t transformed_elements_of_group() const {
         return points() * lanes * (panels.n * order.channels.n + panels.parts * units.parts);
@@ -106,11 +103,9 @@ struct WinogradTiling {
     std::int64_t m_stride() const { return most_tiles() * chunk_width() + lanes; }
     std::int64_t weights_stride(std::int64_t width) const { return units.longest() * lanes * width + lanes; }
 
-    std::int64_t most_rows() const { return row_blocks.longest() * whole + winograd_kernel - 1; }  // of the input of a block
-    std::int64_t most_columns() const { return column_blocks.longest() * whole + winograd_kernel - 1; }
+    std::int64_t most_rows() const { return row_blocks.longest() * whole + winograd_taps - 1; }  // of the input of a block
+    std::int64_t most_columns() const { return column_blocks.longest() * whole + winograd_taps - 1; }
     std::int64_t most_pixels() const { return most_rows() * most_columns(); }
-    std::int64_t elements() const;  // of the larger arrays of a thread
-
     double points_of_map() const;  // products of a pair of channels, for one image
 };
 
