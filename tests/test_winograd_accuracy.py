@@ -13,16 +13,8 @@ import pytest
 import reference
 from npconv import _core
 from reference import Array
-from winograd_cases import (
-    ALGORITHMS,
-    channels_first,
-    coefficient,
-    conv,
-    fallbacks,
-    in_layout,
-    tile_unit,
-    tiles,
-)
+from winograd_cases import ALGORITHMS, channels_first, conv, fallbacks, in_layout
+from winograd_tiles import case_of, coefficient, tile_unit
 
 # The largest relative L2 error on standard normal data, for 16 to 2048 channels.
 LIMITS = {
@@ -50,6 +42,11 @@ def problem(dtype: str, channels: int, size: tuple[int, int], kind: str = "norma
 def right(x: Array, w: Array, padding: int) -> Array:
     wide: Any = np.float64 if x.dtype == np.float32 else np.longdouble
     return reference.conv(x, w, spatial_rank=2, padding=padding, accumulate=wide)
+
+
+def tiles(outputs: int, big: int) -> list[tuple[int, int]]:
+    """(first output, number of outputs) of the tiles along an axis: whole ones and a smaller one."""
+    return [(first, min(big, outputs - first)) for first in range(0, outputs, big)]
 
 
 def relative(y: Array, want: Array) -> float:
@@ -148,7 +145,8 @@ WEIGHTS: dict[str, Any] = {
 def check_bound(algorithm: str, x: Array, w: Array, padding: int = 1) -> None:
     """Every output within c u max_tile|x| sum|w|."""
     want = right(x, w, padding)
-    allowed = coefficient(algorithm, w) * tile_unit(algorithm, x, w, padding)
+    case = case_of(x, w, padding=padding)
+    allowed = coefficient(algorithm, case) * tile_unit(algorithm, case, x, w)
     for layout in cases.LAYOUTS:
         y = conv(algorithm, in_layout(x, layout), w, padding=padding, layout=layout)
         error = abs(channels_first(y, layout) - want)
@@ -171,7 +169,7 @@ def test_the_bound_of_every_tile(algorithm: str, data: str, isa: str) -> None:
 def test_the_bound_where_signs_align_with_the_transforms(algorithm: str, dtype: str, isa: str) -> None:
     """For each pair of points x and w that make the transformed values at them as large as they can be."""
     big = ALGORITHMS[algorithm]
-    found = _core._winograd_matrices(big, big)
+    found = _core._winograd_matrices(big + 2, 3, big)
     bt, g = np.sign(found["bt"]), np.sign(found["g"])
     points = range(big + 2)
     # A channel in adds its products to all outputs alike: one image and output channel for each pair.

@@ -9,32 +9,81 @@ from typing import Any
 import npconv
 import numpy as np
 import pytest
+from cases import Case
 from rules import canary, ints
 from winograd_cases import ALGORITHMS, conv
+from winograd_tiles import served
 
 # x, w, keywords
 REFUSED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "1x1": ((1, 3, 9, 9), (4, 3, 1, 1), {}),
-    "5x5": ((1, 3, 9, 9), (4, 3, 5, 5), {}),
-    "3x1": ((1, 3, 9, 9), (4, 3, 3, 1), {}),
-    "1x3": ((1, 3, 9, 9), (4, 3, 1, 3), {}),
-    "2x2": ((1, 3, 9, 9), (4, 3, 2, 2), {}),
-    "9 taps in a row": ((1, 3, 9, 9), (4, 3, 1, 9), {}),
-    "stride": ((1, 3, 9, 9), (4, 3, 3, 3), {"stride": 2}),
-    "stride along an axis": ((1, 3, 9, 9), (4, 3, 3, 3), {"stride": (1, 2)}),
-    "dilation": ((1, 3, 9, 9), (4, 3, 3, 3), {"dilation": 2}),
-    "dilation along an axis": ((1, 3, 9, 9), (4, 3, 3, 3), {"dilation": (3, 1)}),
-    "1-D, 3 taps": ((1, 3, 9), (4, 3, 3), {}),
-    "1-D, 9 taps": ((1, 3, 19), (4, 3, 9), {}),
-    "3-D": ((1, 3, 5, 9, 9), (4, 3, 3, 3, 3), {}),
+    "one tap": ((1, 3, 9), (4, 3, 1), {}),
+    "taps along the depth alone": ((1, 3, 9, 9, 9), (4, 3, 3, 1, 1), {}),
+    "no more taps than strides": ((1, 3, 9, 9), (4, 3, 2, 2), {"stride": 2}),
+    "3 taps and as large a stride": ((1, 3, 19), (4, 3, 3), {"stride": 3}),
+    "stride and dilation": ((1, 3, 19, 19), (4, 3, 3, 3), {"stride": 2, "dilation": 2}),
+    "both along the width": ((1, 3, 9, 19), (4, 3, 3, 3), {"stride": (1, 3), "dilation": (1, 2)}),
+    "both along the depth": ((1, 3, 9, 9, 9), (4, 3, 2, 3, 3), {"stride": (2, 1, 1), "dilation": (3, 1, 1)}),
+    "as much dilation as outputs": ((1, 3, 9, 9), (4, 3, 3, 3), {"dilation": 3}),
+    "more dilation than outputs": ((1, 3, 12, 40), (4, 3, 3, 3), {"dilation": (5, 1)}),
+    "dilation of a single output": ((1, 3, 5), (4, 3, 3), {"dilation": 2}),
+    "65 runs of taps": ((1, 3, 300), (4, 3, 257), {}),
+    "30 rows of 9 runs of taps": ((1, 3, 36, 40), (4, 3, 30, 33), {}),
+    "17 planes of 6 rows of taps": ((1, 3, 20, 20, 20), (4, 3, 17, 6, 6), {}),
+    "1001 taps of a phase": ((1, 3, 2100), (4, 3, 2002), {"stride": 2}),
     "no input channels": ((1, 0, 9, 9), (4, 0, 3, 3), {}),
+    "no input channels, 1-D": ((1, 0, 9), (4, 0, 3), {}),
+}
+# Of the tiles of one size nothing is promised; their error is no reason.
+TOO_MANY_PRODUCTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "3x3": ((1, 8192, 3, 3), (1, 8192, 3, 3), {}),
+    "3x3x3": ((1, 4096, 3, 3, 3), (1, 4096, 3, 3, 3), {}),
+    "9x9": ((1, 2048, 9, 9), (1, 2048, 9, 9), {}),
+    "15x15": ((1, 16, 15, 15), (1, 16, 15, 15), {}),
+    "5x5, stride 2": ((1, 2048, 5, 5), (1, 2048, 5, 5), {"stride": 2}),
+    "1-D, 3 taps": ((1, 65536, 3), (1, 65536, 3), {}),
+}
+# Those that "winograd" serves, and the tiles of one size do not.
+REFUSED_BY_NAME: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "5x5": ((1, 3, 9, 9), (4, 3, 5, 5), {}),
+    "2x2": ((1, 3, 9, 9), (4, 3, 2, 2), {}),
+    "3x5": ((1, 3, 9, 9), (4, 3, 3, 5), {}),
+    "9 taps in a row": ((1, 3, 9, 9), (4, 3, 1, 9), {}),
+    "1-D, 4 taps": ((1, 3, 9), (4, 3, 4), {}),
+    "2 taps of a phase": ((1, 3, 9, 9), (4, 3, 3, 3), {"stride": 2}),
+    "2 taps of a phase along an axis": ((1, 3, 9, 9), (4, 3, 3, 3), {"stride": (1, 2)}),
+    "4 taps of a phase": ((1, 3, 19, 19), (4, 3, 7, 7), {"stride": 2}),
+    "3-D, 2 taps of a phase": ((1, 3, 5, 9, 9), (4, 3, 3, 3, 3), {"stride": 2}),
+}
+SERVED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "1x3": ((1, 3, 9, 9), (4, 3, 1, 3), {}),
+    "3x1": ((1, 3, 9, 9), (4, 3, 3, 1), {}),
+    "1-D, 3 taps": ((1, 3, 9), (4, 3, 3), {}),
+    "3-D": ((1, 3, 5, 9, 9), (4, 3, 3, 3, 3), {}),
+    "3-D, 1 plane": ((1, 3, 5, 9, 9), (4, 3, 1, 3, 3), {}),
+    "3-D, planes with a stride": ((1, 3, 5, 9, 9), (4, 3, 3, 3, 3), {"stride": (2, 1, 1)}),
+    "3 taps of a phase": ((1, 3, 19, 19), (4, 3, 5, 6), {"stride": 2}),
+    "3 taps of one, 1 of the other": ((1, 3, 19, 19), (4, 3, 2, 9), {"stride": 3}),
+    "dilation": ((1, 3, 9, 9), (4, 3, 3, 3), {"dilation": 2}),
+    "dilation along an axis": ((1, 3, 10, 9), (4, 3, 3, 3), {"dilation": (3, 1)}),
+    "a stride and a dilation": ((1, 3, 19, 19), (4, 3, 3, 5), {"dilation": (3, 1), "stride": (1, 2)}),
+    "a dilation of one tap": ((1, 3, 9, 9), (4, 3, 3, 1), {"dilation": (1, 50)}),
+    "both of one tap": ((1, 3, 9, 9), (4, 3, 3, 1), {"dilation": (1, 3), "stride": (1, 2)}),
 }
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("name", REFUSED)
+def described(x_shape: tuple[int, ...], w_shape: tuple[int, ...], keywords: dict[str, Any]) -> Case:
+    shape: dict[str, Any] = {"cin": x_shape[1], "cout": w_shape[0]}
+    return Case(x_shape[2:], w_shape[2:], x_shape[0], **shape, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [(name, algorithm) for name in REFUSED for algorithm in ALGORITHMS]
+    + [(name, algorithm) for name in REFUSED_BY_NAME for algorithm in ("winograd_f2", "winograd_f6")],
+)
 def test_refused_with_a_reason(name: str, algorithm: str) -> None:
-    x_shape, w_shape, keywords = REFUSED[name]
+    x_shape, w_shape, keywords = (REFUSED | REFUSED_BY_NAME)[name]
     x, w = ints(x_shape), ints(w_shape)
     function = getattr(npconv, f"conv{x.ndim - 2}d")
     out = canary(npconv.plan_conv(x_shape, w, **keywords).output_shape)
@@ -45,6 +94,33 @@ def test_refused_with_a_reason(name: str, algorithm: str) -> None:
     assert out.tobytes() == before
     with pytest.raises(ValueError, match=told):
         npconv.plan_conv(x_shape, w, algorithm=algorithm, **keywords)
+    if x_shape[1]:
+        assert not served(algorithm, described(x_shape, w_shape, keywords))
+
+
+@pytest.mark.parametrize("name", TOO_MANY_PRODUCTS)
+def test_so_many_products_that_their_error_would_be_too_large_are_refused(name: str) -> None:
+    x_shape, w_shape, keywords = TOO_MANY_PRODUCTS[name]
+    w = np.broadcast_to(np.zeros(1, np.float32), w_shape)
+    assert not served("winograd", described(x_shape, w_shape, keywords))
+    with pytest.raises(ValueError, match="the error of so many products would be too large"):
+        npconv.plan_conv(x_shape, w, algorithm="winograd", **keywords)
+    assert npconv.plan_conv(x_shape, w, **keywords).algorithm not in ALGORITHMS
+    few = (1, x_shape[1] // 4, *x_shape[2:])
+    plan = npconv.plan_conv(few, w[:, : few[1]], algorithm="winograd", **keywords)
+    assert plan.algorithm == "winograd"
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [(name, algorithm) for name in SERVED for algorithm in ALGORITHMS]
+    + [(name, "winograd") for name in REFUSED_BY_NAME],
+)
+def test_served(name: str, algorithm: str, isa: str) -> None:
+    x_shape, w_shape, keywords = (SERVED | REFUSED_BY_NAME)[name]
+    assert served(algorithm, described(x_shape, w_shape, keywords))
+    assert npconv.plan_conv(x_shape, ints(w_shape), algorithm=algorithm, **keywords).algorithm == algorithm
+    conv(algorithm, ints(x_shape), ints(w_shape), **keywords)
 
 
 @pytest.mark.parametrize("algorithm", ["Winograd", "winograd_f4", "winograd_f8", "winograd ", "winograd_"])

@@ -25,11 +25,10 @@ from winograd_cases import (
     channels_first,
     conv,
     fallbacks,
-    flagged,
     in_layout,
-    tile_unit,
     winograd_runs,
 )
+from winograd_tiles import case_of, flagged, flagged_outputs, magnitudes, over_fields, tile_unit
 
 SIZE = (13, 14)
 CHANNELS, OUT = 5, 9
@@ -51,26 +50,24 @@ def data(shape: tuple[int, ...], dtype: str, seed: int = 0) -> Array:
 def right(x: Array, w: Array, bias: Array | None = None, **how: Any) -> Array:
     wide: Any = np.float64 if x.dtype == np.float32 else np.longdouble
     with np.errstate(invalid="ignore"):
-        return reference.conv(x, w, bias, spatial_rank=2, accumulate=wide, **how)
+        return reference.conv(x, w, bias, spatial_rank=w.ndim - 2, accumulate=wide, **how)
 
 
 def check(algorithm: str, x: Array, w: Array, layout: str, *, want: Array | None = None, **how: Any) -> None:
     """What must be recomputed equals gemm, what is not finite is where it belongs, the rest in the bound."""
     how = {"padding": 1, "layout": layout} | how
-    mode = how.get("padding_mode", "zeros")
     placed = in_layout(x, layout)
-    direct = channels_first(npconv.conv2d(placed, w, algorithm="gemm", **how), layout)
-    groups = how.get("groups", 1)
-    spoiled = flagged(algorithm, x, how["padding"], mode, groups)
-    tiles = np.broadcast_to(np.repeat(spoiled, len(w) // groups, 1), direct.shape)
+    direct = channels_first(conv("gemm", placed, w, **how), layout)
+    case = case_of(x, w, **how)
+    tiles = flagged_outputs(algorithm, case, x)
     with fallbacks(bool(tiles.any())):
         y = channels_first(conv(algorithm, placed, w, **how), layout)
     np.testing.assert_array_equal(y[tiles], direct[tiles])
     if want is None:
-        want = right(x, w, padding=how["padding"], padding_mode=mode, groups=groups)
+        want = right(x, w, **{k: v for k, v in how.items() if k not in ("layout", "num_threads")})
     known = np.isfinite(want)
     np.testing.assert_array_equal(y[~known], want[~known])
-    allowed = TYPICAL[algorithm] * tile_unit(algorithm, x, w, how["padding"], mode, groups)
+    allowed = TYPICAL[algorithm] * tile_unit(algorithm, case, x, w)
     assert (abs(y[known] - want[known]) <= allowed[known]).all()
 
 
@@ -209,10 +206,11 @@ def test_sentinels(algorithm: str, where: Any, dtype: str, isa: str) -> None:
             for layout in cases.LAYOUTS:
                 if channel == 0 or value < 1e38:
                     check(algorithm, x, w, layout, want=want)
-            blind = winograd_cases.fields(winograd_cases.magnitudes(x, 1)) < 1e6
             if channel == 0:
+                case = case_of(x, w, padding=1)
+                seen = over_fields(algorithm, case, magnitudes(algorithm, case, x))[:, :, 0]
                 y = conv(algorithm, x, w, padding=1)
-                unseen = np.broadcast_to(blind, y.shape)
+                unseen = np.broadcast_to(seen < 1e6, y.shape)
                 error = math.sqrt(np.square((y - want)[unseen]).sum() / np.square(want[unseen]).sum())
                 assert error <= (1e-5 if dtype == "float32" else 1e-13)
 
@@ -243,11 +241,12 @@ def test_the_range_is_256_and_no_less(algorithm: str, isa: str) -> None:
             for factor, recomputed in ((256, False), (256.001, True), (1e4, True)):
                 x = np.ones((1, 3, height, width), np.float32)
                 x[0, 1, row, column] = factor
-                expected = bool(flagged(algorithm, x, 1).any())
+                w = np.ones((4, 3, 3, 3), np.float32)
+                expected = bool(flagged(algorithm, case_of(x, w, padding=1), x).any())
                 assert expected <= recomputed
                 seen.add(expected)
                 with fallbacks(expected):
-                    conv(algorithm, x, np.ones((4, 3, 3, 3), np.float32), padding=1)
+                    conv(algorithm, x, w, padding=1)
     assert seen == {False, True}
 
 
@@ -306,7 +305,7 @@ def test_nothing_overflows_on_the_way_to_a_finite_result(
     assert (abs(want) <= np.finfo(dtype).max).all()
     y = conv(algorithm, x, w, padding=1)
     assert np.isfinite(y).all()
-    assert (abs(y - want) <= TYPICAL[algorithm] * tile_unit(algorithm, x, w, 1)).all()
+    assert (abs(y - want) <= TYPICAL[algorithm] * tile_unit(algorithm, case_of(x, w, padding=1), x, w)).all()
 
 
 # ---- what follows: epilogue, memory, and none of it where data are ordinary --------------------------------
@@ -321,9 +320,10 @@ def test_bias_residual_in_place_and_activation(algorithm: str, layout: str, isa:
     w, bias = weights("normal", "float32"), data((OUT,), "float32", 2)
     r = in_layout(data((2, OUT, 26, 27), "float32", 3), layout)
     placed = in_layout(x, layout)
-    tiles = flagged(algorithm, x, 1)
+    case = case_of(x, w, padding=1)
+    again = flagged_outputs(algorithm, case, x)
     # Both have an error, gelu is steeper than 1, and bias and residual are added.
-    allowed = 3 * TYPICAL[algorithm] * tile_unit(algorithm, x, w, 1) + 1e-5
+    allowed = 3 * TYPICAL[algorithm] * tile_unit(algorithm, case, x, w) + 1e-5
     for activation in ("relu", None, "gelu"):
         how: Any = {"padding": 1, "layout": layout, "activation": activation}
         direct = npconv.conv2d(placed, w, bias, residual=r, algorithm="gemm", **how)
@@ -335,7 +335,6 @@ def test_bias_residual_in_place_and_activation(algorithm: str, layout: str, isa:
             assert y is out
             assert y.tobytes() == first.tobytes()
         got, expected = channels_first(first, layout), channels_first(direct, layout)
-        again = np.broadcast_to(tiles, got.shape)
         np.testing.assert_array_equal(got[again], expected[again])
         known = np.isfinite(expected)
         np.testing.assert_array_equal(got[~known], expected[~known])

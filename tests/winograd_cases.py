@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the tests of Winograd share: its tiles and error bound, random cases, calls that prove what ran.
+"""What the tests of Winograd share: what is right, random cases, calls that prove what ran.
 
 `check` is that of cases.py with Winograd's bound, and the proof that Winograd ran, by the instruction set
 that was forced. The line that it prints where a case fails runs with this file in the place of cases.py:
@@ -23,104 +23,18 @@ import numpy as np
 import reference
 from cases import Case, Solution
 from reference import Array
+from winograd_tiles import finite, served, tile_unit, unit
 
 __all__ = ["Case", "check", "inf"]
 
-ALGORITHMS = {"winograd_f2": 2, "winograd": 4, "winograd_f6": 6}  # outputs of a whole tile along an axis
+ALGORITHMS = {"winograd_f2": 2, "winograd": 4, "winograd_f6": 6}  # outputs of a 3x3 tile along an axis
 KERNEL = (3, 3)
 # The largest error on random data, in units of u max_tile|x| sum|w|, a few times over what was seen: with few
-# channels. The bound that holds for all data, `coefficient`, is a hundred times as large and more.
+# channels. The bound that holds for all data, `winograd_tiles.coefficient`, is far larger.
 TYPICAL = {"winograd_f2": 8, "winograd": 80, "winograd_f6": 350}
-RANGE = 256  # a tile's patch may exceed what one of its outputs sees by this factor
 LEAST = {"float32": 2.0**-80, "float64": 2.0**-960}  # smaller magnitudes would underflow in the transforms
 MOST = {"float32": 2.0**120, "float64": 2.0**1016}  # larger weights would overflow in them
 CHANNELS = (1, 1, 1, 2, 3, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 70)
-
-
-# ---- tiles and their bound ---------------------------------------------------------------------------------
-
-
-def tiles(outputs: int, big: int) -> list[tuple[int, int]]:
-    """(first output, number of outputs) of the tiles along an axis: whole ones and a smaller one."""
-    return [(first, min(big, outputs - first)) for first in range(0, outputs, big)]
-
-
-def over_tiles(a: Array, big: int, reach: int) -> Array:
-    """For each output pixel the maximum over its tile, or with `reach` = 2 over its tile's input patch.
-
-    `a` is (..., height, width) of the outputs, or of the padded input.
-    """
-    for axis in (-2, -1):
-        a = np.moveaxis(a, axis, -1)
-        pieces = [
-            np.repeat(a[..., first : first + m + reach].max(-1, keepdims=True), m, -1)
-            for first, m in tiles(a.shape[-1] - reach, big)
-        ]
-        a = np.moveaxis(np.concatenate(pieces, -1), -1, axis)
-    return a
-
-
-def finite(a: Array) -> Array:
-    """`a` with zeros for what is not finite."""
-    return np.where(np.isfinite(a), a, a.dtype.type(0))
-
-
-def magnitudes(x: Array, padding: Any, mode: str = "zeros", groups: int = 1) -> Array:
-    """The largest |x| over the channels of a group, (batch, groups, height, width) with the border."""
-    pads = reference.paddings(padding, x.shape[2:], KERNEL)
-    a = reference.pad(abs(x), pads, mode)
-    return a.reshape(len(a), groups, -1, *a.shape[2:]).max(2)
-
-
-def fields(a: Array) -> Array:
-    """The maximum over the receptive field of each output."""
-    return np.lib.stride_tricks.sliding_window_view(a, KERNEL, (-2, -1)).max((-2, -1))
-
-
-def of_outputs(a: Array, sums: Array) -> Array:
-    """(batch, groups, height, width) x a number per output channel: (batch, channels, height, width)."""
-    product = a[:, :, None] * sums.reshape(a.shape[1], -1, 1, 1)
-    return product.reshape(len(a), len(sums), *a.shape[2:])
-
-
-def coefficient(algorithm: str, w: Array) -> float:
-    """The c of |y - y*| <= c u max_tile|x| sum|w|."""
-    from npconv import _core
-
-    return float(_core._winograd_bound(ALGORITHMS[algorithm], w.shape[1]))
-
-
-def unit(dtype: Any) -> float:
-    """The unit roundoff."""
-    return float(np.finfo(dtype).eps) / 2
-
-
-def tile_unit(
-    algorithm: str, x: Array, w: Array, padding: Any, mode: str = "zeros", groups: int = 1
-) -> Array:
-    """u max_tile|x| sum|w| for each output, u that of the dtype of x; x is batched, channels first.
-
-    Numbers below the smallest normal one count as that, and so do products: what is rounded there is rounded
-    as coarsely. Those that are not finite count as zeros: their tile is computed directly.
-    """
-    tiny = np.finfo(x.dtype).tiny
-
-    def sizes(a: Array) -> Array:
-        return np.maximum(abs(finite(a).astype(np.float64)), tiny) * (a != 0)
-
-    largest = over_tiles(magnitudes(sizes(x), padding, mode, groups), ALGORITHMS[algorithm], 2)
-    return unit(x.dtype) * (of_outputs(largest, sizes(w).sum((1, 2, 3))) + w[0].size * tiny)
-
-
-def flagged(algorithm: str, x: Array, padding: Any, mode: str = "zeros", groups: int = 1) -> Array:
-    """Which outputs are in tiles to be recomputed, but for overflow: (batch, groups, height, width)."""
-    big = ALGORITHMS[algorithm]
-    a = magnitudes(np.where(np.isfinite(x), x, np.inf).astype(np.float64), padding, mode, groups)
-    seen = fields(a)
-    smallest = -over_tiles(-seen, big, 0)
-    largest = over_tiles(a, big, 2)
-    with np.errstate(invalid="ignore"):
-        return np.isinf(largest) | (largest > RANGE * smallest)
 
 
 # ---- what is right -----------------------------------------------------------------------------------------
@@ -148,13 +62,13 @@ def solve(case: Case, dtype: str, algorithm: str) -> Solution:
     data = cases.arrays(case)
     lead = 1 if case.batch is None or case.single else case.batch
     x = data.x.astype(dtype).reshape(lead, case.cin, *case.spatial)
-    w = data.w.astype(dtype).reshape(case.cout, -1, *KERNEL)
-    allowed = TYPICAL[algorithm] * tile_unit(algorithm, x, w, case.padding, case.mode, case.groups)
+    w = data.w.astype(dtype).reshape(case.cout, -1, *case.kernel)
+    allowed = TYPICAL[algorithm] * tile_unit(algorithm, case, x, w)
     if case.data == "flat":  # the same in every channel: so are the roundings, which add up
         allowed *= 4
     # Bias and residual are one more sum each.
     if data.bias is not None:
-        allowed += 4 * unit(dtype) * abs(finite(data.bias))[:, None, None]
+        allowed += 4 * unit(dtype) * abs(finite(data.bias)).reshape(-1, *[1] * case.rank)
     if data.residual is not None:
         allowed += 4 * unit(dtype) * abs(finite(data.residual)).reshape(allowed.shape)
     allowed = allowed.reshape(right.y.shape) * steepness(case.activation)
@@ -184,11 +98,12 @@ def fit(w: Array) -> bool:
 
 
 def conv(algorithm: str, x: Array, w: Array, bias: Array | None = None, **keywords: Any) -> Array:
-    """npconv.conv2d, and the proof that Winograd ran where it can."""
+    """npconv.conv{N}d, and the proof that Winograd ran where it can."""
     import npconv
 
+    function = getattr(npconv, f"conv{w.ndim - 2}d")
     with winograd_runs(algorithm != "gemm" and fit(w)):
-        return npconv.conv2d(x, w, bias, algorithm=algorithm, **keywords)
+        return function(x, w, bias, algorithm=algorithm, **keywords)
 
 
 @contextlib.contextmanager
@@ -212,7 +127,7 @@ def check(case: Case, *, algorithm: str, solution: Solution | None = None, **cal
 
 
 def in_layout(a: Array, layout: str) -> Array:
-    """(batch, C, height, width) in the memory of a layout."""
+    """(batch, C, *spatial) in the memory of a layout."""
     return np.ascontiguousarray(np.moveaxis(a, 1, -1) if layout == "channels_last" else a)
 
 
@@ -224,11 +139,16 @@ def channels_first(a: Array, layout: str) -> Array:
 # ---- random cases ------------------------------------------------------------------------------------------
 
 
-def random_case(r: random.Random, data: str | None = None, *, macs: int = 400_000) -> Case:
-    """A case that Winograd can serve, over all other arguments, mostly small; `data` as in `Case`."""
+def random_case(
+    r: random.Random, data: str | None = None, *, algorithm: str | None = None, macs: int = 400_000
+) -> Case:
+    """A case over all other arguments, mostly small; `data` as in `Case`.
+
+    Of a 3x3 kernel, or of any shape that `algorithm` serves.
+    """
     while True:
-        case = _random_shape(r)
-        if case.macs <= macs:
+        case = _random_3x3(r) if algorithm is None else _random_shape(r, algorithm)
+        if case.macs <= macs and (algorithm is None or served(algorithm, case)):
             break
     extras: dict[str, Any] = {"data": data or r.choice(("normal", "normal", "ints", "flat", "nonfinite"))}
     extras["seed"] = r.randrange(2**31)
@@ -239,13 +159,22 @@ def random_case(r: random.Random, data: str | None = None, *, macs: int = 400_00
     return dataclasses.replace(case, **extras)
 
 
-def _random_shape(r: random.Random) -> Case:
-    padding: Any = r.choice(cases.PADDING_NAMES)
-    if r.random() < 0.6:
-        padding = r.choice((0, 1, 1, 1, 2, 3, 7))
-        if r.random() < 0.5:
-            padding = tuple((r.randint(0, 4), r.choice((0, 1, 2, 6))) for _ in range(2))
-    mode = r.choice(cases.MODES)
+def _random_padding(r: random.Random, rank: int) -> Any:
+    if r.random() < 0.4:
+        return r.choice(cases.PADDING_NAMES)
+    if r.random() < 0.5:
+        return tuple((r.randint(0, 4), r.choice((0, 1, 2, 6))) for _ in range(rank))
+    return r.choice((0, 1, 1, 1, 2, 3, 7))
+
+
+def _random_channels(r: random.Random) -> dict[str, Any]:
+    cin, cout, groups = r.choice(CHANNELS), r.choice(CHANNELS), r.choice((1, 1, 1, 1, 2, 3, 5))
+    batch = r.choice((None, 1, 1, 2, 3, 5))
+    return {"batch": batch, "cin": cin * groups, "cout": cout * groups, "groups": groups}
+
+
+def _random_3x3(r: random.Random) -> Case:
+    padding, mode = _random_padding(r, 2), r.choice(cases.MODES)
     least = [3, 3] if padding == "valid" else [1, 1]
     if not isinstance(padding, str):
         least = [max(1, 3 - before - after) for before, after in reference.paddings(padding, [0, 0], KERNEL)]
@@ -255,23 +184,62 @@ def _random_shape(r: random.Random) -> Case:
     spatial = tuple(n + m for n, m in zip(least, more, strict=True))
     if r.random() < 0.04:
         return Case(spatial, KERNEL, single=True, padding=padding, mode=mode)
-    cin, cout, groups = r.choice(CHANNELS), r.choice(CHANNELS), r.choice((1, 1, 1, 1, 2, 3, 5))
-    batch = r.choice((None, 1, 1, 2, 3, 5))
-    return Case(spatial, KERNEL, batch, cin * groups, cout * groups, groups, padding=padding, mode=mode)
+    return Case(spatial, KERNEL, **_random_channels(r), padding=padding, mode=mode)
+
+
+def _random_shape(r: random.Random, algorithm: str) -> Case:
+    """Of one to three axes, valid but perhaps too large, or none that the algorithm serves."""
+    rank = r.choice((1, 2, 2, 3))
+    kernel, strides, dilations = [], [], []
+    for axis in range(rank):
+        stride, dilation = r.choice((1, 1, 1, 2, 2, 3, 4)), 1
+        if stride == 1 and r.random() < 0.3:
+            dilation = r.choice((2, 2, 3, 5, 12))
+        if algorithm == "winograd":
+            largest = (15, 9, 4)[rank - 1]
+            taps = r.choice((1, 2, 3, 3, 3, 4, 5, 5, 6, 7, 7, 8, 9, r.randint(10, 15)))
+            taps = min(taps, largest)
+        else:  # three taps of a phase, or one
+            taps = stride * r.choice((0, 2, 2, 2)) + r.randint(1, stride)
+        if rank == 3 and axis == 0:
+            taps = r.choice((1, 2, 3, 3, 4, 5))
+        kernel.append(taps)
+        strides.append(stride)
+        dilations.append(dilation)
+    padding, mode = _random_padding(r, rank), r.choice(cases.MODES)
+    extents = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
+    least = extents if padding == "valid" else [1] * rank
+    if not isinstance(padding, str):
+        pads = reference.paddings(padding, [0] * rank, kernel)
+        least = [max(1, extent - sum(pad)) for extent, pad in zip(extents, pads, strict=True)]
+    sizes = (0, 1, 2, 3, 5, 8, 13, 17, 24) if rank < 3 else (0, 1, 2, 3, 5, 8, 11)
+    more = [r.choice(sizes) for _ in range(rank)]
+    if rank < 3 and r.random() < 0.15:
+        more[-1] = r.randint(30, 150)
+    shape: dict[str, Any] = {"stride": tuple(strides), "dilation": tuple(dilations)}
+    shape |= {"padding": padding, "mode": mode}
+    spatial = tuple(n + m for n, m in zip(least, more, strict=True))
+    if r.random() < 0.04:
+        return Case(spatial, tuple(kernel), single=True, **shape)
+    return Case(spatial, tuple(kernel), **_random_channels(r), **shape)
 
 
 @functools.cache
-def random_cases(seed: int, count: int, data: str | None = None) -> list[Case]:
+def random_cases(
+    seed: int, count: int, data: str | None = None, algorithm: str | None = None, macs: int = 400_000
+) -> list[Case]:
+    """As `random_case`, always the same ones for a seed."""
     r = random.Random(seed)
-    return [random_case(r, data) for _ in range(count)]
+    return [random_case(r, data, algorithm=algorithm, macs=macs) for _ in range(count)]
 
 
-def guarded_cases(isa: str, count: int, seed: int) -> None:
+def guarded_cases(isa: str, count: int, seed: int, any_shape: bool) -> None:
     """For a child of test_winograd_guard_pages.py: random cases with every array against a guard page."""
     import guarded
 
-    for i, case in enumerate(random_cases(seed, count)):
-        algorithm = list(ALGORITHMS)[i % 3]
+    drawn = [random_cases(seed, -(-count // 3), None, a if any_shape else None) for a in ALGORITHMS]
+    for i in range(count):
+        algorithm, case = list(ALGORITHMS)[i % 3], drawn[i % 3][i // 3]
         dtype, layout = cases.DTYPES[i // 3 % 2], cases.LAYOUTS[i // 6 % 2]
         side = (guarded.AFTER, guarded.BEFORE)[i // 12 % 2]
         how: dict[str, Any] = {"algorithm": algorithm, "solution": solve(case, dtype, algorithm)}

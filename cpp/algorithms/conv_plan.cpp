@@ -19,13 +19,13 @@ namespace {
 // Weights that are not finite would reach too far through a transform, very large ones overflow in it, and very small ones underflow.
 Algorithm used(Algorithm algorithm, const Problem& p, double largest_weight) {
     const bool fit = largest_weight <= winograd_most(p.dtype) && (largest_weight == 0 || largest_weight >= winograd_least(p.dtype));
-    return winograd_whole(algorithm) && !fit ? Algorithm::gemm : algorithm;
+    return winograd_tiles(algorithm) && !fit ? Algorithm::gemm : algorithm;
 }
 
 void count_run(const Problem& p, Algorithm algorithm) {
     if (algorithm == Algorithm::naive) return count_naive_run();
     count_kernel_run(*p.kernels);
-    if (winograd_whole(algorithm)) count_winograd_run();
+    if (winograd_tiles(algorithm)) count_winograd_run();
 }
 
 template <class T>
@@ -36,7 +36,7 @@ void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io,
         case Algorithm::gemm: run_gemm(one == algorithm ? p : direct_problem(p), io, threads); return;
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: run_winograd(p, winograd_whole(algorithm), io, threads); return;
+        case Algorithm::winograd_f6: run_winograd(p, *winograd_tiles(algorithm), io, threads); return;
         case Algorithm::naive: run_naive(p, io, threads); return;
     }
 }
@@ -106,7 +106,7 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
 void ConvPlan::keep_format() {
     const PackedFormat& format = parameters_.format;
     if (format.algorithm == Algorithm::gemm) problem_.lane = format.lane;
-    if (winograd_whole(format.algorithm)) problem_.transformed = format.transformed_k.n > 0 ? Transformed::packed : Transformed::made;
+    if (winograd_tiles(format.algorithm)) problem_.transformed = format.transformed_k.n > 0 ? Transformed::packed : Transformed::made;
 }
 
 template <class T>
@@ -184,7 +184,7 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
         case Algorithm::gemm: return gemm_workspace_bytes(algorithm == decision_.algorithm ? problem_ : direct_problem(problem_), threads);
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: return winograd_workspace_bytes(problem_, winograd_whole(algorithm), threads);
+        case Algorithm::winograd_f6: return winograd_workspace_bytes(problem_, *winograd_tiles(algorithm), threads);
         case Algorithm::naive: return 0;
     }
     throw std::logic_error("no workspace known for this algorithm");

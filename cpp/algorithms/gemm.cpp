@@ -303,14 +303,16 @@ class GemmRun {
         const EvenSplit tiles = split_by(group.end - group.begin, t_.mr);
         tile.at = k.scratch.lists.at + group.begin;
         tile.index = k.scratch.lists.number + group.begin;
-        for (std::int64_t i = 0; i < tiles.parts; ++i) {
+        const bool one_panel = of.last - of.first == 1;  // else a tile's pixels are used for all panels while they are near
+        for (std::int64_t i = 0; i < tiles.parts; i += tile.tiles) {
             const std::int64_t pixels = tiles.length(i);
+            tile.tiles = one_panel ? (i < tiles.longer ? tiles.longer : tiles.parts) - i : 1;
             for (const Panel<T>& panel : of) {
                 set_panel(tile, panel, step);
                 kernels_.channel_tile[panel.length - 1][pixels - 1](tile);
             }
-            tile.at += pixels;
-            tile.index += pixels;
+            tile.at += tile.tiles * pixels;
+            tile.index += tile.tiles * pixels;
         }
     }
 

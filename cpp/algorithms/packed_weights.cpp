@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "algorithms/gemm_packing.hpp"
-#include "algorithms/winograd_products.hpp"
+#include "algorithms/winograd_filters.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
@@ -45,13 +45,13 @@ PackedWeights pack_gemm(const Problem& p, const TensorView<const T>& w, int thre
 }
 
 template <class T>
-PackedWeights pack_winograd(const Problem& p, int whole, const TensorView<const T>& w, int threads) {
-    const WinogradTiling t = tile_winograd(p, whole);
+PackedWeights pack_winograd(const Problem& p, WinogradTiles tiles, const TensorView<const T>& w, int threads) {
+    const WinogradTiling t = tile_winograd(p, tiles);
     const std::int64_t groups = p.shape.groups, taps = t.packed_taps_of_group(), panels = t.panels.parts;
     const std::int64_t transformed = t.prepared ? t.transformed_elements_of_group() : 0;
     PackedWeights packed{allocate<T>(groups * (taps + transformed)), 0.0};
     packed.largest = pack_panels(direct_problem(p), w, packed.data.as<T>(), threads);
-    if (!t.prepared || packed.data.bytes() == 0) return packed;
+    if (!t.prepared || t.panels.n == 0) return packed;
     T* to = packed.data.as<T>() + groups * taps;
     const WinogradFilters<T> filters(p, t, packed.data.as<T>());
     parallel_for(groups * panels * t.units.parts, groups * transformed < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
@@ -89,15 +89,16 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
         format.k = order_k(p.shape, p.shape.k(), p.shape.k());
         return format;
     }
-    const int whole = winograd_whole(algorithm);
-    const GemmTiling t = tile_gemm(whole ? direct_problem(p) : p);
+    const auto tiles = winograd_tiles(algorithm);
+    const GemmTiling t = tile_gemm(tiles ? direct_problem(p) : p);
     format.k = t.k;
     format.lane = t.lane;
     format.unit = t.unit;
     format.panels = t.panels;
-    if (whole) {
-        const WinogradTiling tiling = tile_winograd(p, whole);
+    if (tiles) {
+        const WinogradTiling tiling = tile_winograd(p, *tiles);
         format.transformed_k = tiling.prepared ? tiling.units : EvenSplit();
+        for (std::size_t a = 0; a < 3; ++a) format.transformed[a] = {tiling.axis[a].kind, tiling.axis[a].stride};
     }
     return format;
 }
@@ -108,7 +109,7 @@ PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorVi
         case Algorithm::gemm: return pack_gemm(p, w, threads);
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: return pack_winograd(p, winograd_whole(algorithm), w, threads);
+        case Algorithm::winograd_f6: return pack_winograd(p, *winograd_tiles(algorithm), w, threads);
         case Algorithm::naive: return {pack_naive(p, w), std::numeric_limits<double>::quiet_NaN()};  // it takes every tap
     }
     throw std::logic_error("no packing for this algorithm");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Weights as an algorithm wants them, laid out once and shared by all plans that can use them.
 #pragma once
+#include <array>
 #include <cstdint>
 
 #include "core/buffer.hpp"
@@ -17,10 +18,11 @@ struct PackedFormat {
     std::int64_t groups = 0;
     std::int64_t channels = 0;  // of the output, of a group
     KOrder k;
-    Lane lane = Lane::automatic;  // of gemm and Winograd's, as what follows
-    std::int64_t unit = 0;        // channels that panels count in
-    EvenSplit panels;             // of a group
-    EvenSplit transformed_k;      // Winograd's: k blocks of the transformed weights, if they are prepared
+    Lane lane = Lane::automatic;                               // of gemm and Winograd's, as what follows
+    std::int64_t unit = 0;                                     // channels that panels count in
+    EvenSplit panels;                                          // of a group
+    EvenSplit transformed_k;                                   // Winograd's: k blocks of the transformed weights, if they are prepared,
+    std::array<std::array<std::int64_t, 2>, 3> transformed{};  //   and of each axis its transform and stride
 
     bool operator==(const PackedFormat&) const = default;
 };
@@ -30,7 +32,7 @@ PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 //   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
 //          stored
 //   winograd: the same with lane = channel; behind it, where the tiling prepares them, the transformed weights,
-//          [group][panel][k block][point][channel][width of the panel]
+//          [group][panel][k block][point of the sets][run of taps, channel][width of the panel]
 //   naive: [group * out][tap][channel]
 struct PackedWeights {
     Buffer data;

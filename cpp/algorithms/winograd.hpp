@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Winograd's convolution F(m x m, 3 x 3), fused block by block: the input's transform, one matrix product for each point, and the output's
+// Winograd's convolution F(m x m, r x r), fused block by block: the input's transform, one matrix product for each point, and the output's
 // transform with the epilogue. Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray, "Fast Algorithms for
 // Convolutional Neural Networks", 2016.
 //
-// A tile whose input is not finite, might overflow or underflow, or is so uneven that its largest values would drown its smallest is left
-// to the GEMM path. That depends on the tile's input alone, and is known before the products are made.
+// Tiles whose input would spoil their outputs are left to the GEMM path (winograd_judge.hpp).
 #pragma once
 #include <cstdint>
 
@@ -14,11 +13,11 @@
 
 namespace npconv {
 
-std::int64_t winograd_workspace_bytes(const Problem& problem, int whole, int threads);
+std::int64_t winograd_workspace_bytes(const Problem& problem, WinogradTiles tiles, int threads);
 
 // io.w: packed taps and, if the tiling says so, transformed weights behind them (packed_weights.hpp). All finite.
 template <class T>
-void run_winograd(const Problem& problem, int whole, const Operands<T>& operands, int threads);
+void run_winograd(const Problem& problem, WinogradTiles tiles, const Operands<T>& operands, int threads);
 
 // For tests: tiles that were left to the GEMM path so far, each once for each chunk of output channels; and the checks switched off, to
 // measure what they cost.

@@ -1,106 +1,46 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The products of Winograd's convolution: for each point a matrix product tiles x channels, M = V U, with the microkernel of the GEMM path.
+// At each point a matrix product tiles x channels, M = V U, with the microkernel of the GEMM path.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
+#include "algorithms/winograd_filters.hpp"
+#include "algorithms/winograd_grid.hpp"
 #include "kernels/registry.hpp"
 #include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 
 template <class T>
-const WinogradTransforms<T>& winograd_transforms(const Problem& p, int whole) {
-    const WinogradKernels<T>& k = winograd_kernels_of<T>(*p.kernels);
-    return whole == 2 ? k.f2 : whole == 4 ? k.f4 : k.f6;
-}
-
-// Packed weights of Winograd's convolution: taps, and transformed weights or how to make them.
-template <class T>
-class WinogradFilters {
-  public:
-    WinogradFilters(const Problem& p, const WinogradTiling& t, const T* packed)
-        : t_(t),
-          weights_(winograd_transforms<T>(p, t.whole).weights),
-          taps_(packed),
-          transformed_(packed + p.shape.groups * t.packed_taps_of_group()) {}
-
-    // Rows [width] of a panel: of each tap that of a channel, which the channels after it follow up to `end`.
-    struct Taps {
-        std::array<const T*, winograd_taps * winograd_taps> from{};
-        std::int64_t end = 0;
-    };
-    Taps taps(std::int64_t group, std::int64_t panel, std::int64_t channel) const {
-        constexpr std::int64_t kernel = winograd_taps * winograd_taps;
-        const std::int64_t width = t_.panels.length(panel) * t_.lanes;
-        const T* from = taps_ + group * t_.packed_taps_of_group() + t_.panels.begin(panel) * t_.lanes * kernel * t_.order.channels.n;
-        Taps taps;
-        for (std::int64_t i = 0; i < t_.order.blocks(); ++i) {  // of channels and, with very small blocks, of taps
-            const KBlock k = t_.order.block(i);
-            if (channel < k.channel_begin || channel >= k.channel_end) continue;
-            taps.end = k.channel_end;
-            for (std::int64_t h = k.tap_begin[1]; h < k.tap_end[1]; ++h) {
-                for (std::int64_t w = k.tap_begin[2]; w < k.tap_end[2]; ++w) {
-                    taps.from[static_cast<std::size_t>(h * winograd_taps + w)] =
-                        from + (k.begin + k.k_of(0, h, w) + channel - k.channel_begin) * width;
-                }
-            }
-        }
-        return taps;
-    }
-
-    // A k block of a panel -> to[point][channel][width], points `stride` apart.
-    void transform(std::int64_t group, std::int64_t panel, std::int64_t k, T* to, std::int64_t stride) const {
-        const std::int64_t width = t_.panels.length(panel) * t_.lanes, first = t_.channels_begin(k), last = t_.channels_begin(k + 1);
-        for (std::int64_t c = first; c < last;) {
-            const Taps from = taps(group, panel, c);
-            const std::int64_t end = std::min(last, from.end);
-            weights_({from.from.data(), end - c, width, to + (c - first) * width, stride});
-            c = end;
-        }
-    }
-
-    // Where the transformed k block stands if they are prepared, counted from the first of all groups.
-    std::int64_t place(std::int64_t group, std::int64_t panel, std::int64_t k) const {
-        const std::int64_t width = t_.panels.length(panel) * t_.lanes;
-        const std::int64_t begin = t_.panels.begin(panel) * t_.order.channels.n + panel * t_.units.parts;
-        return group * t_.transformed_elements_of_group() + t_.points() * t_.lanes * begin + t_.prepared_begin(k, width);
-    }
-    const T* transformed(std::int64_t group, std::int64_t panel, std::int64_t k) const { return transformed_ + place(group, panel, k); }
-
-  private:
-    const WinogradTiling& t_;
-    void (*weights_)(const WinogradWeights<T>&);
-    const T *taps_, *transformed_;
-};
-
-template <class T>
 class WinogradProducts {
   public:
-    // Of a block and of a thread; at and numbers are for lists of tiles.
+    // Of a block and of a thread; at, numbers and segments are for lists.
     struct Arrays {
         const T* v;
         T *m, *weights;
         std::int64_t *at, *numbers;  // [2 * most_tiles], [most_tiles]
+        Segment* segments;
+    };
+    struct Planes {
+        const PlaneRun* first;
+        std::int64_t count;
     };
 
     WinogradProducts(const Problem& p, const WinogradTiling& t, const T* packed)
         : t_(t),
           tiles_(kernels_of<T>(*p.kernels).channel_tile),
-          few_(winograd_transforms<T>(p, t.whole).few_tiles),
+          few_(winograd_kernels_of<T>(*p.kernels).few_tiles),
           filters_(p, t, packed) {}
 
-    void multiply(const TileBlock& b, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
-        for (std::int64_t i = 0; i < b.tiles(); ++i) {
-            a.numbers[i] = i;
-            a.at[i] = i * t_.units.shorter * t_.lanes;
-            a.at[t_.most_tiles() + i] = i * (t_.units.shorter + 1) * t_.lanes;  // of the longer k blocks
-        }
-        if (t_.few) return multiply_few(b, first_panel, end_panel, a);
-        const Work w{b, first_panel, end_panel, a, runs(b)};
+    void multiply(const TileBlock& b, const Planes& planes, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
+        Work w{b, planes, first_panel, end_panel, a, grid_of(t_, b, true), grid_of(t_, b, false)};
+        for (std::int64_t i = 0; i < b.tiles(); ++i) a.numbers[i] = i;
+        if (t_.few) return multiply_few(w);
+        if (t_.runs() == 1) list_places(w, 0, 0);  // the same for all points
         if (t_.prepared) {
             for (int point = 0; point < t_.points(); ++point) {
+                if (t_.runs() > 1) list_places(w, point / t_.axis[2].points(), point % t_.axis[2].points());
                 for (std::int64_t k = 0; k < t_.units.parts; ++k) multiply(w, point, k);
             }
             return;
@@ -110,101 +50,201 @@ class WinogradProducts {
             for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
                 const std::int64_t stride = t_.weights_stride(t_.panels.length(panel) * t_.lanes);
                 filters_.transform(b.group, panel, k, to, stride);
-                to += t_.points() * stride;
+                to += t_.points_of_set() * stride;
             }
-            for (int point = 0; point < t_.points(); ++point) multiply(w, point, k);
+            for (int point = 0; point < t_.points(); ++point) {
+                if (t_.runs() > 1) list_places(w, point / t_.axis[2].points(), point % t_.axis[2].points());
+                multiply(w, point, k);
+            }
         }
     }
 
   private:
     struct Work {
         const TileBlock& block;
+        const Planes& planes;
         std::int64_t first_panel, end_panel;
         const Arrays& arrays;
-        std::array<EvenSplit, most_winograd_points * most_winograd_points> runs;  // of each point its tiles, into register tiles
+        const TileGrid input, output;
+        std::int64_t segments = 0;  // of a run of planes, that are listed
     };
 
-    std::array<EvenSplit, most_winograd_points * most_winograd_points> runs(const TileBlock& b) const {
-        std::array<EvenSplit, most_winograd_points * most_winograd_points> all;
-        for (int point = 0; point < t_.points(); ++point) {
-            const std::int64_t rows = t_.rows.using_point(b.row, b.end_row, point / t_.rows.points());
-            const std::int64_t columns = t_.columns.using_point(b.column, b.end_column, point % t_.rows.points());
-            all[static_cast<std::size_t>(point)] = split_by(b.images * rows * columns, t_.mr);
+    // For each tile of the output that uses a point, where V has its input: in elements, for shorter and for longer k blocks.
+    void list_places(const Work& w, int row_point, int column_point) const {
+        const std::int64_t shorter = t_.units.shorter * t_.lanes, longer = shorter + t_.lanes;
+        std::int64_t *at = w.arrays.at, *at_longer = at + t_.most_tiles();
+        if (t_.runs() == 1) {
+            for (std::int64_t i = 0; i < w.block.tiles(); ++i) {
+                at[i] = i * shorter;
+                at_longer[i] = i * longer;
+            }
+            return;
         }
-        return all;
+        const std::int64_t rows = w.output.rows[static_cast<std::size_t>(row_point)];
+        const std::int64_t columns = w.output.columns[static_cast<std::size_t>(column_point)];
+        for (std::int64_t image = 0; image < w.block.images; ++image) {
+            for (std::int64_t plane = 0; plane < w.output.planes; ++plane) {
+                for (std::int64_t row = 0; row < rows; ++row) {
+                    std::int64_t place = w.input.place(image, plane, row, row_point, column_point);
+                    for (std::int64_t column = 0; column < columns; ++column, ++place) {
+                        *at++ = place * shorter;
+                        *at_longer++ = place * longer;
+                    }
+                }
+            }
+        }
+    }
+
+    // The channels of a k block, for each run of taps: neighbours in V, but for lanes that hold none and the next run's tiles.
+    std::int64_t list_segments(const Work& w, int point, std::int64_t k) const {
+        const int i = point / t_.axis[2].points(), j = point % t_.axis[2].points();
+        const std::int64_t tile = t_.units.length(k) * t_.lanes, first = t_.units.begin(k);
+        const std::int64_t plane_step = w.input.tiles_of_plane(i, j) * tile, row_step = w.input.place(0, 0, 1, i, j) * tile;
+        Segment* segment = w.arrays.segments;
+        std::int64_t row = 0;
+        for (std::int64_t d = 0; d < t_.axis[0].runs; ++d) {
+            for (std::int64_t h = 0; h < t_.axis[1].runs; ++h) {
+                for (std::int64_t x = 0; x < t_.axis[2].runs; ++x) {
+                    const std::int64_t offset = d * plane_step + h * row_step + x * t_.axis[2].phases * tile;
+                    for (std::int64_t unit = 0; unit < t_.units.length(k);) {
+                        *segment = {offset + unit * t_.lanes, row, 0};
+                        std::int64_t length = t_.lanes;
+                        for (; unit < t_.units.length(k) && length == t_.lanes; ++unit) {
+                            length = t_.channels.length(first + unit);
+                            segment->length += length;
+                        }
+                        row += segment->length;
+                        ++segment;
+                    }
+                }
+            }
+        }
+        return (segment - w.arrays.segments) / t_.axis[0].runs;  // of a run of planes
     }
 
     // One k block of one point.
-    void multiply(const Work& w, int point, std::int64_t k) const {
-        const EvenSplit& runs = w.runs[static_cast<std::size_t>(point)];
-        if (runs.n == 0) return;
-        const std::int64_t channels = t_.channels_begin(k + 1) - t_.channels_begin(k);
-        const Segment segment{0, 0, channels};
+    void multiply(Work& w, int point, std::int64_t k) const {
+        const int row_point = point / t_.axis[2].points(), column_point = point % t_.axis[2].points();
+        const std::int64_t of_plane = w.output.tiles_of_plane(row_point, column_point);
+        if (of_plane == 0) return;
+        // With one run of taps and one k block the list is the same for all points.
+        const bool listed = w.segments > 0 && t_.runs() == 1 && t_.units.parts == 1;
+        const std::int64_t of_run = listed ? w.segments : w.segments = list_segments(w, point, k);
+        const std::int64_t rows_of_run = t_.rows_of(k) / t_.axis[0].runs;
         GemmTile<T> tile{};
         tile.x = w.arrays.v + t_.v_begin(k) + point * t_.v_stride(k);
-        tile.segment = &segment;
-        tile.segments = 1;
         tile.k_stride = 1;
         tile.accumulate = k > 0;
         tile.sums = w.arrays.m + point * t_.m_stride();
         const T* made = w.arrays.weights;
+        const std::int64_t* places = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
+        std::int64_t all_tiles = 0;  // register tiles
+        for (std::int64_t i = 0; i < w.planes.count; ++i) all_tiles += split_by(w.planes.first[i].planes * of_plane, t_.mr).parts;
         for (std::int64_t panel = w.first_panel; panel < w.end_panel; ++panel) {
             const std::int64_t vectors = t_.panels.length(panel), width = vectors * t_.lanes;
             const std::int64_t stride = t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
-            tile.w = (t_.prepared ? filters_.transformed(w.block.group, panel, k) : made) + point * stride;
-            tile.at = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
+            tile.w = (t_.prepared ? filters_.transformed(w.block.group, panel, k) : made) + t_.point_of_set(point) * stride;
+            tile.at = places;
             tile.index = w.arrays.numbers;
             tile.next_w = next(w.block.group, panel, point, k, stride);
             std::int64_t to_fetch = tile.next_w ? vectors : 0;  // lines of each row of what comes next
-            for (std::int64_t run = 0; run < runs.parts; ++run) {
-                const std::int64_t rows = runs.length(run);
-                tile.next_lines = to_fetch > 0 ? lines_at_once(to_fetch, runs.parts - run) : 0;
-                tiles_[vectors - 1][rows - 1](tile);
-                tile.at += rows;
-                tile.index += rows;
-                if (to_fetch > 0) tile.next_w += tile.next_lines * channels * t_.lanes;
-                to_fetch -= tile.next_lines;
+            std::int64_t tiles_left = all_tiles;
+            for (std::int64_t i = 0; i < w.planes.count; ++i) {
+                const PlaneRun& planes = w.planes.first[i];
+                const EvenSplit tiles = split_by(planes.planes * of_plane, t_.mr);
+                tile.segment = w.arrays.segments + planes.first_run * of_run;
+                tile.segments = (planes.end_run - planes.first_run) * of_run;
+                const std::int64_t steps = (planes.end_run - planes.first_run) * rows_of_run;
+                for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {  // the longer ones, and the shorter ones
+                    const std::int64_t rows = tiles.length(n);
+                    tile.tiles = (n < tiles.longer ? tiles.longer : tiles.parts) - n;
+                    tile.next_lines = to_fetch > 0 ? lines_at_once(to_fetch, tiles_left) : 0;
+                    tile.lines_left = static_cast<int>(to_fetch);
+                    tiles_[vectors - 1][rows - 1](tile);
+                    tile.at += tile.tiles * rows;
+                    tile.index += tile.tiles * rows;
+                    tiles_left -= tile.tiles;
+                    if (to_fetch > 0) {
+                        const std::int64_t fetched = std::min<std::int64_t>(to_fetch, tile.next_lines * tile.tiles);
+                        tile.next_w += fetched * steps * t_.lanes;
+                        to_fetch -= fetched;
+                    }
+                }
             }
             tile.sums += width * t_.most_tiles();
-            made += t_.points() * stride;
+            made += t_.points_of_set() * stride;
         }
     }
 
-    // Where a point has fewer tiles than others of its row, the rest of V is multiplied in vain.
-    void multiply_few(const TileBlock& b, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
-        const int points = t_.rows.points();
+    // Where a point has fewer tiles than others of its row, the rest of V is multiplied in vain. Runs of taps along the depth only.
+    void multiply_few(const Work& w) const {
+        const Arrays& a = w.arrays;
         for (std::int64_t k = 0; k < t_.units.parts; ++k) {
-            const std::int64_t end = t_.channels_begin(k + 1);
-            for (std::int64_t panel = first_panel; panel < end_panel; ++panel) {
-                const std::int64_t width = t_.panels.length(panel) * t_.lanes;
-                std::array<typename FewTiles<T>::Piece, 3> pieces{};  // a k block is at most two blocks of the packed taps long
-                int parts = 0;
-                for (std::int64_t c = t_.channels_begin(k); c < end;) {
-                    const auto taps = filters_.taps(b.group, panel, c);
-                    const std::int64_t next = std::min(end, taps.end);
-                    pieces[static_cast<std::size_t>(parts++)] = {taps.from[0], taps.from[1] - taps.from[0], next - c};
-                    c = next;
+            for (std::int64_t panel = w.first_panel; panel < w.end_panel; ++panel) {
+                T* m = a.m + (t_.panels.begin(panel) - t_.panels.begin(w.first_panel)) * t_.lanes * t_.most_tiles();
+                for (std::int64_t run = 0; run < t_.axis[0].runs; ++run) multiply_few(w, k, panel, run, m);
+            }
+        }
+    }
+
+    void multiply_few(const Work& w, std::int64_t k, std::int64_t panel, std::int64_t run, T* m) const {
+        const std::int64_t width = t_.panels.length(panel) * t_.lanes, end = t_.channels_begin(k + 1);
+        std::array<typename FewTiles<T>::Piece, 3> pieces{};  // a k block is at most two blocks of the packed taps long
+        int parts = 0;
+        for (std::int64_t c = t_.channels_begin(k); c < end;) {
+            const auto tap = filters_.tap(w.block.group, panel, c, {run, 0, 0});
+            const auto second = filters_.tap(w.block.group, panel, c, {run, 0, 1});
+            const std::int64_t next = std::min(end, tap.end);
+            pieces[static_cast<std::size_t>(parts++)] = {tap.from, second.from - tap.from, next - c};
+            c = next;
+        }
+        for (std::int64_t vector = 0; vector < t_.panels.length(panel); ++vector) {
+            std::int64_t plane = 0;
+            for (std::int64_t i = 0; i < w.planes.count; ++i) {
+                const PlaneRun& planes = w.planes.first[i];
+                const std::int64_t after = plane + planes.planes;
+                if (t_.axis[0].runs == 1) {
+                    multiply_few(w, k, 0, 0, vector, width, pieces.data(), parts, k > 0, m);
+                    break;
                 }
-                T* m = a.m + (t_.panels.begin(panel) - t_.panels.begin(first_panel)) * t_.lanes * t_.most_tiles();
-                for (std::int64_t vector = 0; vector < t_.panels.length(panel); ++vector) {
-                    for (int i = 0; i < points; ++i) {
-                        const std::int64_t tiles = b.images * t_.rows.using_point(b.row, b.end_row, i) * b.columns();
-                        if (tiles == 0) continue;
-                        FewTiles<T> few{};
-                        few.piece = pieces.data();
-                        few.pieces = parts;
-                        few.channel_stride = width;
-                        few.v = a.v + t_.v_begin(k) + i * points * t_.v_stride(k);
-                        few.v_stride = t_.v_stride(k);
-                        few.v_step = t_.units.length(k) * t_.lanes;
-                        few.m = m + i * points * t_.m_stride() + vector * t_.lanes;
-                        few.m_stride = t_.m_stride();
-                        few.m_step = width;
-                        few.accumulate = k > 0;
-                        few_[i][tiles - 1](few);
-                    }
-                    for (auto& piece : pieces) piece.taps += t_.lanes;
+                for (; plane < after; ++plane) {
+                    if (planes.first_run == planes.end_run && k == 0 && run == 0) clear(w, plane, vector, width, m);
+                    if (run >= planes.first_run && run < planes.end_run)
+                        multiply_few(w, k, plane, plane + run, vector, width, pieces.data(), parts, k > 0 || run > planes.first_run, m);
                 }
+            }
+            for (auto& piece : pieces) piece.taps += t_.lanes;
+        }
+    }
+
+    // One vector of channels, of the tiles of a plane; of all images if there is one plane.
+    void multiply_few(const Work& w, std::int64_t k, std::int64_t plane, std::int64_t from_plane, std::int64_t vector, std::int64_t width,
+                      const typename FewTiles<T>::Piece* pieces, int parts, bool accumulate, T* m) const {
+        const int points = t_.axis[2].points();
+        for (int i = 0; i < t_.axis[1].points(); ++i) {
+            const std::int64_t rows = t_.axis[1].using_point(w.block.begin[1], w.block.end[1], i);
+            const std::int64_t tiles = w.block.images > 1 ? w.block.tiles() : rows * w.block.columns();
+            if (rows == 0) continue;
+            FewTiles<T> few{};
+            few.piece = pieces;
+            few.pieces = parts;
+            few.channel_stride = width;
+            few.v_stride = t_.v_stride(k);
+            few.v_step = t_.units.length(k) * t_.lanes;
+            few.v = w.arrays.v + t_.v_begin(k) + i * points * t_.v_stride(k) + w.input.place(0, from_plane, 0, i, 0) * few.v_step;
+            few.m_stride = t_.m_stride();
+            few.m_step = width;
+            few.m = m + i * points * t_.m_stride() + w.output.place(0, plane, 0, i, 0) * width + vector * t_.lanes;
+            few.accumulate = accumulate;
+            few_[i][tiles - 1](few);
+        }
+    }
+
+    void clear(const Work& w, std::int64_t plane, std::int64_t vector, std::int64_t width, T* m) const {
+        for (int point = 0; point < t_.points(); ++point) {
+            for (std::int64_t tile = 0; tile < w.block.rows() * w.block.columns(); ++tile) {
+                T* to = m + point * t_.m_stride() + (w.output.place(0, plane, 0, 0, 0) + tile) * width + vector * t_.lanes;
+                std::fill_n(to, t_.lanes, T(0));
             }
         }
     }
@@ -221,12 +261,16 @@ class WinogradProducts {
         if (!t_.far) return nullptr;
         const bool last_k = k + 1 == t_.units.parts, last_panel = panel + 1 == t_.panels.parts;
         if (!t_.prepared) {
-            if (point >= winograd_taps * winograd_taps || (last_k && last_panel)) return nullptr;
-            return filters_.taps(group, last_k ? panel + 1 : panel, last_k ? 0 : t_.channels_begin(k + 1))
-                .from[static_cast<std::size_t>(point)];
+            const std::int64_t columns = t_.axis[2].kernel;
+            if (point >= t_.taps() || t_.axis[0].kernel > 1 || t_.channels.all_phases > 1 || (last_k && last_panel)) return nullptr;
+            return filters_
+                .tap(group, last_k ? panel + 1 : panel, last_k ? 0 : t_.channels_begin(k + 1), {0, point / columns, point % columns})
+                .from;
         }
-        if (!last_k) return filters_.transformed(group, panel, k + 1) + point * stride;  // about there: k blocks differ by one vector
-        if (point + 1 < t_.points()) return filters_.transformed(group, panel, 0) + (point + 1) * stride;
+        if (!last_k)
+            return filters_.transformed(group, panel, k + 1) +
+                   t_.point_of_set(point) * stride;  // about there: k blocks differ by one vector
+        if (point + 1 < t_.points()) return filters_.transformed(group, panel, 0) + t_.point_of_set(point + 1) * stride;
         return last_panel ? nullptr : filters_.transformed(group, panel + 1, 0);
     }
 

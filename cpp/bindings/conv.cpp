@@ -165,6 +165,18 @@ class Plan {
     std::string explain() const {
         return npconv::explain(plan_->problem(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()});
     }
+    // Counted for the planner: by name.
+    py::dict work(bool packing) const {
+        const AlgorithmEntry& entry = entry_of(plan_->decision().algorithm);
+        const Prospect prospect = entry.prospect(plan_->problem());
+        const WorkCounts& counts = packing ? prospect.packing : prospect.work;
+        py::dict d;
+        for (std::size_t i = 0; i < work_count; ++i) {
+            const auto one = static_cast<Work>(i);
+            if (counts[one] != 0.0) d[name_of(one)] = counts[one];
+        }
+        return d;
+    }
     py::tuple output_shape() const {
         return with_free_batch(result_shape(plan_->problem().shape, frame_.rank, frame_.form, frame_.layout));
     }
@@ -221,6 +233,7 @@ void register_conv(py::module_& m) {
         .def("for_shape", &Plan::for_shape)
         .def("update_weights", &Plan::update_weights)
         .def("explain", &Plan::explain)
+        .def("_work", &Plan::work, py::arg("packing") = false)
         .def_property_readonly("algorithm", &Plan::algorithm)
         .def_property_readonly("x_shape", &Plan::x_shape)
         .def_property_readonly("output_shape", &Plan::output_shape)

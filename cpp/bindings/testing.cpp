@@ -10,7 +10,10 @@
 #include "algorithms/winograd.hpp"
 #include "bindings/register.hpp"
 #include "core/buffer.hpp"
+#include "core/processor.hpp"
+#include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/planner.hpp"
 #include "plan/winograd_error.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -30,17 +33,44 @@ Matrix part(const long double (&a)[N][M], int rows, int columns) {
     return matrix;
 }
 
-pybind11::dict matrices(int whole, int outputs) {
-    const CookToom t = winograd_matrices(whole, outputs);
+pybind11::dict matrices(int set, int taps, int outputs) {
+    const CookToom t = winograd_matrices({set, taps}, outputs);
     pybind11::dict d;
     pybind11::list points;
     for (int i = 0; i < t.points - 1; ++i) points.append(static_cast<double>(t.point[i]));
     points.append(std::numeric_limits<double>::infinity());
     d["points"] = points;
     d["at"] = part(t.at, t.outputs, t.points);
-    d["g"] = part(t.g, t.points, winograd_taps);
+    d["g"] = part(t.g, t.points, t.taps);
     d["bt"] = part(t.bt, t.points, t.points);
     return d;
+}
+
+// Of each axis how it is cut, for outputs, kernel, stride and dilation of depth, height and width.
+pybind11::list winograd_axes_of(const std::array<std::int64_t, 3>& output, const std::array<std::int64_t, 3>& kernel,
+                                const std::array<std::int64_t, 3>& stride, const std::array<std::int64_t, 3>& dilation,
+                                std::int64_t channels, const std::string& algorithm) {
+    ConvShape s;
+    s.in_channels = channels;
+    for (std::size_t a = 0; a < 3; ++a) s.axis[a] = {1, output[a], kernel[a], stride[a], dilation[a], 0, 0};
+    pybind11::list axes;
+    for (const AlgorithmEntry& e : algorithms()) {
+        const auto tiles = winograd_tiles(e.algorithm);
+        if (e.name != algorithm || !tiles) continue;
+        if (const std::string refusal = winograd_axes_refusal(s, *tiles); !refusal.empty()) throw pybind11::value_error(refusal);
+        for (const AxisTiles& a : choose_winograd_axes(s, *tiles)) {
+            pybind11::dict d;
+            d["points"] = a.axis().points;
+            d["taps"] = a.taps();
+            d["outputs"] = a.whole;
+            d["runs"] = a.runs;
+            d["input_phases"] = a.input_phases();
+            d["output_phases"] = a.phases;
+            d["alike"] = a.alike;
+            axes.append(d);
+        }
+    }
+    return axes;
 }
 
 }  // namespace
@@ -70,22 +100,32 @@ void register_testing(pybind11::module_& m) {
                                  .bytes_of_v = WinogradLimits{}.bytes_of_v,
                                  .bytes_of_workspace = WinogradLimits{}.bytes_of_workspace,
                                  .far_weights = 40'000,
-                                 .channels_of_k_block = 16,
+                                 .rows_of_k_block = 16,
                                  .channels_of_chunk = 16,
                                  .most_prepared = 150'000,
                                  .enough_blocks = 8,
                                  .slow_weights = 50'000};
         set_winograd_limits(small ? few : WinogradLimits{});
     });
+    m.def("_products_per_cycle", [] { return this_core().products_per_cycle(active_kernels().vector_bytes); });
+    m.def("_rates_name", [] { return rates_name(this_core(), active_kernels().vector_bytes); });
+    m.def("_set_lane", [](const std::string& lane) {
+        TilingLimits forced;
+        forced.lane = lane == "channel" ? Lane::channel : lane == "pixel" ? Lane::pixel : Lane::automatic;
+        set_tiling_limits(forced);
+    });
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));
         set_guard_pages(static_cast<GuardPages>(mode));
     });
     m.def("_winograd_matrices", &matrices);
-    m.def("_winograd_bound", [](int whole, std::int64_t channels) {
-        matrices(whole, 1);
-        return winograd_bound(whole, channels, winograd_limits().channels_of_k_block);
+    // axes: (points, taps) of depth, height and width; products: of a point
+    m.def("_winograd_bound", [](const std::array<std::pair<int, int>, 3>& axes, std::int64_t products) {
+        WinogradAxes a;
+        for (std::size_t i = 0; i < 3; ++i) a[i] = {axes[i].first, axes[i].second};
+        return winograd_bound(a, products, winograd_block(a, products, winograd_limits().rows_of_k_block));
     });
+    m.def("_winograd_axes", &winograd_axes_of);
     m.def("_winograd_fallback_tiles", &winograd_fallback_tiles);
     m.def("_set_winograd_checks", &set_winograd_checks);
 }

@@ -18,6 +18,11 @@ struct EvenSplit {
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + (i < longer ? i : longer); }
     constexpr std::int64_t length(std::int64_t i) const { return shorter + (i < longer ? 1 : 0); }
     constexpr std::int64_t longest() const { return length(0); }
+    // The run that holds thing number i.
+    constexpr std::int64_t run_of(std::int64_t i) const {
+        const std::int64_t of_longer = longer * (shorter + 1);
+        return i < of_longer ? i / (shorter + 1) : longer + (i - of_longer) / shorter;
+    }
     bool operator==(const EvenSplit&) const = default;
 };
 

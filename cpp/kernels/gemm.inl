@@ -74,8 +74,10 @@ template <class Vec, int MR, int NV, int Fetched>
     }
 }
 
+// One register tile; lines: fetched of later weights with each step, from `next` on.
 template <class Vec, int MR, int NV>
-void channel_tile(const GemmTile<typename Vec::T>& tile) {
+[[gnu::always_inline]] inline void one_channel_tile(const GemmTile<typename Vec::T>& tile, const std::int64_t* pixels,
+                                                    const std::int64_t* index, bool fetch, int lines, const typename Vec::T* next) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
@@ -83,7 +85,7 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
     V sum[MR][NV];
     std::int64_t at[MR];
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; ++i) at[i] = tile.at[i];
+    for (int i = 0; i < MR; ++i) at[i] = pixels[i];
     const std::int64_t step = tile.k_stride;
     const bool begin = tile.segments > 0 && tile.segment->length > 0;
     if (begin) {
@@ -96,9 +98,6 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
         }
     }
 
-    constexpr std::int64_t bytes_of_step = NV * L * static_cast<std::int64_t>(sizeof(T));
-    const bool fetch =
-        tile.next_lines == 0 && tile.segments > 0 && tile.segments * tile.segment->length * bytes_of_step > first_level_bytes;
     std::int64_t done = begin ? 1 : 0;  // steps of the segment
     for (const Segment *s = tile.segment, *end = s + tile.segments; s != end; ++s) {
         const T* x = tile.x + s->offset + done * step;
@@ -106,15 +105,16 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
         const std::int64_t k = s->length - done;
         if (fetch) {
             channel_steps<Vec, MR, NV, -1>(sum, at, x, w, step, k, nullptr);
-        } else if (tile.next_lines == 0) {
+        } else if (lines == 0) {
             channel_steps<Vec, MR, NV, 0>(sum, at, x, w, step, k, nullptr);
-        } else if (tile.next_lines == 1) {
-            channel_steps<Vec, MR, NV, 1>(sum, at, x, w, step, k, tile.next_w);
-        } else if (tile.next_lines == 2) {
-            channel_steps<Vec, MR, NV, 2>(sum, at, x, w, step, k, tile.next_w);
+        } else if (lines == 1) {
+            channel_steps<Vec, MR, NV, 1>(sum, at, x, w, step, k, next);
+        } else if (lines == 2) {
+            channel_steps<Vec, MR, NV, 2>(sum, at, x, w, step, k, next);
         } else {
-            channel_steps<Vec, MR, NV, 4>(sum, at, x, w, step, k, tile.next_w);
+            channel_steps<Vec, MR, NV, 4>(sum, at, x, w, step, k, next);
         }
+        next += k * lines * L;
         done = 0;
     }
 
@@ -122,17 +122,35 @@ void channel_tile(const GemmTile<typename Vec::T>& tile) {
 #pragma GCC unroll 8
         for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-            for (int j = 0; j < NV; ++j) sum[i][j] = Vec::add(Vec::load(tile.sums + (tile.index[i] * NV + j) * L), sum[i][j]);
+            for (int j = 0; j < NV; ++j) sum[i][j] = Vec::add(Vec::load(tile.sums + (index[i] * NV + j) * L), sum[i][j]);
         }
     }
     if (tile.output) {
-        finish_channel_tile<Vec>(sum, tile.index, *tile.output);
+        finish_channel_tile<Vec>(sum, index, *tile.output);
         return;
     }
 #pragma GCC unroll 8
     for (int i = 0; i < MR; ++i) {
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) Vec::store(tile.sums + (tile.index[i] * NV + j) * L, sum[i][j]);
+        for (int j = 0; j < NV; ++j) Vec::store(tile.sums + (index[i] * NV + j) * L, sum[i][j]);
+    }
+}
+
+template <class Vec, int MR, int NV>
+void channel_tile(const GemmTile<typename Vec::T>& given) {
+    const auto tile = given;  // a store of a vector might change it, for all that the compiler knows
+    constexpr int L = Vec::lanes;
+    constexpr std::int64_t bytes_of_step = NV * L * static_cast<std::int64_t>(sizeof(typename Vec::T));
+    std::int64_t steps = 0;
+    for (std::int64_t i = 0; i < tile.segments; ++i) steps += tile.segment[i].length;
+    const bool fetch = tile.next_lines == 0 && steps * bytes_of_step > first_level_bytes;
+    const typename Vec::T* next = tile.next_w;
+    int left = tile.lines_left;
+    for (std::int64_t i = 0; i < tile.tiles; ++i) {
+        const int lines = left > 0 ? tile.next_lines : 0;
+        one_channel_tile<Vec, MR, NV>(tile, tile.at + i * MR, tile.index + i * MR, fetch, lines, next);
+        next += lines * steps * L;
+        left -= lines;
     }
 }
 

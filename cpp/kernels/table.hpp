@@ -32,7 +32,7 @@ struct Output {
     T a, b;  // clip: limits; leaky_relu: a is the slope
 };
 
-// One register tile of the GEMM, summed over the segments in order. The order of the sum is that of k, whatever the tile and the lanes:
+// Register tiles of the GEMM, summed over the segments in order. The order of the sum is that of k, whatever the tile and the lanes:
 // results do not depend on them.
 //   lane = channel: mr pixels x nv vectors of channels   at, index: [mr], of pixels        w [k][nv * lanes]   sums [index][nv * lanes]
 //   lane = pixel:   mr channels x nv vectors of pixels   at, index, count, slot: [nv]      w [k][mr]           sums [slot][mr][lanes]
@@ -47,8 +47,10 @@ struct GemmTile {
     std::int64_t segments;
     std::int64_t k_stride;
     const T* w;
-    const T* next_w;  // lane = channel: weights of later tiles, from which so many vectors are fetched with each step of k:
-    int next_lines;   //   0, 1, 2 or 4
+    std::int64_t tiles = 1;  // lane = channel: so many register tiles, one after the other in `at` and `index`
+    const T* next_w;         //   weights of later ones, from which so many vectors are fetched with each step of k:
+    int next_lines;          //   0, 1, 2 or 4,
+    int lines_left;          //   until these are fetched for all steps
     T* sums;
     bool accumulate;          // add to `sums`: a long sum is one of blocks, each of which begins at zero, so that its error stays small
     const Output<T>* output;  // null: the sums go back to `sums`

@@ -17,26 +17,29 @@ template <int N, int I = 0, class F>
     }
 }
 
-template <int Whole, int M>
-struct TileMatrices {
-    static constexpr CookToom t = cook_toom(Whole, M);
-    static constexpr int points = t.points;
-    static constexpr bool finite(int i) { return i < points - 1; }
-    // Does a pair of points begin with number i?
-    static constexpr bool pair(int i) { return finite(i) && (t.first + i) % 2 == 1; }
-    static constexpr bool second(int i) { return i > 0 && pair(i - 1); }
+// By N points of a set: values -> points. BT and AT of a tile do not depend on its taps but for their number.
+template <int Set, int N>
+struct InputMatrix {
+    static constexpr CookToom t = cook_toom(Set, 1, N);
+    static constexpr int points = N, columns = N;
+    // Beside a point that is neither 0 nor one of a pair, rows have nothing in common.
+    static constexpr bool symmetric() {
+        for (int i = 0; i < N - 1; ++i) {
+            if (t.point[i] != 0.0L && !t.paired[i] && (i == 0 || !t.paired[i - 1])) return false;
+        }
+        return true;
+    }
+    static constexpr bool pair(int i) { return t.paired[i] && symmetric(); }
+    static constexpr bool second(int i) { return i > 0 && t.paired[i - 1] && symmetric(); }
+    static constexpr long double at(int i, int k) { return t.bt[i][k]; }
 };
-
-// BT and G: values -> points.
-template <int Whole, int M>
-struct InputMatrix : TileMatrices<Whole, M> {
-    static constexpr int columns = M + winograd_taps - 1;
-    static constexpr long double at(int i, int k) { return TileMatrices<Whole, M>::t.bt[i][k]; }
-};
-template <int Whole>
-struct WeightMatrix : TileMatrices<Whole, Whole> {
-    static constexpr int columns = winograd_taps;
-    static constexpr long double at(int i, int k) { return TileMatrices<Whole, Whole>::t.g[i][k]; }
+template <int Set, int R, int N>
+struct WeightMatrix {
+    static constexpr CookToom t = cook_toom(Set, R, N - R + 1);
+    static constexpr int points = N, columns = R;
+    static constexpr bool pair(int i) { return t.paired[i]; }
+    static constexpr bool second(int i) { return i > 0 && t.paired[i - 1]; }
+    static constexpr long double at(int i, int k) { return t.g[i][k]; }
 };
 
 // The coefficients of a row: all of them, or, of a pair, those that are equal in both rows or opposite.
@@ -61,11 +64,11 @@ struct Row {
 };
 
 // Output k from the points: of each pair the sum or the difference, which stands in the place of its first.
-template <int Whole, int M, int K>
+template <int Set, int N, int M, int K>
 struct OutputRow {
-    using Matrices = TileMatrices<Whole, M>;
-    static constexpr int columns = Matrices::points;
-    static constexpr long double at(int i) { return Matrices::second(i) ? 0.0L : Matrices::t.at[K][i]; }
+    static constexpr CookToom t = cook_toom(Set, N - M + 1, M);
+    static constexpr int columns = N;
+    static constexpr long double at(int i) { return i > 0 && t.paired[i - 1] ? 0.0L : t.at[K][i]; }
 };
 
 template <class T, class Row>
@@ -142,57 +145,57 @@ template <class Vec, class Matrix, int I>
 }
 
 // points -> outputs
-template <class Vec, int Whole, int M>
+template <class Vec, int Set, int N, int M>
 [[gnu::always_inline]] inline void to_outputs(const typename Vec::V* points, typename Vec::V* y) {
-    using Matrices = TileMatrices<Whole, M>;
+    constexpr CookToom t = cook_toom(Set, N - M + 1, M);
     using V = typename Vec::V;
-    V sum[Matrices::points] = {}, difference[Matrices::points] = {};
-    unrolled<Matrices::points>([&](auto index) __attribute__((always_inline)) {
+    V sum[N] = {}, difference[N] = {};
+    unrolled<N>([&](auto index) __attribute__((always_inline)) {
         constexpr int i = decltype(index)::value;
-        if constexpr (Matrices::pair(i)) {
+        if constexpr (t.paired[i]) {
             sum[i] = Vec::add(points[i], points[i + 1]);
             difference[i] = Vec::sub(points[i], points[i + 1]);
-        } else if constexpr (!Matrices::second(i)) {
+        } else if constexpr (i == 0 || !t.paired[i - 1]) {
             sum[i] = difference[i] = points[i];
         }
     });
     unrolled<M>([&](auto index) __attribute__((always_inline)) {
         constexpr int k = decltype(index)::value;
-        y[k] = combine<Vec, OutputRow<Whole, M, k>>(k % 2 == 0 ? sum : difference);
+        y[k] = combine<Vec, OutputRow<Set, N, M, k>>(k % 2 == 0 ? sum : difference);
     });
 }
 
-template <class Vec, int Whole, int M>
+template <class Vec, int Set, int N>
 void winograd_input_columns(const InputColumns<typename Vec::T>& given) {
     const auto p = given;
-    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    constexpr int L = Vec::lanes;
     for (std::int64_t c = 0; c < p.columns; ++c) {
         typename Vec::V d[N], t[N];
-#pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) d[i] = Vec::load(p.from + i * p.row_stride + c * L);
-        to_points<Vec, InputMatrix<Whole, M>>(d, t);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) d[i] = Vec::load(p.from + i * p.row_stride + c * p.column_stride);
+        to_points<Vec, InputMatrix<Set, N>>(d, t);
+#pragma GCC unroll 16
         for (int i = 0; i < N; ++i) Vec::store(p.to + i * p.to_stride + c * L, t[i]);
     }
 }
 
-template <class Vec, int Whole, int M>
+template <class Vec, int Set, int N, int M>
 void winograd_input_rows(const InputRows<typename Vec::T>& given) {
     const auto p = given;
     using T = typename Vec::T;
-    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    constexpr int L = Vec::lanes;
     for (int i = 0; i < p.rows; ++i) {
         const T* from = p.from + i * p.from_stride;
         T* to[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < N; ++j) to[j] = p.to[i * most_winograd_points + j] + p.to_offset;
         std::int64_t at = 0;
         for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
             typename Vec::V d[N], t[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int j = 0; j < N; ++j) d[j] = Vec::load(from + j * L);
-            to_points<Vec, InputMatrix<Whole, M>>(d, t);
-#pragma GCC unroll 8
+            to_points<Vec, InputMatrix<Set, N>>(d, t);
+#pragma GCC unroll 16
             for (int j = 0; j < N; ++j) Vec::store(to[j] + at, t[j]);
             from += M * L;
             at += p.to_step;
@@ -200,86 +203,73 @@ void winograd_input_rows(const InputRows<typename Vec::T>& given) {
     }
 }
 
-template <class Vec, int Whole, int M>
+template <class Vec, int Set, int N, int M>
 void winograd_output_columns(const OutputColumns<typename Vec::T>& given) {
     const auto p = given;
     using T = typename Vec::T;
-    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    constexpr int L = Vec::lanes;
     for (int j = 0; j < p.columns; ++j) {
         const T* from[N];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < N; ++i) from[i] = p.from[i * most_winograd_points + j] + p.from_offset;
         T* to = p.to + j * L;
         std::int64_t at = 0;
         for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
             typename Vec::V m[N], y[M];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int i = 0; i < N; ++i) m[i] = Vec::load(from[i] + at);
             at += p.from_step;
-            to_outputs<Vec, Whole, M>(m, y);
-#pragma GCC unroll 8
+            to_outputs<Vec, Set, N, M>(m, y);
+#pragma GCC unroll 16
             for (int i = 0; i < M; ++i) Vec::store(to + i * most_winograd_points * L, y[i]);
             to += M * most_winograd_points * L;
         }
     }
 }
 
-template <class Vec, int Whole, int M>
+template <class Vec, int Set, int N, int M>
 void winograd_output_rows(const OutputRows<typename Vec::T>& given) {
     const auto p = given;
     using T = typename Vec::T;
-    constexpr int L = Vec::lanes, N = M + winograd_taps - 1;
+    constexpr int L = Vec::lanes;
     const T* from = p.from;
     for (std::int64_t tile = 0; tile < p.tiles; ++tile) {
         for (int i = 0; i < p.rows; ++i) {
             typename Vec::V m[N], y[M];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int j = 0; j < N; ++j) m[j] = Vec::load(from + j * L);
-            to_outputs<Vec, Whole, M>(m, y);
+            to_outputs<Vec, Set, N, M>(m, y);
             T* to = p.to + i * p.row_stride + tile * M * p.pixel_stride;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int k = 0; k < M; ++k) Vec::store(to + k * p.pixel_stride, y[k]);
             from += most_winograd_points * L;
         }
     }
 }
 
-template <class Vec, int Whole>
-void winograd_weights(const WinogradWeights<typename Vec::T>& given) {
+template <class Vec, int Set, int R, int N>
+void winograd_weights(const TapsToPoints<typename Vec::T>& given) {
     const auto p = given;
-    using T = typename Vec::T;
-    using V = typename Vec::V;
-    using G = WeightMatrix<Whole>;
-    constexpr int L = Vec::lanes, N = G::points, K = winograd_taps;
-    for (std::int64_t at = 0; at < p.channels * p.width; at += L) {
-        V half[N][K];
-#pragma GCC unroll 3
-        for (int b = 0; b < K; ++b) {
-            V w[K], t[N];
-#pragma GCC unroll 3
-            for (int a = 0; a < K; ++a) w[a] = Vec::load(p.taps[a * K + b] + at);
-            to_points<Vec, G>(w, t);
-#pragma GCC unroll 8
-            for (int i = 0; i < N; ++i) half[i][b] = t[i];
-        }
-        T* to = p.to + at;
-#pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) {
-            V t[N];
-            to_points<Vec, G>(half[i], t);
-#pragma GCC unroll 8
-            for (int j = 0; j < N; ++j) Vec::store(to + (i * N + j) * p.point_stride, t[j]);
-        }
+    const typename Vec::T* taps[R];
+#pragma GCC unroll 16
+    for (int a = 0; a < R; ++a) taps[a] = p.taps[a];
+    for (std::int64_t at = 0; at < p.n; at += Vec::lanes) {
+        typename Vec::V w[R], t[N];
+#pragma GCC unroll 16
+        for (int a = 0; a < R; ++a) w[a] = taps[a] ? Vec::load(taps[a] + at) : Vec::zero();
+        to_points<Vec, WeightMatrix<Set, R, N>>(w, t);
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) Vec::store(p.to + i * p.to_stride + at, t[i]);
     }
 }
 
-template <class Vec, int Whole, int I, int Tiles>
+template <class Vec, int I, int Tiles>
 void winograd_few_tiles(const FewTiles<typename Vec::T>& given) {
     const auto p = given;
     using T = typename Vec::T;
     using V = typename Vec::V;
-    using G = WeightMatrix<Whole>;
-    constexpr int N = G::points, K = winograd_taps;
+    constexpr int N = winograd_few_axis.points, K = winograd_few_axis.taps;
+    using G = WeightMatrix<N, K, N>;
     V sum[N][Tiles];
 #pragma GCC unroll 8
     for (int j = 0; j < N; ++j) {
@@ -326,13 +316,13 @@ void winograd_few_tiles(const FewTiles<typename Vec::T>& given) {
     }
 }
 
-template <class Vec, int Whole, int I = 0, int Tiles = 1>
-constexpr void fill_few_tiles(WinogradTransforms<typename Vec::T>& transforms) {
-    transforms.few_tiles[I][Tiles - 1] = &winograd_few_tiles<Vec, Whole, I, Tiles>;
+template <class Vec, int I = 0, int Tiles = 1>
+constexpr void fill_few_tiles(WinogradKernels<typename Vec::T>& kernels) {
+    kernels.few_tiles[I][Tiles - 1] = &winograd_few_tiles<Vec, I, Tiles>;
     if constexpr (Tiles < winograd_few) {
-        fill_few_tiles<Vec, Whole, I, Tiles + 1>(transforms);
-    } else if constexpr (I + 1 < WeightMatrix<Whole>::points) {
-        fill_few_tiles<Vec, Whole, I + 1, 1>(transforms);
+        fill_few_tiles<Vec, I, Tiles + 1>(kernels);
+    } else if constexpr (I + 1 < winograd_few_axis.points) {
+        fill_few_tiles<Vec, I + 1, 1>(kernels);
     }
 }
 
@@ -417,23 +407,28 @@ void largest_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec:
     }
 }
 
-template <class Vec, int Whole, int M = 1>
-constexpr void fill_transforms(WinogradTransforms<typename Vec::T>& transforms) {
-    transforms.weights = &winograd_weights<Vec, Whole>;
-    transforms.input_columns[M - 1] = &winograd_input_columns<Vec, Whole, M>;
-    transforms.input_rows[M - 1] = &winograd_input_rows<Vec, Whole, M>;
-    transforms.output_columns[M - 1] = &winograd_output_columns<Vec, Whole, M>;
-    transforms.output_rows[M - 1] = &winograd_output_rows<Vec, Whole, M>;
-    if constexpr (M < Whole) fill_transforms<Vec, Whole, M + 1>(transforms);
+template <class Vec, int Axis = 0, int M = 1>
+constexpr void fill_transforms(WinogradKernels<typename Vec::T>& kernels) {
+    constexpr WinogradAxis axis = winograd_axes[Axis];
+    constexpr int set = axis.points, taps = axis.taps, points = M + taps - 1;
+    auto& k = kernels.axis[Axis];
+    k.input_columns[M - 1] = &winograd_input_columns<Vec, set, points>;
+    k.input_rows[M - 1] = &winograd_input_rows<Vec, set, points, M>;
+    k.output_columns[M - 1] = &winograd_output_columns<Vec, set, points, M>;
+    k.output_rows[M - 1] = &winograd_output_rows<Vec, set, points, M>;
+    k.weights[M - 1] = &winograd_weights<Vec, set, taps, points>;
+    if constexpr (M < axis.outputs()) {
+        fill_transforms<Vec, Axis, M + 1>(kernels);
+    } else if constexpr (Axis + 1 < winograd_axis_count) {
+        fill_transforms<Vec, Axis + 1>(kernels);
+    }
 }
 
 template <class Vec>
 constexpr WinogradKernels<typename Vec::T> make_winograd_kernels() {
     WinogradKernels<typename Vec::T> k{};
-    fill_transforms<Vec, 2>(k.f2);
-    fill_transforms<Vec, 4>(k.f4);
-    fill_transforms<Vec, 6>(k.f6);
-    if constexpr (Vec::registers >= 32) fill_few_tiles<Vec, 4>(k.f4);  // 24 sums
+    fill_transforms<Vec>(k);
+    if constexpr (Vec::registers >= 32) fill_few_tiles<Vec>(k);  // 24 sums
     k.gather_channels = &gather_channels<Vec>;
     k.keep_magnitudes = &keep_magnitudes<Vec>;
     k.largest_lanes = &largest_lanes<Vec>;

@@ -30,11 +30,11 @@ struct Magnitudes {
     std::int64_t vectors;
 };
 
-// BT along the columns of a row of tiles of m outputs: to[i][column] for i < m + 2, from as many rows of the input.
+// BT along the columns of a row of tiles of so many points: to[i][column] for each point i, from as many rows of the input.
 template <class T>
 struct InputColumns {
     const T* from;
-    std::int64_t row_stride;
+    std::int64_t row_stride, column_stride;
     std::int64_t columns;
     T* to;
     std::int64_t to_stride;
@@ -73,18 +73,17 @@ struct OutputRows {
     std::int64_t row_stride, pixel_stride;
 };
 
-// Taps of 3x3, [channel][width] each -> G w GT, [point][channel][width].
+// G along one axis: taps, `n` elements each, to points.
 template <class T>
-struct WinogradWeights {
-    const T* const* taps;  // [9]
-    std::int64_t channels;
-    std::int64_t width;  // a multiple of lanes
+struct TapsToPoints {
+    const T* const* taps;  // null: zeros
+    std::int64_t n;        // a multiple of lanes
     T* to;
-    std::int64_t point_stride;
+    std::int64_t to_stride;
 };
 
-// Products of a few tiles at all points of a row, with weights that are transformed in registers: reading transformed weights, four times
-// as many, would take longer than the products do.
+// F(4x4, 3x3): products of a few tiles at all points of a row, with weights that are transformed in registers: reading transformed weights,
+// four times as many, would take longer than the products do.
 template <class T>
 struct FewTiles {
     struct Piece {
@@ -102,22 +101,23 @@ struct FewTiles {
 };
 
 constexpr int winograd_few = 4;
+constexpr WinogradAxis winograd_few_axis{6, 3};
 
-// Of whole tiles of one size; the arrays by outputs of a tile along the axis in question, less one.
+// Of one F(m, r), by outputs of a tile, less one: of whole ones and of smaller ones beside them.
 template <class T>
 struct WinogradTransforms {
     void (*input_columns[most_winograd_outputs])(const InputColumns<T>&);
     void (*input_rows[most_winograd_outputs])(const InputRows<T>&);
     void (*output_columns[most_winograd_outputs])(const OutputColumns<T>&);
     void (*output_rows[most_winograd_outputs])(const OutputRows<T>&);
-    void (*weights)(const WinogradWeights<T>&);
-    void (*few_tiles[most_winograd_points][winograd_few])(
-        const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
+    void (*weights[most_winograd_outputs])(const TapsToPoints<T>&);
 };
 
 template <class T>
 struct WinogradKernels {
-    WinogradTransforms<T> f2, f4, f6;
+    WinogradTransforms<T> axis[winograd_axis_count];  // as winograd_axes
+    void (*few_tiles[most_winograd_points][winograd_few])(
+        const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
     void (*gather_channels)(const ChannelVectors<T>&);
     void (*keep_magnitudes)(const Magnitudes<T>&);
     void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // of each vector its largest lane; NaN if it has one

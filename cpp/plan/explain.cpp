@@ -2,6 +2,7 @@
 #include "plan/explain.hpp"
 
 #include <cmath>
+#include <iomanip>
 #include <sstream>
 
 #include "plan/gemm_tiling.hpp"
@@ -26,6 +27,23 @@ void describe_axis(std::ostream& out, const char* name, const Axis& a) {
         << a.dilation << ", padding (" << a.pad_before << ", " << a.pad_after << ")\n";
 }
 
+// What is too large for an integer in powers of ten.
+std::string count(double n) {
+    constexpr double most = 1e15;
+    std::ostringstream out;
+    if (n < most) {
+        out << std::llround(n);
+    } else {
+        out << n;
+    }
+    return out.str();
+}
+
+double direct_count(const ConvShape& s) {
+    return 2.0 * static_cast<double>(s.batch) * static_cast<double>(s.groups * s.out_channels) * static_cast<double>(s.pixels()) *
+           static_cast<double>(s.k());
+}
+
 void describe_gemm(std::ostream& out, const Problem& p) {
     const GemmTiling t = tile_gemm(p);
     const bool pixel = t.lane == Lane::pixel;
@@ -37,47 +55,70 @@ void describe_gemm(std::ostream& out, const Problem& p) {
         << " panel(s) of channels, for each image and group\n";
     const auto at_least_1 = [](std::int64_t n) { return static_cast<double>(n > 0 ? n : 1); };
     const double real = at_least_1(t.panels.n * t.unit) / at_least_1(p.shape.out_channels);
-    out << "operations   " << 2 * p.shape.macs() << " (direct count)";
+    out << "operations   " << count(direct_count(p.shape)) << " (direct count)";
     if (pixel) {
         out << "; the last vector of a row of pixels may be part empty\n";
     } else {
-        out << ", " << std::llround(2.0 * static_cast<double>(p.shape.macs()) * real)
-            << " at most done: channels of a group fill whole vectors of " << t.lanes << ", taps in a border of zeros are left out\n";
+        out << ", " << count(direct_count(p.shape) * real) << " at most done: channels of a group fill whole vectors of " << t.lanes
+            << ", taps in a border of zeros are left out\n";
         if (t.always_copied) out << "             the input is read from copies of its parts in the order of channels last\n";
     }
 }
 
-void describe_winograd(std::ostream& out, const Problem& p, int whole) {
-    const WinogradTiling t = tile_winograd(p, whole);
-    const auto axis = [](const AxisTiles& a) {
-        const std::int64_t rest = a.outputs % a.whole;
-        return std::to_string(a.outputs / a.whole) + " of " + std::to_string(a.whole) + (rest ? " and one of " + std::to_string(rest) : "");
-    };
-    out << "tiling       outputs of a column in " << axis(t.rows) << ", of a row in " << axis(t.columns) << "; " << t.points()
-        << " points\n"
-        << "             " << t.blocks << " block(s) of at most " << t.most_tiles() << " tiles, "
-        << (t.shared ? "shared by the threads" : "one for each thread") << "; " << p.shape.in_channels << " channels summed in "
-        << t.units.parts << " block(s) of at most " << t.units.longest() * t.lanes << ", " << t.chunks.parts << " chunk(s) of at most "
-        << t.chunk_width() << " output channels\n"
+// As it was considered for the decision, or for these words.
+Candidate candidate_of(const Problem& p, const Decision& d, Algorithm algorithm) {
+    for (const Candidate& c : d.candidates) {
+        if (c.algorithm == algorithm) return c;
+    }
+    return consider(p, algorithm);
+}
+
+void describe_tiles(std::ostream& out, const AxisTiles& a) {
+    const std::int64_t rest = a.alike ? 0 : a.outputs % a.whole, tiles = a.alike ? a.count() : a.outputs / a.whole;
+    out << tiles << " tile(s) of " << a.whole << (rest ? " and one of " + std::to_string(rest) : "") << " output(s), " << a.taps()
+        << " tap(s)";
+    if (a.runs > 1) out << " in " << a.runs << " runs";
+    if (a.input_phases() > 1) out << " of each of " << a.input_phases() << " phases of the input";
+    if (a.phases > 1) out << ", for each of " << a.phases << " phases of the output";
+    out << "\n";
+}
+
+void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles) {
+    const WinogradTiling t = tile_winograd(p, tiles);
+    const char* names[] = {"depth: ", "height:", "width: "};
+    const char* begin = "tiling       ";
+    for (std::size_t a = 0; a < 3; ++a) {
+        if (t.axis[a].kernel == 1 && t.axis[a].length == 1) continue;
+        out << begin << names[a] << " ";
+        describe_tiles(out, t.axis[a]);
+        begin = "             ";
+    }
+    out << "             " << t.points() << " points; " << t.blocks << " block(s) of at most " << t.most_tiles() << " tiles, "
+        << (t.shared ? "shared by the threads" : "one for each thread") << "; " << t.runs() * t.channels.total()
+        << " products of a point summed in " << t.units.parts << " block(s) of at most " << t.runs() * t.units.longest() * t.lanes << ", "
+        << t.chunks.parts << " chunk(s) of at most " << t.chunk_width() << " output channels\n"
         << "             weights are transformed "
         << (t.few        ? "in registers"
             : t.prepared ? "once, beside the taps"
                          : "where they are used")
         << "\n";
     const ConvShape& s = p.shape;
-    const double real =
-        2.0 * static_cast<double>(s.batch * s.groups * s.in_channels) * static_cast<double>(t.panels.n * t.lanes) * t.points_of_map();
-    out << "operations   " << 2 * s.macs() << " (direct count), " << std::llround(real) << " done in products of points\n";
+    const double real = 2.0 * static_cast<double>(s.batch * s.groups * t.runs() * t.channels.total()) *
+                        static_cast<double>(t.panels.n * t.lanes) * t.points_of_map();
+    out << "operations   " << count(direct_count(s)) << " (direct count), " << count(real) << " done in products of points\n";
 }
 
-void describe_error(std::ostream& out, const Problem& p, int whole) {
-    const ConvShape& s = p.shape;
+void describe_error(std::ostream& out, const Problem& p, WinogradTiles tiles) {
     const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
-    out << "error        |y - exact| <= " << winograd_bound(whole, s.in_channels, winograd_limits().channels_of_k_block) * u
-        << " max|x of the tile| sum|w|, before bias, residual and activation; thousands of times less on ordinary data. Tiles that are not "
-           "finite, or in\n"
-        << "             which values differ by more than " << winograd_range
-        << " times from one receptive field to another, are computed as by gemm\n";
+    const auto axis = choose_winograd_axes(p.shape, tiles);
+    const WinogradAxes axes = axes_of(axis);
+    const std::int64_t n = winograd_products(p.shape, axis);
+    const std::int64_t block = winograd_block(axes, n, winograd_limits().rows_of_k_block);
+    out << "error        about " << winograd_expected_error(axes, n, block) * u
+        << " (relative, L2) for normally distributed data; |y - exact| <= " << winograd_bound(axes, n, block) * u << " max|x of the\n"
+        << "             tile| sum|w|, before bias, residual and activation. Tiles that are not finite, or in which values differ by more "
+           "than "
+        << winograd_range << " times from one receptive field to another, are computed as by gemm\n";
 }
 
 }  // namespace
@@ -94,31 +135,35 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         if (a == 2 || axis.input != 1 || axis.output != 1 || axis.kernel != 1) describe_axis(out, names[a], axis);
     }
     out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
-    for (const Candidate& c : d.candidates) {
-        const AlgorithmEntry& e = entry_of(c.algorithm);
+    double chosen = 0.0;
+    for (const Candidate& c : d.candidates) chosen = c.algorithm == d.algorithm ? c.cycles : chosen;
+    for (const AlgorithmEntry& e : algorithms()) {
+        const Candidate c = candidate_of(p, d, e.algorithm);
         out << "  " << e.name << std::string(13 - std::string(e.name).size(), ' ');
         if (!c.refusal.empty()) {
             out << "cannot serve: " << c.refusal;
         } else {
-            out << "about " << std::llround(c.cycles) << " cycles on one thread";
+            out << "about " << count(c.cycles) << " cycles on one thread";
+            if (c.algorithm != d.algorithm && chosen > 0)
+                out << ", " << std::setprecision(3) << c.cycles / chosen << std::setprecision(6) << " times the choice";
             if (c.measured_seconds > 0) out << ", measured " << c.measured_seconds * 1e6 << " us";
             if (!e.automatic) out << "; only by name";
         }
         out << "\n";
     }
-    const int whole = winograd_whole(d.algorithm);
+    const auto tiles = winograd_tiles(d.algorithm);
     if (d.algorithm == Algorithm::naive) {
-        out << "operations   " << 2 * s.macs() << "\n";
+        out << "operations   " << count(direct_count(s)) << "\n";
     } else {
         out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
             << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
-        if (!whole) describe_gemm(out, p);
-        if (whole && !s.empty()) describe_winograd(out, p, whole);
+        if (!tiles) describe_gemm(out, p);
+        if (tiles && !s.empty()) describe_winograd(out, p, *tiles);
     }
     out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
         << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
-    if (whole) {
-        describe_error(out, p, whole);
+    if (tiles) {
+        describe_error(out, p, *tiles);
         return out.str();
     }
     const bool naive_f32 = d.algorithm == Algorithm::naive && p.dtype == DType::f32;  // summed in double, rounded once

@@ -2,6 +2,7 @@
 #include "plan/gemm_costs.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/border.hpp"
@@ -11,39 +12,6 @@ namespace npconv {
 namespace {
 
 double as_double(std::int64_t n) { return static_cast<double>(n); }
-
-// Cycles that a vector of sums costs beside its multiplications, and a value that is copied; measured on Zen 4, Zen 5 and Granite Rapids
-// with maps that are larger than the second-level cache.
-struct Costs {
-    double stored = 6.0;        // to leave the registers for the output
-    double transposed = 16.0;   // to leave through a buffer
-    double copied = 0.4;        // a run of values
-    double turned = 0.6;        // values that go from channels first to channels last
-    double picked = 1.2;        // every n-th value
-    double pixel_lanes = 1.02;  // a multiplication with lane = pixel: vectors cross cache lines
-    double far_channels = 1.0;  // a multiplication with lane = channel whose input stands on more pages than a core keeps at hand
-    double segment = 0.0;       // to begin with another run of neighbouring values, with lane = channel
-};
-
-// Two wide products a cycle wait less patiently: where taps shift the vectors of pixels, most of them cross cache lines. Zen 5 does not
-// mind that, but translates addresses for channels that are far apart.
-Costs costs_of(const ConvShape& s, const Core& core, int vector_bytes) {
-    Costs costs;
-    if (vector_bytes < 64 || core.wide_products == 1) return costs;
-    if (core.far_sighted) {
-        costs.far_channels = 1.05;
-        costs.transposed = s.flat() ? 8.0 : 12.0;
-        costs.segment = 0.5;
-    } else if (s.flat()) {
-        costs.far_channels = 1.1;
-    } else {
-        costs.stored = 9.0;
-        costs.transposed = 28.0;
-        costs.pixel_lanes = 1.25;
-        costs.segment = 0.8;
-    }
-    return costs;
-}
 
 constexpr std::int64_t page = 4096, near_pages = 96;  // a core finds so many without looking them up
 
@@ -74,43 +42,90 @@ bool far_channels(const ConvShape& s, const GemmTiling& t, const Core& core, std
     return pages(s.in_channels, plane_bytes(s, element)) + pages(t.panels.longest() * t.unit, s.pixels() * element) > near_pages;
 }
 
+// Of the products of a map, by the taps that find their pixel inside: those in a border of zeros are left out along the depth and the
+// height, with lane = channel along the width, too.
+double part_of_products(const Problem& p, Lane lane) {
+    if (p.border != Border::zeros) return 1.0;
+    const auto& axis = p.shape.axis;
+    const double rows = part_inside(axis[0]) * part_inside(axis[1]);
+    return lane == Lane::channel ? rows * part_inside(axis[2]) : rows;
+}
+
+// Pixels that find the same taps inside are tiles of their own, in a border of zeros.
+double boxes_of_block(const Problem& p, const GemmTiling& t) {
+    if (p.border != Border::zeros || t.flat) return 1.0;
+    double boxes = 1.0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        const Axis& a = p.shape.axis[i];
+        const Inside whole = inside(a.at(0, 0), a.stride, a.input, 0, a.output);            // first tap,
+        const Inside last = inside(a.at(0, a.kernel - 1), a.stride, a.input, 0, a.output);  // and last, inside
+        const double border = std::min(as_double(whole.begin + a.output - last.end), 2.0 * as_double(a.kernel - 1));
+        boxes *= std::min(as_double(t.longest_block()[i]), 1.0 + border / as_double(t.blocks[i].parts));
+    }
+    return boxes;
+}
+
+// Of one image and group.
 template <class T>
-double cycles_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t, const Costs& cost, double k) {
+WorkCounts work_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
     const bool last = p.layout == Layout::channels_last;
-    const double vectors = as_double(s.pixels()) * as_double(ceil_div(s.out_channels, kernels.lanes));
+    const double wide = as_double(ceil_div(s.out_channels, kernels.lanes)), pixels = as_double(s.pixels());
+    const double blocks = as_double(t.blocks_of_map());
+    const double of_block = std::max(1.0, pixels / blocks), tiles = std::ceil(of_block / t.mr - 0.01) + 0.5 * (boxes_of_block(p, t) - 1.0);
+    const double rows = std::max(of_block / tiles, std::min<double>(t.waiting_rows, t.mr));  // of a tile; fewer wait for their weights
     const bool merged = last || t.always_copied;  // the taps of a row are neighbours, channels included
-    const double segments = as_double(merged ? s.axis[0].kernel * s.axis[1].kernel : s.taps());
-    const double leaving = (last ? cost.stored : cost.transposed) + segments * cost.segment;
-    // Both meanings of a lane leave out rows in a border of zeros, but only this one leaves out its columns.
-    const double left = p.border == Border::zeros ? part_inside(s.axis[2]) : 1.0;
-    const double products = k * left * (!last && far_channels(s, t, p.core, sizeof(T)) ? cost.far_channels : 1.0);
-    return vectors * (products + leaving) + (t.always_copied ? copies(s, t) * cost.turned : 0.0);
+    const double part = part_of_products(p, t.lane);
+    const double per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double panels = as_double(t.panels.parts);
+    WorkCounts work;
+    const bool far = !last && far_channels(s, t, p.core, sizeof(T));
+    work[far ? Work::gemm_far_product : Work::gemm_product] =
+        blocks * tiles * panels * as_double(s.k()) * cycles_of_step(rows, wide / panels, per_cycle) * part;
+    const double all_tiles = blocks * tiles * panels;
+    if (far) work[Work::gemm_far_read] = blocks * of_block * panels * as_double(s.k()) * as_double(s.axis[2].stride) * part;
+    work[Work::gemm_tile] = all_tiles * as_double(t.k.blocks());
+    work[Work::gemm_segment] = all_tiles * as_double(merged ? s.axis[0].kernel * s.axis[1].kernel : s.taps());
+    work[Work::gemm_weights] = blocks * wide * as_double(s.k());
+    work[last ? Work::gemm_stored : Work::gemm_transposed] = pixels * wide;
+    if (t.always_copied) work[Work::gemm_turned] = copies(s, t);
+    return work;
 }
 
 template <class T>
-double cycles_with_pixel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t, const Costs& cost, double k) {
+WorkCounts work_with_pixel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
-    const std::int64_t lanes = kernels.lanes;
-    const std::int64_t rows = s.axis[0].output * s.axis[1].output;
-    const std::int64_t vectors = s.flat() ? ceil_div(s.pixels(), lanes) : rows * ceil_div(s.axis[2].output, lanes);
-    const bool in_place = s.flat() && s.pixels() % lanes == 0;
-    const double copied = in_place ? 0.0 : copies(s, t) * (s.axis[2].stride == 1 ? cost.copied : cost.picked);
+    const std::int64_t lanes = kernels.lanes, rows = s.axis[0].output * s.axis[1].output;
+    const double vectors = as_double(s.flat() ? ceil_div(s.pixels(), lanes) : rows * ceil_div(s.axis[2].output, lanes));
     // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
     const double channels = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
-    const double per_product = std::max(cost.pixel_lanes, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
-    return as_double(vectors) * as_double(s.out_channels) * (k * per_product + cost.stored) + copied;
+    const double loads = std::max(1.0, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
+    const double k = as_double(s.k()) / p.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
+    const bool in_place = s.flat() && s.pixels() % lanes == 0;
+    WorkCounts work;
+    work[Work::pixel_product] = vectors * as_double(s.out_channels) * k * loads * part_of_products(p, t.lane);
+    work[Work::pixel_stored] = vectors * as_double(s.out_channels);
+    if (!in_place) {
+        const double copied = copies(s, t), row = as_double(t.longest_block()[2]) + as_double(s.axis[2].kernel - 1);
+        work[s.axis[2].stride == 1 ? Work::pixel_copied : Work::pixel_picked] = copied;
+        work[Work::pixel_run] = copied / row;
+    }
+    return work;
 }
 
 template <class T>
-double cycles(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
-    const int vector_bytes = kernels.lanes * static_cast<int>(sizeof(T));
-    const Costs cost = costs_of(p.shape, p.core, vector_bytes);
-    const double k = as_double(p.shape.k()) / p.core.products_per_cycle(vector_bytes);
-    return t.lane == Lane::channel ? cycles_with_channel_lanes(p, kernels, t, cost, k) : cycles_with_pixel_lanes(p, kernels, t, cost, k);
+WorkCounts work_of_image(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
+    WorkCounts work = t.lane == Lane::channel ? work_with_channel_lanes(p, kernels, t) : work_with_pixel_lanes(p, kernels, t);
+    work[Work::gemm_task] = as_double(t.blocks_of_map() * t.chunks.parts);
+    return work;
 }
 
 }  // namespace
+
+double cycles_of_step(double rows, double vectors, double per_cycle) {
+    constexpr double latency = 4.0;
+    return std::max(rows * vectors / per_cycle, latency);
+}
 
 bool channels_far_apart(const ConvShape& s, std::int64_t element) { return pages(s.in_channels, plane_bytes(s, element)) > near_pages; }
 
@@ -130,10 +145,15 @@ double copied_values(const ConvShape& s, const GemmTiling& t) {
     return values;
 }
 
-double gemm_cycles(const Problem& p, const GemmTiling& t) {
-    if (p.shape.without_products()) return 0.0;
-    const double image = p.dtype == DType::f32 ? cycles(p, p.kernels->f32, t) : cycles(p, p.kernels->f64, t);
-    return image * as_double(p.shape.groups);
+WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
+    WorkCounts work;
+    if (p.shape.without_products()) return work;
+    work = p.dtype == DType::f32 ? work_of_image(p, p.kernels->f32, t) : work_of_image(p, p.kernels->f64, t);
+    work *= as_double(p.shape.groups) * as_double(p.shape.batch);
+    work[Work::gemm_call] = 1.0;
+    return work;
 }
+
+double gemm_cycles(const Problem& p, const GemmTiling& t) { return cycles_of(gemm_work(p, t), p.core, p.kernels->vector_bytes); }
 
 }  // namespace npconv

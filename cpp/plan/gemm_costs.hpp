@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a tiling of the GEMM path is estimated to cost.
+// What a tiling of the GEMM path has to do.
 #pragma once
 #include <cstdint>
 
 #include "plan/gemm_tiling.hpp"
 #include "plan/problem.hpp"
+#include "plan/work.hpp"
 
 namespace npconv {
 
-// Estimated cycles of one core for one image: its multiplications, and what the way of the lanes costs beside them.
+// Of a register tile with lane = channel, for one step of k: sums that are few wait for themselves.
+double cycles_of_step(double rows, double vectors, double per_cycle);
+
+// For all images.
+WorkCounts gemm_work(const Problem& problem, const GemmTiling& tiling);
 double gemm_cycles(const Problem& problem, const GemmTiling& tiling);
 
 // Values of a block of k and of pixels, if it is copied: with the border that its neighbours copy, too.

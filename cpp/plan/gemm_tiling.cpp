@@ -174,6 +174,7 @@ GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
 template <class T>
 GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
     if (p.lane != Lane::automatic) return tile_with(p, kernels, p.lane);
+    if (limits.lane != Lane::automatic) return tile_with(p, kernels, limits.lane);
     if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, kernels, Lane::channel);
     Problem image = p;  // packed weights serve every batch, and a plain call does what a plan does: one image decides
     image.shape.batch = 1;

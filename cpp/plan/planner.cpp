@@ -2,55 +2,53 @@
 #include "plan/planner.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
-#include "plan/winograd_tiling.hpp"
+#include "plan/winograd_costs.hpp"
 
 namespace npconv {
 namespace {
 
-std::string serves_everything(const Problem&) { return {}; }
-
 double as_double(std::int64_t n) { return static_cast<double>(n); }
 
-double all_gemm_cycles(const Problem& p) { return as_double(p.shape.batch) * gemm_cycles(p, tile_gemm(p)); }
-
-double gemm_packing_cycles(const Problem& p) {
-    return 1.5 * as_double(p.shape.groups) * as_double(tile_gemm(p).packed_elements_of_group());
+Prospect prospect_of_gemm(const Problem& p) {
+    const GemmTiling t = tile_gemm(p);
+    return {{}, gemm_work(p, t), packing_work(as_double(p.shape.groups) * as_double(t.packed_elements_of_group()), 0.0, p)};
 }
 
-// A scalar multiply-add with its index arithmetic.
-double naive_cycles(const Problem& p) { return 6.0 * as_double(p.shape.macs()); }
-
-double naive_packing_cycles(const Problem& p) {
-    return as_double(p.shape.groups) * as_double(p.shape.out_channels) * as_double(p.shape.k());
+Prospect prospect_of_naive(const Problem& p) {
+    const ConvShape& s = p.shape;
+    Prospect prospect;
+    const double weights = as_double(s.groups) * as_double(s.out_channels) * as_double(s.k());
+    prospect.work[Work::naive_product] = weights * as_double(s.batch) * as_double(s.pixels());
+    prospect.packing = packing_work(weights, 0.0, p);
+    return prospect;
 }
 
-template <int Whole>
-AlgorithmEntry winograd_entry(Algorithm algorithm, const char* name, const char* summary, bool automatic) {
-    return {algorithm,
-            name,
-            summary,
-            automatic,
-            [](const Problem& p) { return winograd_refusal(p, Whole); },
-            [](const Problem& p) { return winograd_cycles(p, Whole); },
-            [](const Problem& p) { return winograd_packing_cycles(p, Whole); }};
+template <WinogradTiles Tiles>
+Prospect prospect_of_winograd(const Problem& p) {
+    WinogradTiling t;
+    Prospect prospect{winograd_refusal(p, Tiles, &t), {}, {}};
+    if (!prospect.refusal.empty()) return prospect;
+    prospect.work = winograd_work(p, t);
+    prospect.packing = winograd_packing_work(p, t);
+    return prospect;
 }
 
 }  // namespace
 
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
-        {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, serves_everything,
-         all_gemm_cycles, gemm_packing_cycles},
-        winograd_entry<4>(Algorithm::winograd, "winograd", "F(4x4, 3x3): tiles of 4x4 outputs, 36 multiplications instead of 144", true),
-        winograd_entry<2>(Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error",
-                          false),
-        winograd_entry<6>(Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error",
-                          false),
-        {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, serves_everything, naive_cycles,
-         naive_packing_cycles},
+        {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, prospect_of_gemm},
+        {Algorithm::winograd, "winograd", "transformed tiles, as large as the error allows: of 3x3 F(4x4, 3x3), a quarter of the products",
+         true, prospect_of_winograd<WinogradTiles::accurate>, least_winograd_work},
+        {Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error", false,
+         prospect_of_winograd<WinogradTiles::two>},
+        {Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error", false,
+         prospect_of_winograd<WinogradTiles::six>},
+        {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, prospect_of_naive},
     };
     return entries;
 }
@@ -62,32 +60,36 @@ const AlgorithmEntry& entry_of(Algorithm algorithm) {
     throw std::logic_error("an algorithm without a row in the registry");
 }
 
+Candidate consider(const Problem& problem, Algorithm algorithm) {
+    Prospect prospect = entry_of(algorithm).prospect(problem);
+    Candidate c{algorithm, std::move(prospect.refusal)};
+    if (!c.refusal.empty()) return c;
+    if (problem.packing == Packing::every_call) prospect.work += prospect.packing;
+    c.cycles = cycles_of(prospect.work, problem.core, problem.kernels->vector_bytes);
+    return c;
+}
+
 Decision decide(const Problem& problem, const std::string& wanted) {
     Decision decision;
     decision.wanted = wanted;
     const bool automatic = wanted == "auto" || wanted == "measure";
-    bool found = false;
-    double least = 0.0;
-    std::string names;
+    const bool at_once = wanted == "auto" && problem.packing == Packing::every_call;  // a small call takes no longer than a full decision
+    const Candidate* best = nullptr;
+    decision.candidates.reserve(algorithms().size());
     for (const AlgorithmEntry& e : algorithms()) {
-        names += std::string(", \"") + e.name + "\"";
-        Candidate c{e.algorithm, e.refusal(problem), 0.0};
-        if (c.refusal.empty()) {
-            c.cycles = e.cycles(problem) + (problem.packing == Packing::every_call ? e.packing_cycles(problem) : 0.0);
-        }
-        decision.candidates.push_back(c);
-        if (!automatic && wanted == e.name) {
-            if (!c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);
-            decision.algorithm = e.algorithm;
-            found = true;
-        }
-        if (automatic && e.automatic && c.refusal.empty() && (!found || c.cycles < least)) {
-            decision.algorithm = e.algorithm;
-            least = c.cycles;
-            found = true;
-        }
+        if (automatic ? !e.automatic : wanted != e.name) continue;
+        if (at_once && best && e.least && best->cycles <= cycles_of(e.least(problem), problem.core, problem.kernels->vector_bytes))
+            continue;
+        const Candidate& c = decision.candidates.emplace_back(consider(problem, e.algorithm));
+        if (!automatic && !c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);
+        if (c.refusal.empty() && (!best || c.cycles < best->cycles)) best = &c;
     }
-    if (!found) throw std::invalid_argument("algorithm must be one of \"auto\", \"measure\"" + names + "; got \"" + wanted + "\"");
+    if (!best) {
+        std::string names;
+        for (const AlgorithmEntry& e : algorithms()) names += std::string(", \"") + e.name + "\"";
+        throw std::invalid_argument("algorithm must be one of \"auto\", \"measure\"" + names + "; got \"" + wanted + "\"");
+    }
+    decision.algorithm = best->algorithm;
     return decision;
 }
 

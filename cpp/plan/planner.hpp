@@ -1,37 +1,44 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Which algorithm serves a problem. Nothing here touches a tensor.
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "plan/problem.hpp"
+#include "plan/winograd_axes.hpp"
+#include "plan/work.hpp"
 
 namespace npconv {
 
 enum class Algorithm { gemm, winograd, winograd_f2, winograd_f6, naive };
 
-// Outputs of a whole tile along an axis; 0: not Winograd's.
-constexpr int winograd_whole(Algorithm algorithm) {
+constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
     switch (algorithm) {
-        case Algorithm::winograd: return 4;
-        case Algorithm::winograd_f2: return 2;
-        case Algorithm::winograd_f6: return 6;
+        case Algorithm::winograd: return WinogradTiles::accurate;
+        case Algorithm::winograd_f2: return WinogradTiles::two;
+        case Algorithm::winograd_f6: return WinogradTiles::six;
         case Algorithm::gemm:
         case Algorithm::naive: break;
     }
-    return 0;
+    return {};
 }
 
 // To add an algorithm: a value above, a row in planner.cpp, its words in explain.cpp, its code in algorithms/, called in conv_plan.cpp
 // (run, workspace) and packed_weights.cpp (format, packing).
+struct Prospect {
+    std::string refusal;  // why it cannot serve; empty if it can
+    WorkCounts work;      // else what there is to do,
+    WorkCounts packing;   //   and before
+};
+
 struct AlgorithmEntry {
     Algorithm algorithm;
     const char* name;
     const char* summary;
-    bool automatic;                          // may "auto" and "measure" choose it?
-    std::string (*refusal)(const Problem&);  // why it cannot serve; empty if it can
-    double (*cycles)(const Problem&);        // estimate for one thread, packing not counted
-    double (*packing_cycles)(const Problem&);
+    bool automatic;  // may "auto" and "measure" choose it?
+    Prospect (*prospect)(const Problem&);
+    WorkCounts (*least)(const Problem&) = nullptr;  // of a plain call, at least: known at once. Null: unknown
 };
 
 const std::vector<AlgorithmEntry>& algorithms();
@@ -40,14 +47,17 @@ const AlgorithmEntry& entry_of(Algorithm algorithm);
 struct Candidate {
     Algorithm algorithm;
     std::string refusal;
-    double cycles;
+    double cycles = 0.0;            // estimated, on one thread
     double measured_seconds = 0.0;  // by "measure"; 0: not measured
 };
 
+// An algorithm looked at: what it costs, or why it cannot serve.
+Candidate consider(const Problem& problem, Algorithm algorithm);
+
 struct Decision {
     Algorithm algorithm = Algorithm::gemm;
-    std::string wanted;  // "auto", "measure" or the name that was asked for
-    std::vector<Candidate> candidates;
+    std::string wanted;                 // "auto", "measure" or the name that was asked for
+    std::vector<Candidate> candidates;  // all that "auto" may choose, or the one that was asked for
 };
 
 // wanted: "auto", "measure" (decided here as auto; the caller times the candidates) or a name.

@@ -11,7 +11,21 @@
 namespace npconv::winograd_arrays {
 
 enum BlockArray : std::size_t { v, quiet, largest, verdict, magnitudes, block_array_count };
-enum ThreadArray : std::size_t { m, weights, patch, columns, halves, outputs, residual, at, numbers, thread_array_count };
+enum ThreadArray : std::size_t {
+    m,
+    weights,
+    patch,
+    planar,
+    columns,
+    halves,
+    outputs,
+    residual,
+    at,
+    numbers,
+    segments,
+    plane_runs,
+    thread_array_count
+};
 using BlockArrays = Workspace<block_array_count>;
 using ThreadArrays = Workspace<thread_array_count>;
 
@@ -20,28 +34,41 @@ constexpr std::int64_t inputs_at_once = 7, tiles_at_once = 4;
 
 inline std::int64_t columns_stride(std::int64_t width, int lanes) { return (width + 1) * lanes; }
 
-inline BlockArrays::Sizes block_arrays(const WinogradTiling& t, DType dtype) {
-    const std::int64_t element = size_of(dtype), pixels = t.most_pixels();
+// Of one phase, a row of the input that the next lanes begin a vector after.
+inline std::int64_t planar_stride(const WinogradTiling& t) { return t.axis[2].most_input_steps(t.longest(2)) + t.lanes; }
+
+// Runs of consecutive channels of V: a k block's, for each run of taps.
+inline std::int64_t most_segments(const WinogradTiling& t) { return t.runs() * t.units.longest(); }
+
+inline BlockArrays::Sizes block_arrays(const WinogradTiling& t, const Problem& p) {
+    const std::int64_t element = size_of(p.dtype), pixels = t.most_planes() * t.most_pixels();
     BlockArrays::Sizes bytes{};
     bytes[v] = t.v_begin(t.units.parts) * element;
-    bytes[quiet] = t.inputs.parts * t.most_tiles() * central_pixels * t.lanes * element;
+    bytes[quiet] = t.inputs.parts * t.most_tiles() * t.central_pixels() * t.lanes * element;
     bytes[largest] = t.inputs.parts * t.lanes * element;
     bytes[verdict] = t.most_tiles();
-    bytes[magnitudes] = std::max((pixels + t.lanes) * (t.lanes + 1), t.most_tiles() * central_pixels + t.lanes) * element;
+    bytes[magnitudes] = std::max((t.most_pixels() + t.lanes) * t.lanes + pixels, t.most_tiles() * t.central_pixels() + t.lanes) * element;
     return bytes;
 }
 
-inline ThreadArrays::Sizes thread_arrays(const WinogradTiling& t, DType dtype) {
-    const std::int64_t element = size_of(dtype), index = sizeof(std::int64_t);
+inline ThreadArrays::Sizes thread_arrays(const WinogradTiling& t, const Problem& p) {
+    const std::int64_t element = size_of(p.dtype), index = sizeof(std::int64_t);
     ThreadArrays::Sizes bytes{};
     bytes[m] = t.points() * t.m_stride() * element;
-    bytes[weights] = t.prepared || t.few ? 0 : t.chunks.longest() * t.points() * t.weights_stride(t.panels.longest() * t.lanes) * element;
+    bytes[weights] =
+        t.prepared || t.few ? 0 : t.chunks.longest() * t.points_of_set() * t.weights_stride(t.panels.longest() * t.lanes) * element;
     bytes[patch] = t.most_pixels() * t.lanes * element;
-    bytes[columns] = t.rows.points() * columns_stride(t.most_columns(), t.lanes) * element;
-    bytes[halves] = tiles_at_once * t.whole * most_winograd_points * t.lanes * element;
-    bytes[outputs] = bytes[residual] = t.whole * t.column_blocks.longest() * t.whole * t.lanes * element;
+    if (t.channels.together()) {
+        const std::int64_t planes = t.axis[0].stride * t.channels.channels;
+        bytes[planar] = (planes * t.most_pixels() + t.lanes * planar_stride(t)) * element;
+    }
+    bytes[columns] = t.axis[1].points() * columns_stride(inputs_at_once * t.axis[2].whole + t.axis[2].taps() - 1, t.lanes) * element;
+    bytes[halves] = tiles_at_once * t.axis[1].whole * most_winograd_points * t.lanes * element;
+    bytes[outputs] = bytes[residual] = t.axis[1].whole * t.most_outputs_of_row() * t.lanes * element;
     bytes[at] = 2 * t.most_tiles() * index;
     bytes[numbers] = t.most_tiles() * index;
+    bytes[segments] = most_segments(t) * static_cast<std::int64_t>(sizeof(Segment));
+    bytes[plane_runs] = t.images.longest() * t.longest(0) * static_cast<std::int64_t>(sizeof(PlaneRun));
     return bytes;
 }
 

@@ -5,29 +5,36 @@
 #include <array>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "core/split.hpp"
 
 namespace npconv {
 namespace {
 
-template <int Whole>
-constexpr std::array<CookToom, static_cast<std::size_t>(most_winograd_outputs)> matrices_of() {
-    std::array<CookToom, static_cast<std::size_t>(most_winograd_outputs)> all{};
-    all[0] = cook_toom(Whole, 1);
-    all[1] = cook_toom(Whole, 2);
-    if constexpr (Whole > 2) {
-        all[2] = cook_toom(Whole, 3);
-        all[3] = cook_toom(Whole, 4);
-    }
-    if constexpr (Whole > 4) {
-        all[4] = cook_toom(Whole, 5);
-        all[5] = cook_toom(Whole, 6);
-    }
+using OfOutputs = std::array<CookToom, static_cast<std::size_t>(most_winograd_outputs)>;
+
+template <int Axis, std::size_t... M>
+constexpr OfOutputs matrices_of(std::index_sequence<M...>) {
+    constexpr WinogradAxis a = winograd_axes[Axis];
+    OfOutputs all{};
+    ((all[M] = cook_toom(a.points, a.taps, static_cast<int>(M) + 1)), ...);
     return all;
 }
 
-constexpr auto matrices_f2 = matrices_of<2>(), matrices_f4 = matrices_of<4>(), matrices_f6 = matrices_of<6>();
+template <std::size_t... Axis>
+constexpr std::array<OfOutputs, sizeof...(Axis)> all_matrices(std::index_sequence<Axis...>) {
+    return {matrices_of<static_cast<int>(Axis)>(std::make_index_sequence<static_cast<std::size_t>(winograd_axes[Axis].outputs())>{})...};
+}
+
+constexpr auto matrices = all_matrices(std::make_index_sequence<static_cast<std::size_t>(winograd_axis_count)>{});
+
+std::size_t number_of(WinogradAxis axis) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(winograd_axis_count); ++i) {
+        if (winograd_axes[i] == axis) return i;
+    }
+    throw std::invalid_argument("no such tile");
+}
 
 double magnitude(long double a) { return std::abs(static_cast<double>(a)); }
 
@@ -38,6 +45,13 @@ double row_sum(const long double (&row)[N]) {
     return sum;
 }
 
+template <std::size_t N>
+double square_sum(const long double (&row)[N]) {
+    double sum = 0.0;
+    for (const long double a : row) sum += magnitude(a) * magnitude(a);
+    return sum;
+}
+
 template <std::size_t N, std::size_t M>
 double norm(const long double (&matrix)[N][M]) {
     double most = 0.0;
@@ -45,44 +59,85 @@ double norm(const long double (&matrix)[N][M]) {
     return most;
 }
 
-// Along one axis: the most that an output can be, for inputs of magnitude 1 and weights whose magnitudes sum to 1.
+// The most that an output can be, for inputs of magnitude 1 and weights whose magnitudes sum to 1.
 double amplification(const CookToom& t) {
     double most = 0.0;
-    for (const auto& row : t.at) {
+    for (int k = 0; k < t.outputs; ++k) {
         double sum = 0.0;
         for (int i = 0; i < t.points; ++i) {
             double tap = 0.0;
             for (const long double g : t.g[i]) tap = std::max(tap, magnitude(g));
-            sum += magnitude(row[i]) * row_sum(t.bt[i]) * tap;
+            sum += magnitude(t.at[k][i]) * row_sum(t.bt[i]) * tap;
         }
         most = std::max(most, sum);
     }
     return most;
 }
 
+// The variance of the products that an output is made of, over its own.
+double noise(const CookToom& t) {
+    double sum = 0.0;
+    for (int k = 0; k < t.outputs; ++k) {
+        for (int i = 0; i < t.points; ++i) {
+            const double at = magnitude(t.at[k][i]);
+            sum += at * at * square_sum(t.g[i]) * square_sum(t.bt[i]);
+        }
+    }
+    return sum / (t.outputs * t.taps);
+}
+
+struct Figures {
+    double growth = 0.0, amplification = 0.0, noise = 0.0;
+};
+
+Figures figures_of(std::size_t axis) {
+    Figures f;
+    for (int outputs = 1; outputs <= winograd_axes[axis].outputs(); ++outputs) {
+        const CookToom& t = matrices[axis][static_cast<std::size_t>(outputs - 1)];
+        f.growth = std::max(f.growth, norm(t.at) * norm(t.g) * norm(t.bt));
+        f.amplification = std::max(f.amplification, amplification(t));
+        f.noise = noise(t);  // of whole tiles
+    }
+    return f;
+}
+
+const Figures& figures(WinogradAxis axis) {
+    static const auto all = [] {
+        std::array<Figures, static_cast<std::size_t>(winograd_axis_count)> f;
+        for (std::size_t i = 0; i < f.size(); ++i) f[i] = figures_of(i);
+        return f;
+    }();
+    return all[number_of(axis)];
+}
+
 }  // namespace
 
-CookToom winograd_matrices(int whole, int outputs) {
-    if ((whole != 2 && whole != 4 && whole != 6) || outputs < 1 || outputs > whole) throw std::invalid_argument("no such tile");
-    return (whole == 2 ? matrices_f2 : whole == 4 ? matrices_f4 : matrices_f6)[static_cast<std::size_t>(outputs - 1)];
+CookToom winograd_matrices(WinogradAxis axis, int outputs) {
+    if (outputs < 1 || outputs > axis.outputs()) throw std::invalid_argument("no such tile");
+    return matrices[number_of(axis)][static_cast<std::size_t>(outputs - 1)];
 }
 
-double winograd_growth(int whole) {
-    double most = 0.0;
-    for (int outputs = 1; outputs <= whole; ++outputs) {
-        const CookToom t = winograd_matrices(whole, outputs);
-        most = std::max(most, norm(t.at) * norm(t.g) * norm(t.bt));
+double winograd_growth(const WinogradAxes& axes) {
+    double growth = 1.0;
+    for (const WinogradAxis& a : axes) growth *= figures(a).growth;
+    return growth;
+}
+
+double winograd_bound(const WinogradAxes& axes, std::int64_t products, std::int64_t block) {
+    // Roundings on the way of a value: a row of each matrix, with its rounded coefficients, along each axis; and the sum over channels.
+    double rows = 0.0, most = 1.0;
+    for (const WinogradAxis& a : axes) {
+        if (a.transforms()) rows += (a.points + 2) + (a.taps + 2) + (a.points + 2);
+        most *= figures(a).amplification;
     }
-    return most * most;
+    const double sum = static_cast<double>(std::min(products, block) + ceil_div(products, block));
+    return most * (rows + sum);
 }
 
-double winograd_bound(int whole, std::int64_t in_channels, std::int64_t k_block) {
-    // Roundings on the way of a value: a row of each matrix, with its rounded coefficients, along both axes; and the sum over channels.
-    const double rows = 2.0 * ((whole + 2 + 2) + (winograd_taps + 2) + (whole + 2 + 2));
-    const double sum = static_cast<double>(std::min(in_channels, k_block) + ceil_div(in_channels, k_block));
-    double most = 0.0;
-    for (int outputs = 1; outputs <= whole; ++outputs) most = std::max(most, amplification(winograd_matrices(whole, outputs)));
-    return most * most * (rows + sum);
+double winograd_expected_error(const WinogradAxes& axes, std::int64_t products, std::int64_t block) {
+    double noise = 1.0;
+    for (const WinogradAxis& a : axes) noise *= figures(a).noise;
+    return std::sqrt(noise * (1.4 + 0.1 * static_cast<double>(std::min(products, block) + ceil_div(products, block))));
 }
 
 }  // namespace npconv

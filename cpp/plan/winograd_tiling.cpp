@@ -22,106 +22,179 @@ auto with_kernels(const Problem& p, const F& f) {
     return p.dtype == DType::f32 ? f(p.kernels->f32) : f(p.kernels->f64);
 }
 
+std::int64_t images_of(const WinogradTiling& t, std::int64_t batch) { return batch * t.axis[0].phases * t.axis[1].phases; }
+
+void count_blocks(WinogradTiling& t, std::int64_t groups) {
+    t.blocks = groups * t.images.parts * t.blocks_of_axis[0].parts * t.blocks_of_axis[1].parts * t.blocks_of_axis[2].parts;
+}
+
 // Blocks of at most `tiles`: whole maps, as many images as fit; else rows of tiles; else parts of a row.
-void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_t tiles, std::int64_t whole_rows) {
-    const std::int64_t rows = t.rows.count(), columns = t.columns.count();
-    if (columns > tiles && columns <= whole_rows * tiles) tiles = columns;
-    const std::int64_t rows_of_block = std::max<std::int64_t>(1, tiles / columns);
-    t.column_blocks = SpreadSplit(columns, ceil_div(columns, tiles));
-    t.row_blocks = SpreadSplit(rows, ceil_div(rows, rows_of_block));
-    const bool whole_maps = t.row_blocks.parts * t.column_blocks.parts == 1;
-    t.images_of_block = whole_maps ? std::max<std::int64_t>(1, tiles / (rows * columns)) : 1;
-    t.images = SpreadSplit(batch, ceil_div(batch, t.images_of_block));
-    t.blocks = groups * t.images.parts * t.row_blocks.parts * t.column_blocks.parts;
+void cut_rows(WinogradTiling& t, std::int64_t images, std::int64_t groups, std::int64_t tiles, std::int64_t whole_rows) {
+    const std::int64_t planes = t.axis[0].count(), rows = t.axis[1].count(), columns = t.axis[2].count(), each = t.axis[2].phases;
+    if (columns * each > tiles && columns * each <= whole_rows * tiles) tiles = columns * each;
+    const std::int64_t rows_of_block = std::max<std::int64_t>(1, tiles / (columns * each));
+    t.blocks_of_axis[0] = SpreadSplit(planes, planes);
+    t.blocks_of_axis[1] = SpreadSplit(rows, ceil_div(rows, rows_of_block));
+    t.blocks_of_axis[2] = SpreadSplit(columns, std::min(columns, ceil_div(columns * each, tiles)));
+    const bool whole_maps = planes * t.blocks_of_axis[1].parts * t.blocks_of_axis[2].parts == 1;
+    t.images_of_block = whole_maps ? std::max<std::int64_t>(1, tiles / (rows * columns * each)) : 1;
+    t.images = SpreadSplit(images, ceil_div(images, t.images_of_block));
+    count_blocks(t, groups);
     // An odd number of blocks leaves one of two threads waiting.
-    if (t.blocks % 2 == 1 && t.blocks > 1 && t.row_blocks.parts > 1 && t.row_blocks.parts < rows) {
-        t.row_blocks = SpreadSplit(rows, t.row_blocks.parts + 1);
-        t.blocks = groups * t.images.parts * t.row_blocks.parts * t.column_blocks.parts;
+    SpreadSplit& row_blocks = t.blocks_of_axis[1];
+    if (t.blocks % 2 == 1 && t.blocks > 1 && row_blocks.parts > 1 && row_blocks.parts < rows) {
+        row_blocks = SpreadSplit(rows, row_blocks.parts + 1);
+        count_blocks(t, groups);
     }
+}
+
+// Where runs of taps meet the tiles after theirs, a block needs more tiles of the input than it gives: so it is no thinner than need be
+// along such an axis. Of several images only if they are whole.
+void cut_evenly(WinogradTiling& t, std::int64_t images, std::int64_t groups, std::int64_t tiles) {
+    const std::array<std::int64_t, 3> count{t.axis[0].count(), t.axis[1].count(), t.axis[2].count()};
+    const std::int64_t each = t.axis[2].phases;
+    std::array<std::int64_t, 3> best{1, 1, 1};
+    double least = 0.0;
+    for (std::int64_t planes = 1; planes <= std::min(count[0], tiles); ++planes) {
+        for (std::int64_t rows = 1; rows <= std::min(count[1], tiles / planes); ++rows) {
+            const std::int64_t columns = std::clamp<std::int64_t>(tiles / (planes * rows * each), 1, count[2]);
+            const std::array<std::int64_t, 3> n{planes, rows, columns};
+            double input = 1.0;  // for each output
+            for (std::size_t a = 0; a < 3; ++a) {
+                const std::int64_t parts = ceil_div(count[a], n[a]);
+                const double all = as_double(t.axis[a].input_tiles(ceil_div(count[a], parts)) * parts);
+                input *= (all + as_double(parts * (t.axis[a].taps() - 1)) / (2.0 * t.axis[a].whole)) / as_double(count[a]);
+            }
+            const double blocks = as_double(ceil_div(count[0], planes) * ceil_div(count[1], rows) * ceil_div(count[2], columns));
+            const double cost = input + 0.02 * blocks * as_double(tiles) / as_double(count[0] * count[1] * count[2] * each);
+            if (least == 0.0 || cost < least) {
+                least = cost;
+                best = n;
+            }
+        }
+    }
+    for (std::size_t a = 0; a < 3; ++a) t.blocks_of_axis[a] = SpreadSplit(count[a], ceil_div(count[a], best[a]));
+    const std::int64_t map = count[0] * count[1] * count[2] * each;
+    t.images_of_block = best == count ? std::max<std::int64_t>(1, tiles / map) : 1;
+    t.images = SpreadSplit(images, ceil_div(images, t.images_of_block));
+    count_blocks(t, groups);
+}
+
+void cut(WinogradTiling& t, std::int64_t batch, std::int64_t groups, std::int64_t tiles, std::int64_t whole_rows) {
+    const std::int64_t images = images_of(t, batch);
+    if (t.runs() > 1) return cut_evenly(t, images, groups, tiles);
+    cut_rows(t, images, groups, tiles, whole_rows);
 }
 
 std::int64_t bytes_of_tile(const Problem& p, const WinogradTiling& t) { return t.points() * t.padded_channels() * element(p); }
 
-std::int64_t bytes_of_thread(const WinogradTiling& t, DType dtype) {
+std::int64_t bytes_of_thread(const WinogradTiling& t, const Problem& p) {
     using namespace winograd_arrays;
-    return BlockArrays::bytes_per_thread(block_arrays(t, dtype)) + ThreadArrays::bytes_per_thread(thread_arrays(t, dtype));
+    return BlockArrays::bytes_per_thread(block_arrays(t, p)) + ThreadArrays::bytes_per_thread(thread_arrays(t, p));
 }
 
 template <class T>
-bool has_kernel_for_few(const Problem& p, int whole) {
-    return whole == 4 && winograd_kernels_of<T>(*p.kernels).f4.few_tiles[0][0] != nullptr;
+bool has_kernel_for_few(const Problem& p, const WinogradTiling& t) {
+    const bool plain = t.axis[1].runs * t.axis[2].runs == 1 && t.channels.all_phases == 1 && t.axis[2].phases == 1;
+    const bool all_planes = t.axis[0].runs > 1 || !p.shape.axis[0].padded();  // meet an input
+    return plain && all_planes && t.axis[1].axis() == winograd_few_axis && t.axis[2].axis() == winograd_few_axis && !t.axis[1].alike &&
+           winograd_kernels_of<T>(*p.kernels).few_tiles[0][0] != nullptr;
 }
 
+// Of vectors of channels, with so many runs of taps to a sum.
+EvenSplit k_blocks(const WinogradTiling& t, std::int64_t runs) {
+    const std::int64_t rows = winograd_block(axes_of(t.axis), t.runs() * t.channels.total(), limits.rows_of_k_block);
+    return split_by(t.channels.units(), std::max<std::int64_t>(1, rows / (t.lanes * runs)));
+}
+
+// All but the cutting of the map.
 template <class T>
-WinogradTiling tile(const Problem& p, int whole, const Kernels<T>& kernels) {
-    constexpr std::int64_t few_tiles = 7, most_inputs = 16;
+WinogradTiling of_channels(const Problem& p, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
     const ConvShape& s = p.shape;
     const GemmTiling direct = tile_gemm(direct_problem(p));
     WinogradTiling t;
-    t.whole = whole;
     t.lanes = kernels.lanes;
-    t.rows = {s.axis[1].output, whole};
-    t.columns = {s.axis[2].output, whole};
+    t.axis = axis;
+    t.channels = PhasedChannels(s.in_channels, {t.axis[0].input_phases(), t.axis[1].input_phases(), t.axis[2].input_phases()}, t.lanes,
+                                t.axis[2].phases == 1);
     t.panels = direct.panels;
     t.order = direct.k;
     t.mr = direct.mr;
     t.chunks = SpreadSplit(t.panels.parts,
                            split_by(t.panels.parts, std::max<std::int64_t>(1, limits.channels_of_chunk / (direct.nv * t.lanes))).parts);
-    const std::int64_t units = ceil_div(s.in_channels, t.lanes);
-    const std::int64_t weights = t.points() * s.in_channels * t.panels.n * t.lanes * element(p);
+    t.units = k_blocks(t, t.runs());
+    return t;
+}
+
+template <class T>
+WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
+    constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36, most_block = 8;
+    const ConvShape& s = p.shape;
+    WinogradTiling t = of_channels(p, axis, kernels);
+    const std::int64_t weights = t.points_of_set() * t.runs() * t.channels.total() * t.panels.n * t.lanes * element(p);
     const bool many_weights = weights > limits.most_prepared;
     t.far = weights > limits.far_weights;
-    t.units = split_by(units, std::max<std::int64_t>(1, limits.channels_of_k_block / t.lanes));
     t.prepared = p.transformed == Transformed::automatic ? !many_weights : p.transformed == Transformed::packed;
     if (s.empty()) return t;
     const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
-    std::int64_t tiles = std::min(fit, t.far ? limits.tiles_of_far_block : limits.tiles_of_block);
+    // Tiles of few points are small: as many more make a block.
+    const std::int64_t times = std::clamp<std::int64_t>(most_points / t.points(), 1, most_block);
+    std::int64_t tiles = std::min(fit, times * (t.far ? limits.tiles_of_far_block : limits.tiles_of_block));
     cut(t, s.batch, s.groups, tiles, fit >= 2 * tiles ? 2 : 1);
     const bool for_threads = worthwhile_threads(p, 2) > 1;
     while (for_threads && !t.far && t.blocks < limits.enough_blocks && tiles > few_tiles) {
         tiles = std::max(few_tiles, tiles / 2);
         cut(t, s.batch, s.groups, tiles, 1);
     }
-    t.few = has_kernel_for_few<T>(p, whole) && t.most_tiles() <= winograd_few && weights > limits.slow_weights &&
-            t.order.most_taps() == winograd_taps * winograd_taps && t.units.longest() * t.lanes <= 2 * t.order.channels.shorter;
+    const std::int64_t of_plane = t.images.longest() * t.longest(1) * t.longest(2);
+    const bool few_planes = t.runs() == 1 || (t.images.longest() == 1 && t.longest(0) <= 2);  // weights are transformed for each plane
+    const EvenSplit units = k_blocks(t, 1);                                                   // then runs of taps are sums of their own
+    t.few = has_kernel_for_few<T>(p, t) && of_plane <= winograd_few && few_planes && weights > limits.slow_weights &&
+            t.order.most_taps() == t.taps() && units.longest() * t.lanes <= 2 * t.order.channels.shorter;
+    if (t.few) t.units = units;
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
     if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
         t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
-        t.inputs = EvenSplit(units, t.shared ? std::min(units, most_inputs) : 1);
-        if (bytes_of_thread(t, p.dtype) <= limits.bytes_of_workspace || t.most_tiles() == 1) return t;
-        tiles = std::max<std::int64_t>(1, t.most_tiles() * 3 / 4);
+        t.inputs = EvenSplit(t.channels.copies(), t.shared ? std::min(t.channels.copies(), most_inputs) : 1);
+        if (tiles == 1 || bytes_of_thread(t, p) <= limits.bytes_of_workspace) return t;
+        tiles = std::max<std::int64_t>(1, std::min(tiles - 1, t.most_tiles() * 3 / 4));
         cut(t, s.batch, s.groups, tiles, 1);
     }
+}
+
+WinogradTiling tile_axes(const Problem& p, const std::array<AxisTiles, 3>& axis) {
+    return with_kernels(p, [&](const auto& kernels) { return tile(p, axis, kernels); });
 }
 
 }  // namespace
 
 TileBlock WinogradTiling::block(std::int64_t i, std::int64_t groups) const {
     TileBlock b;
-    const std::int64_t row_block = i % row_blocks.parts;
-    i /= row_blocks.parts;
-    const std::int64_t column_block = i % column_blocks.parts;
-    i /= column_blocks.parts;
+    for (std::size_t a = 3; a-- > 0;) {
+        const SpreadSplit& split = blocks_of_axis[a];
+        b.begin[a] = split.begin(i % split.parts);
+        b.end[a] = b.begin[a] + split.length(i % split.parts);
+        i /= split.parts;
+    }
     b.group = i % groups;
     i /= groups;
     b.image = images.begin(i);
     b.images = images.length(i);
-    b.row = row_blocks.begin(row_block);
-    b.end_row = b.row + row_blocks.length(row_block);
-    b.column = column_blocks.begin(column_block);
-    b.end_column = b.column + column_blocks.length(column_block);
+    b.column_phases = axis[2].phases;
     return b;
 }
 
 double WinogradTiling::points_of_map() const {
-    const auto points = [](const AxisTiles& a) { return as_double(a.outputs + (winograd_taps - 1) * a.count()); };
-    return points(rows) * points(columns);
+    double product = 1.0;
+    for (const AxisTiles& a : axis) {
+        const std::int64_t outputs = a.alike ? a.count() * a.whole : a.outputs;
+        product *= as_double(a.phases) * as_double(outputs + (a.taps() - 1) * a.count());
+    }
+    return product;
 }
 
-WinogradTiling tile_winograd(const Problem& p, int whole) {
-    return with_kernels(p, [&](const auto& kernels) { return tile(p, whole, kernels); });
-}
+WinogradTiling tile_winograd(const Problem& p, WinogradTiles tiles) { return tile_axes(p, choose_winograd_axes(p.shape, tiles)); }
 
 std::int64_t many_winograd_images() { return limits.enough_blocks * limits.tiles_of_far_block; }
 
@@ -131,57 +204,26 @@ Problem direct_problem(const Problem& problem) {
     return p;
 }
 
-std::string winograd_refusal(const Problem& p, int whole) {
+std::string winograd_refusal(const Problem& p, WinogradTiles tiles, WinogradTiling* made) {
     const ConvShape& s = p.shape;
-    const Axis& depth = s.axis[0];
-    const bool planar = depth.input == 1 && depth.output == 1 && depth.kernel == 1 && !depth.padded();
-    if (!planar || s.axis[1].kernel != winograd_taps || s.axis[2].kernel != winograd_taps)
-        return "the kernel must be 3x3, in two dimensions";
-    for (const std::size_t a : {std::size_t{1}, std::size_t{2}}) {
-        if (s.axis[a].stride != 1) return "the stride must be 1";
-        if (s.axis[a].dilation != 1) return "the dilation must be 1";
-    }
     if (s.in_channels == 0) return "there are no input channels";
-    const AxisTiles tile{whole, whole};
-    const double v = as_double(tile.points() * tile.points()) * as_double(s.in_channels + 64) * as_double(element(p));
+    std::array<AxisTiles, 3> axis;
+    if (std::string refusal = winograd_axes_refusal(s, tiles, &axis); !refusal.empty()) return refusal;
+    // One tile of each phase of a row, and of all the input that it meets.
+    double v = as_double(axis[2].phases) * as_double(element(p)), channels = as_double(s.in_channels + 64);
+    for (const AxisTiles& a : axis) {
+        v *= as_double(a.points() * a.runs);
+        channels *= as_double(a.input_phases());
+    }
     const char* large = "one tile of all input channels must fit in the workspace";
-    if (v > as_double(limits.bytes_of_v)) return large;
-    if (!s.empty() && bytes_of_thread(tile_winograd(p, whole), p.dtype) > limits.bytes_of_workspace) return large;
+    if (v * channels > as_double(limits.bytes_of_v)) return large;
+    const double columns = as_double(axis[2].most_input_steps(1)) * as_double(std::max(axis[2].stride, axis[2].phases));
+    const double rows = as_double(axis[1].most_input_steps(1)) * as_double(axis[1].stride);
+    if (columns * rows * as_double(axis[0].runs * axis[0].stride) * 64.0 > as_double(limits.bytes_of_workspace)) return large;
+    const WinogradTiling t = tile_axes(p, axis);
+    if (!s.empty() && bytes_of_thread(t, p) > limits.bytes_of_workspace) return large;
+    if (made) *made = t;
     return {};
-}
-
-// Measured on Zen 5, in cycles.
-double winograd_cycles(const Problem& p, int whole) {
-    constexpr double call = 5'000.0, block = 2'000.0;  // beside those of any convolution
-    constexpr double made = 2.5, in_registers = 1.6;   // a transformed vector of weights; with a few tiles beside its products
-    constexpr double tile = 100.0;                     // a register tile, beside its products
-    const ConvShape& s = p.shape;
-    if (s.empty()) return 0.0;
-    const WinogradTiling t = tile_winograd(p, whole);
-    const double lines = as_double(t.lanes * element(p)) / 64.0;         // of a vector
-    const double input = 2.0 + 5.0 * lines, output = 2.0 + 4.0 * lines;  // a point of a tile and a vector of channels
-    const double near_rows = 4.0 * lines, far_rows = 7.0 * lines;  // fewer wait for their weights, from the second or the third-level cache
-    const double images = as_double(s.batch * s.groups), points = t.points_of_map(), blocks = as_double(t.blocks);
-    const double vectors = as_double(t.panels.n), channels = as_double(s.in_channels);
-    const double per_cycle = p.core.products_per_cycle(t.lanes * static_cast<int>(element(p)));
-    const double tiles = images * points / (blocks * as_double(t.points()));  // of a block, on average at each point
-    const double runs = std::max(1.0, std::ceil(tiles / t.mr - 0.25)), rows = std::max(t.few   ? 0.0
-                                                                                       : t.far ? far_rows
-                                                                                               : near_rows,
-                                                                                       tiles / runs);
-    const double all_runs = blocks * as_double(t.points()) * runs;
-    const double waiting = t.few ? in_registers * channels * vectors * as_double(t.points()) * blocks : 0.0;
-    const double products = all_runs * vectors * rows * channels / per_cycle + all_runs * as_double(t.panels.parts * t.units.parts) * tile;
-    const double transforms = images * points * (input * as_double(t.units.n) + output * vectors);
-    const double weights = t.prepared || t.few ? waiting : blocks * as_double(t.points()) * channels * vectors * made;
-    return call + blocks * block + products + transforms + weights;
-}
-
-double winograd_packing_cycles(const Problem& p, int whole) {
-    if (p.shape.empty()) return 0.0;
-    const WinogradTiling t = tile_winograd(p, whole);
-    const double taps = as_double(t.packed_taps_of_group()), transformed = t.prepared ? as_double(t.transformed_elements_of_group()) : 0.0;
-    return as_double(p.shape.groups) * (1.5 * taps + 1.3 * transformed / t.lanes);
 }
 
 WinogradLimits winograd_limits() { return limits; }

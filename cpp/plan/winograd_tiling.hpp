@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How Winograd's convolution is cut up. A pure function of shape, layout, dtype and kernel set, never of the number of threads.
 //
-//   LOOP 1  blocks of tiles: group, images, rows, columns     the parallel dimension on large maps
-//   LOOP 2    vectors of input channels                       the parallel dimension on small maps: the input's transform ...
-//               V [k block][point][tile][channels]
-//   LOOP 3    chunks of panels of output channels             ... and then the products and the output's transform
-//   LOOP 4      points, k blocks, register tiles of tiles     M [point][panel][tile][channels]: the microkernel of the GEMM path
+//   LOOP 1  blocks of tiles: group, images, planes, rows, columns     the parallel dimension on large maps
+//   LOOP 2    vectors of input channels                               the parallel dimension on small maps: the input's transform ...
+//               V [k block][point][tile of the input][channels]
+//   LOOP 3    chunks of panels of output channels                     ... and then the products and the output's transform
+//   LOOP 4      points, k blocks, register tiles of tiles             M [point][panel][tile][channels]: the microkernel of the GEMM path
 //
-// A tile gives `whole` x `whole` outputs from (whole + 2)^2 inputs, as many products for each pair of channels, and as many points. The
-// last tile of a row or a column is smaller if need be, and uses some of the points only. A block's V stays in the third-level cache and of
-// one point in the second, its M in the second.
+// A tile gives m x m outputs of r x r taps from (m + r - 1)^2 inputs, as many products for each pair of channels, and as many points. The
+// last tile of a row or a column is smaller if need be, and uses some of the points only. Strides, dilation and long kernels become dense
+// convolutions of few taps (winograd_axis.hpp). The taps of the depth are summed, plane by plane: no transform along it. A block's V stays
+// in the third-level cache and of one point in the second, its M in the second.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string>
 
 #include "core/split.hpp"
 #include "plan/k_order.hpp"
 #include "plan/problem.hpp"
+#include "plan/winograd_axes.hpp"
+#include "plan/winograd_channels.hpp"
 
 namespace npconv {
-
-// The receptive field of every output of a tile holds one of so many pixels of the tile's input.
-constexpr std::int64_t central_pixels = 4;
 
 // A tile is uneven if its largest magnitude is more than so many times the largest in the receptive field of one of its outputs.
 constexpr double winograd_range = 256.0;
@@ -32,42 +33,35 @@ constexpr double winograd_least(DType dtype) { return dtype == DType::f32 ? 0x1p
 // The largest weight that may be transformed: G, along both axes, makes it at most 2^4 times as large.
 constexpr double winograd_most(DType dtype) { return dtype == DType::f32 ? 0x1p120 : 0x1p1016; }
 
-// The tiles along one axis of the output: whole ones and perhaps a smaller one.
-struct AxisTiles {
-    std::int64_t outputs = 0;
-    int whole = 1;
-
-    std::int64_t count() const { return ceil_div(outputs, whole); }
-    std::int64_t begin(std::int64_t tile) const { return tile * whole; }
-    std::int64_t end(std::int64_t tile) const { return begin(tile) + size(tile); }
-    int size(std::int64_t tile) const { return static_cast<int>(outputs - tile * whole < whole ? outputs - tile * whole : whole); }
-    int points() const { return whole + winograd_taps - 1; }
-    // The number that point i of a tile of `size` outputs has among those of a whole tile, and whether it uses that (core/cook_toom.hpp).
-    int point(int size, int i) const { return i == size + 1 ? whole + 1 : size % 2 + i; }
-    bool uses(int size, int point) const { return point == whole + 1 || (point >= size % 2 && point <= size % 2 + size); }
-    // How many of the tiles [begin, end) use a point: all or all but the last of the axis.
-    std::int64_t using_point(std::int64_t begin, std::int64_t end, int point) const {
-        return end - begin - (end > begin && !uses(size(end - 1), point) ? 1 : 0);
-    }
-};
-
+// Of images, counted with their phases by dilated planes and rows, and of tiles. Columns are counted without the phases of a dilated row,
+// which are all in a block.
 struct TileBlock {
     std::int64_t group = 0;
     std::int64_t image = 0, images = 0;
-    std::int64_t row = 0, end_row = 0, column = 0, end_column = 0;  // of tiles
+    std::array<std::int64_t, 3> begin{}, end{};
+    std::int64_t column_phases = 1;
 
-    std::int64_t rows() const { return end_row - row; }
-    std::int64_t columns() const { return end_column - column; }
-    std::int64_t tiles() const { return images * rows() * columns(); }
+    std::int64_t planes() const { return end[0] - begin[0]; }
+    std::int64_t rows() const { return end[1] - begin[1]; }
+    std::int64_t columns() const { return (end[2] - begin[2]) * column_phases; }
+    std::int64_t tiles() const { return images * planes() * rows() * columns(); }
+};
+
+// Consecutive planes of tiles of a block, and the runs of taps that meet an input there: those that meet a border of zeros only are left
+// out.
+struct PlaneRun {
+    std::int64_t planes;
+    std::int64_t first_run, end_run;
 };
 
 struct WinogradTiling {
-    int whole = 4;
     int lanes = 1, mr = 1;
-    AxisTiles rows, columns;
-    SpreadSplit images, row_blocks, column_blocks;
-    EvenSplit units;        // vectors of input channels -> k blocks
-    EvenSplit inputs;       // vectors of input channels -> tasks of the input's transform
+    std::array<AxisTiles, 3> axis;
+    PhasedChannels channels;
+    SpreadSplit images;  // with their phases
+    std::array<SpreadSplit, 3> blocks_of_axis;
+    EvenSplit units;        // vectors of channels -> k blocks
+    EvenSplit inputs;       // copies of the input -> tasks of its transform
     EvenSplit panels;       // vectors of output channels -> panels
     SpreadSplit chunks;     // panels -> chunks
     KOrder order;           // of the packed taps
@@ -78,35 +72,59 @@ struct WinogradTiling {
     std::int64_t blocks = 0;
     std::int64_t images_of_block = 1;  // at most, of any batch
 
-    int points() const { return rows.points() * rows.points(); }
+    int points() const { return axis[1].points() * axis[2].points(); }
+    int points_of_set() const { return axis[1].axis().points * axis[2].axis().points; }
+    int point_of_set(int point) const {
+        const int columns = axis[2].points();
+        return axis[1].point_of_set(point / columns) * axis[2].axis().points + axis[2].point_of_set(point % columns);
+    }
+    std::int64_t runs() const { return axis[0].runs * axis[1].runs * axis[2].runs; }  // of taps, summed as channels are
     TileBlock block(std::int64_t i, std::int64_t groups) const;
-    std::int64_t most_tiles() const { return images.longest() * row_blocks.longest() * column_blocks.longest(); }
-    // The first channel of a k block; of the one after the last, the number of channels.
-    std::int64_t channels_begin(std::int64_t k) const { return k == units.parts ? order.channels.n : units.begin(k) * lanes; }
+    std::int64_t longest(std::size_t a) const { return blocks_of_axis[a].longest(); }
+    std::int64_t most_tiles() const { return images.longest() * longest(0) * longest(1) * longest(2) * axis[2].phases; }
+    std::int64_t most_input_tiles() const {
+        std::int64_t tiles = images.longest() * axis[2].phases;
+        for (std::size_t a = 0; a < 3; ++a) tiles *= axis[a].input_tiles(longest(a));
+        return tiles;
+    }
+
+    // The first channel of a k block; of the one after the last, their number. Its rows of weights: channels of each run of taps.
+    std::int64_t channels_begin(std::int64_t k) const { return channels.begin(k == units.parts ? units.n : units.begin(k)); }
+    std::int64_t channels_of(std::int64_t k) const { return channels_begin(k + 1) - channels_begin(k); }
+    std::int64_t rows_of(std::int64_t k) const { return runs() * channels_of(k); }
     std::int64_t padded_channels() const { return units.n * lanes; }
     std::int64_t chunk_width() const { return chunks.longest() * panels.longest() * lanes; }
-    std::int64_t packed_taps_of_group() const { return panels.n * lanes * winograd_taps * winograd_taps * order.channels.n; }
+    std::int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
+    std::int64_t packed_taps_of_group() const { return panels.n * lanes * taps() * order.channels.n; }
     // Transformed weights of a group, if they are prepared.
     std::int64_t transformed_elements_of_group() const {
-        return points() * lanes * (panels.n * order.channels.n + panels.parts * units.parts);
+        return points_of_set() * lanes * (panels.n * runs() * channels.total() + panels.parts * units.parts);
     }
 
     // Of prepared weights: between points of a k block, for a panel of so many channels; and where the block begins in the panel.
-    std::int64_t prepared_stride(std::int64_t k, std::int64_t width) const {
-        return (channels_begin(k + 1) - channels_begin(k)) * width + lanes;
+    std::int64_t prepared_stride(std::int64_t k, std::int64_t width) const { return rows_of(k) * width + lanes; }
+    std::int64_t prepared_begin(std::int64_t k, std::int64_t width) const {
+        return points_of_set() * (runs() * channels_begin(k) * width + k * lanes);
     }
-    std::int64_t prepared_begin(std::int64_t k, std::int64_t width) const { return points() * (channels_begin(k) * width + k * lanes); }
     // Of the arrays V, M and of weights that are transformed where they are used, for a panel of so many channels. A vector between points,
     // so that they do not share sets of the caches.
-    std::int64_t v_stride(std::int64_t k) const { return most_tiles() * units.length(k) * lanes + lanes; }
-    std::int64_t v_begin(std::int64_t k) const { return points() * lanes * (most_tiles() * units.begin(k) + k); }
+    std::int64_t v_stride(std::int64_t k) const { return most_input_tiles() * units.length(k) * lanes + lanes; }
+    std::int64_t v_begin(std::int64_t k) const { return points() * lanes * (most_input_tiles() * units.begin(k) + k); }
     std::int64_t m_stride() const { return most_tiles() * chunk_width() + lanes; }
-    std::int64_t weights_stride(std::int64_t width) const { return units.longest() * lanes * width + lanes; }
+    std::int64_t weights_stride(std::int64_t width) const { return units.longest() * lanes * runs() * width + lanes; }
 
-    std::int64_t most_rows() const { return row_blocks.longest() * whole + winograd_taps - 1; }  // of the input of a block
-    std::int64_t most_columns() const { return column_blocks.longest() * whole + winograd_taps - 1; }
+    // Of the copy of a plane of the input that a block needs: all pixels of a row, and of columns those that its phase takes.
+    std::int64_t row_step() const { return axis[1].stride; }                               // between rows of a tile
+    std::int64_t column_step() const { return std::max(axis[2].stride, axis[2].phases); }  // and between columns
+    std::int64_t most_rows() const { return axis[1].most_input_steps(longest(1)) * row_step(); }
+    std::int64_t most_columns() const { return axis[2].most_input_steps(longest(2)) * column_step(); }
+    std::int64_t most_planes() const { return axis[0].input_tiles(longest(0)) * axis[0].stride; }
     std::int64_t most_pixels() const { return most_rows() * most_columns(); }
-    double points_of_map() const;  // products of a pair of channels, for one image
+    std::int64_t most_outputs_of_row() const { return longest(2) * axis[2].whole * axis[2].phases; }
+    std::int64_t central_pixels() const {  // of a tile; of its planes there is one
+        return axis[1].centrals(axis[1].whole) * axis[2].centrals(axis[2].whole);
+    }
+    double points_of_map() const;  // products of a pair of channels, for one image and run of taps
 };
 
 // What the cutting aims at. Tests make these small.
@@ -116,7 +134,7 @@ struct WinogradLimits {
     std::int64_t bytes_of_v = 3'400'000;
     std::int64_t bytes_of_workspace = 5'700'000;  // of a thread
     std::int64_t far_weights = 1'200'000;         // bytes
-    std::int64_t channels_of_k_block = 128;
+    std::int64_t rows_of_k_block = 512;           // products that are summed at a time, or fewer where the error asks for it
     std::int64_t channels_of_chunk = 64;
     std::int64_t most_prepared = 64'000'000;  // bytes of transformed weights: more take too much memory beside the taps
     std::int64_t enough_blocks = 8;
@@ -125,17 +143,12 @@ struct WinogradLimits {
 WinogradLimits winograd_limits();
 void set_winograd_limits(const WinogradLimits& limits);  // while nothing runs and no plan will be run again
 
-// whole: 2, 4 or 6.
-WinogradTiling tile_winograd(const Problem& problem, int whole);
+WinogradTiling tile_winograd(const Problem& problem, WinogradTiles tiles);
 // A batch so large that more images change nothing but the number of blocks.
 std::int64_t many_winograd_images();
 
-// Why it cannot serve; empty if it can.
-std::string winograd_refusal(const Problem& problem, int whole);
-
-// Estimated cycles of one core: products and transforms, those of the weights where they are not prepared; and to prepare them.
-double winograd_cycles(const Problem& problem, int whole);
-double winograd_packing_cycles(const Problem& problem, int whole);
+// Why it cannot serve; empty if it can, and `made` is how, then.
+std::string winograd_refusal(const Problem& problem, WinogradTiles tiles, WinogradTiling* made = nullptr);
 
 // The packed taps are those of the GEMM path with lane = channel, which recomputes what Winograd's convolution cannot.
 Problem direct_problem(const Problem& problem);

@@ -16,6 +16,7 @@ namespace npconv::test {
 namespace {
 
 constexpr std::int64_t workspace_of_a_thread = 6'000'000;
+constexpr WinogradTiles all_tiles[] = {WinogradTiles::accurate, WinogradTiles::two, WinogradTiles::six};
 
 class LimitsScope {
   public:
@@ -27,24 +28,24 @@ class LimitsScope {
 
 TEST(CookToom, GivesTheConvolution) {
     Random random(1);
-    for (const int whole : {2, 4, 6}) {
-        for (int m = 1; m <= whole; ++m) {
-            const CookToom t = winograd_matrices(whole, m);
+    for (const WinogradAxis axis : winograd_axes) {
+        for (int m = 1; m <= axis.outputs(); ++m) {
+            const CookToom t = winograd_matrices(axis, m);
             ASSERT_EQ(t.outputs, m);
-            ASSERT_EQ(t.points, m + 2);
-            std::vector<long double> w(3), x(static_cast<std::size_t>(t.points));
+            ASSERT_EQ(t.points, m + axis.taps - 1);
+            std::vector<long double> w(static_cast<std::size_t>(axis.taps)), x(static_cast<std::size_t>(t.points));
             for (auto& v : w) v = random.real<double>();
             for (auto& v : x) v = random.real<double>();
             for (int k = 0; k < m; ++k) {
-                long double y = 0;
+                long double y = 0, expected = 0;
                 for (int i = 0; i < t.points; ++i) {
                     long double u = 0, v = 0;
-                    for (int a = 0; a < 3; ++a) u += t.g[i][a] * w[static_cast<std::size_t>(a)];
+                    for (int a = 0; a < axis.taps; ++a) u += t.g[i][a] * w[static_cast<std::size_t>(a)];
                     for (int a = 0; a < t.points; ++a) v += t.bt[i][a] * x[static_cast<std::size_t>(a)];
                     y += t.at[k][i] * u * v;
                 }
-                const auto at = static_cast<std::size_t>(k);
-                EXPECT_NEAR(static_cast<double>(y), static_cast<double>(w[0] * x[at] + w[1] * x[at + 1] + w[2] * x[at + 2]), 1e-14);
+                for (int a = 0; a < axis.taps; ++a) expected += w[static_cast<std::size_t>(a)] * x[static_cast<std::size_t>(k + a)];
+                EXPECT_NEAR(static_cast<double>(y), static_cast<double>(expected), 1e-14) << axis.points << " " << axis.taps << " " << m;
             }
         }
     }
@@ -52,25 +53,68 @@ TEST(CookToom, GivesTheConvolution) {
 
 // A smaller tile's G is part of the whole tile's, so that both use the same transformed weights.
 TEST(CookToom, SmallerTilesShareG) {
-    for (const int whole : {2, 4, 6}) {
-        const CookToom all = winograd_matrices(whole, whole);
-        for (int m = 1; m <= whole; ++m) {
-            const CookToom t = winograd_matrices(whole, m);
+    for (std::size_t kind = 0; kind < std::size(winograd_axes); ++kind) {
+        const WinogradAxis axis = winograd_axes[kind];
+        AxisTiles tiles;
+        tiles.kind = static_cast<int>(kind);
+        tiles.whole = axis.outputs();
+        const CookToom all = winograd_matrices(axis, axis.outputs());
+        for (int m = 1; m <= axis.outputs(); ++m) {
+            const CookToom t = winograd_matrices(axis, m);
             for (int i = 0; i < t.points; ++i) {
-                const int number = AxisTiles{whole, whole}.point(m, i);
-                for (int a = 0; a < 3; ++a) EXPECT_EQ(t.g[i][a], all.g[number][a]) << whole << " " << m << " " << i;
+                const int number = tiles.point(m, i);
+                EXPECT_TRUE(tiles.uses(m, number));
+                for (int a = 0; a < axis.taps; ++a) EXPECT_EQ(t.g[i][a], all.g[number][a]) << axis.points << " " << m << " " << i;
             }
         }
     }
 }
 
 TEST(CookToom, UnknownTilesAreRefused) {
-    EXPECT_THROW(winograd_matrices(3, 1), std::invalid_argument);
-    EXPECT_THROW(winograd_matrices(4, 5), std::invalid_argument);
-    EXPECT_THROW(winograd_matrices(4, 0), std::invalid_argument);
+    EXPECT_THROW(winograd_matrices({5, 3}, 1), std::invalid_argument);
+    EXPECT_THROW(winograd_matrices({6, 3}, 5), std::invalid_argument);
+    EXPECT_THROW(winograd_matrices({6, 3}, 0), std::invalid_argument);
 }
 
 // Every tile is in one block, blocks are no larger than told, and the workspace keeps its bound.
+void expect_cut_once(const ConvRequest& r, const Problem& p, WinogradTiles tiles) {
+    const WinogradTiling t = tile_winograd(p, tiles);
+    std::map<std::vector<std::int64_t>, int> seen;
+    for (std::int64_t i = 0; i < t.blocks; ++i) {
+        const TileBlock b = t.block(i, p.shape.groups);
+        ASSERT_LE(b.tiles(), t.most_tiles());
+        ASSERT_GT(b.tiles(), 0);
+        for (std::int64_t n = 0; n < b.images; ++n) {
+            for (std::int64_t z = b.begin[0]; z < b.end[0]; ++z) {
+                for (std::int64_t y = b.begin[1]; y < b.end[1]; ++y) {
+                    for (std::int64_t x = b.begin[2]; x < b.end[2]; ++x) ++seen[{b.group, b.image + n, z, y, x}];
+                }
+            }
+        }
+    }
+    const std::int64_t images = p.shape.batch * t.axis[0].phases * t.axis[1].phases;
+    ASSERT_EQ(static_cast<std::int64_t>(seen.size()), p.shape.groups * images * t.axis[0].count() * t.axis[1].count() * t.axis[2].count())
+        << text_of(r);
+    for (const auto& [tile, times] : seen) ASSERT_EQ(times, 1) << text_of(r);
+    for (const int threads : {1, 2, 7})
+        EXPECT_LE(winograd_workspace_bytes(p, tiles, threads), workspace_of_a_thread * threads) << text_of(r);
+}
+
+void expect_cut_once(ConvRequest r) {
+    for (const KernelSet& set : kernel_sets()) {
+        for (const DType dtype : {DType::f32, DType::f64}) {
+            r.dtype = dtype;
+            Problem p = problem_of(r, *set.table);
+            for (const Packing packing : {Packing::once, Packing::every_call}) {
+                p.packing = packing;
+                for (const WinogradTiles tiles : all_tiles) {
+                    if (winograd_refusal(p, tiles).empty() && !p.shape.empty()) expect_cut_once(r, p, tiles);
+                }
+            }
+        }
+    }
+}
+
 TEST(WinogradTiling, CutsEveryMapOnce) {
     struct Size {
         std::int64_t batch, groups, height, width, in, out;
@@ -79,40 +123,71 @@ TEST(WinogradTiling, CutsEveryMapOnce) {
                           {1, 1, 1, 1, 1, 1},      {3, 2, 13, 14, 37, 53},  {1, 1, 28, 28, 512, 512},   {1, 1, 14, 14, 2048, 2048},
                           {40, 1, 3, 200, 16, 16}, {1, 1, 500, 300, 8, 16}, {2, 1, 5, 800, 100, 240},   {1, 1, 31, 31, 20000, 64},
                           {1, 8, 20, 20, 4, 4},    {17, 3, 9, 10, 300, 30}, {1, 1, 4096, 1, 128, 1024}, {1, 1, 17, 35, 700, 2}};
-    for (const KernelSet& set : kernel_sets()) {
-        for (const DType dtype : {DType::f32, DType::f64}) {
-            for (const Size& z : sizes) {
-                ConvRequest r = image(z.height, z.width, z.in, z.out, 3);
-                r.batch = z.batch;
-                r.groups = z.groups;
-                r.channels = z.groups * z.in;
-                r.w_out = z.groups * z.out;
-                r.dtype = dtype;
-                Problem p = problem_of(r, *set.table);
-                for (const Packing packing : {Packing::once, Packing::every_call})
-                    for (const int whole : {2, 4, 6}) {
-                        p.packing = packing;
-                        if (!winograd_refusal(p, whole).empty()) continue;
-                        const WinogradTiling t = tile_winograd(p, whole);
-                        std::map<std::vector<std::int64_t>, int> seen;
-                        for (std::int64_t i = 0; i < t.blocks; ++i) {
-                            const TileBlock b = t.block(i, z.groups);
-                            ASSERT_LE(b.tiles(), t.most_tiles());
-                            ASSERT_GT(b.tiles(), 0);
-                            for (std::int64_t n = 0; n < b.images; ++n) {
-                                for (std::int64_t y = b.row; y < b.end_row; ++y) {
-                                    for (std::int64_t x = b.column; x < b.end_column; ++x) ++seen[{b.group, b.image + n, y, x}];
-                                }
-                            }
-                        }
-                        ASSERT_EQ(static_cast<std::int64_t>(seen.size()), z.groups * z.batch * t.rows.count() * t.columns.count())
-                            << text_of(r);
-                        for (const auto& [tile, times] : seen) ASSERT_EQ(times, 1) << text_of(r);
-                        for (const int threads : {1, 2, 7}) {
-                            EXPECT_LE(winograd_workspace_bytes(p, whole, threads), workspace_of_a_thread * threads)
-                                << text_of(r) << " " << whole;
-                        }
+    for (const Size& z : sizes) {
+        ConvRequest r = image(z.height, z.width, z.in, z.out, 3);
+        r.batch = z.batch;
+        r.groups = z.groups;
+        r.channels = z.groups * z.in;
+        r.w_out = z.groups * z.out;
+        expect_cut_once(r);
+    }
+}
+
+TEST(WinogradTiling, CutsStridesDilationsAndLongKernelsOnce) {
+    for (const std::int64_t kernel : {2, 4, 5, 6, 7, 9, 11, 13}) {
+        for (const std::int64_t step : {1, 2, 3, 12}) {
+            ConvRequest r = image(61, 35, 40, 70, kernel);
+            r.dilation = {step, step};
+            expect_cut_once(r);
+            r = image(61, 35, 40, 70, kernel);
+            r.stride = {step, 1};
+            expect_cut_once(r);
+            r = image(120, 120, 3, 64, kernel);
+            r.stride = {step, step};
+            expect_cut_once(r);
+            r = line(4000, kernel, step, 1, kernel / 2, kernel / 2);
+            r.channels = r.w_in = r.w_out = 200;
+            expect_cut_once(r);
+            r.stride = {1};
+            r.dilation = {step};
+            expect_cut_once(r);
+        }
+    }
+}
+
+// The input tiles of an axis have room for whatever its tiles read, and only real outputs are counted.
+TEST(WinogradAxis, ReachesWhatItsTapsMeet) {
+    for (std::int64_t kernel = 1; kernel <= 16; ++kernel) {
+        for (std::int64_t stride = 1; stride <= 4; ++stride) {
+            for (const std::int64_t dilation : {1, 2, 5}) {
+                for (const std::int64_t outputs : {1, 3, 4, 17, 30}) {
+                    ConvShape s;
+                    s.axis[2] = {1, outputs, kernel, stride, dilation, 0, 0};
+                    if (!winograd_axes_refusal(s, WinogradTiles::accurate).empty()) continue;
+                    const AxisTiles a = choose_winograd_axes(s, WinogradTiles::accurate)[2];
+                    ASSERT_GE(a.runs * a.taps() * a.input_phases(), kernel);
+                    if (a.runs > 1) {
+                        ASSERT_EQ(a.whole, a.taps());
                     }
+                    std::int64_t real = 0;
+                    for (std::int64_t phase = 0; phase < a.phases; ++phase) {
+                        for (std::int64_t tile = 0; tile < a.count(); ++tile) real += a.real(tile, phase);
+                    }
+                    EXPECT_EQ(real, outputs);
+                    EXPECT_LE(a.input_steps(0, a.count()), a.most_input_steps(a.count()));
+                    // Every output of a tile has a central input in its window.
+                    for (int size = 1; size <= a.whole; ++size) {
+                        for (int o = 0; o < size; ++o) {
+                            bool held = false;
+                            for (int i = 0; i < a.centrals(size); ++i) {
+                                const std::int64_t at = a.central(size, i) - o * stride;
+                                held = held || (at >= 0 && at < kernel);
+                            }
+                            EXPECT_TRUE(held) << kernel << " " << stride << " " << size << " " << o;
+                        }
+                        EXPECT_LE(a.centrals(size), a.centrals(a.whole));
+                    }
+                }
             }
         }
     }
@@ -120,16 +195,23 @@ TEST(WinogradTiling, CutsEveryMapOnce) {
 
 TEST(WinogradTiling, RefusesWhatItCannotServe) {
     const KernelTable& table = *kernel_sets().back().table;
-    EXPECT_EQ(winograd_refusal(problem_of(image(9, 9, 4, 4, 3), table), 4), "");
-    EXPECT_NE(winograd_refusal(problem_of(image(9, 9, 4, 4, 5), table), 4), "");
-    EXPECT_NE(winograd_refusal(problem_of(line(9, 3, 1, 1, 1, 1), table), 4), "");
+    const auto refusal = [&](const ConvRequest& r, WinogradTiles tiles = WinogradTiles::accurate) {
+        return winograd_refusal(problem_of(r, table), tiles);
+    };
+    EXPECT_EQ(refusal(image(9, 9, 4, 4, 3)), "");
+    EXPECT_EQ(refusal(image(9, 9, 4, 4, 5)), "");
+    EXPECT_EQ(refusal(line(9, 3, 2, 1, 1, 1)), "");
+    EXPECT_NE(refusal(image(9, 9, 4, 4, 1)), "");
+    EXPECT_NE(refusal(image(9, 9, 4, 4, 5), WinogradTiles::two), "");
+    EXPECT_EQ(refusal(line(9, 3, 1, 1, 1, 1), WinogradTiles::six), "");
     ConvRequest r = image(9, 9, 4, 4, 3);
     r.stride = {1, 2};
-    EXPECT_NE(winograd_refusal(problem_of(r, table), 4), "");
-    r = image(9, 9, 4, 4, 3);
-    r.dilation = {2, 1};
-    EXPECT_NE(winograd_refusal(problem_of(r, table), 4), "");
-    EXPECT_NE(winograd_refusal(problem_of(image(9, 9, 100'000, 4, 3), table), 4), "");
+    EXPECT_EQ(refusal(r), "");
+    r.dilation = {1, 2};
+    EXPECT_NE(refusal(r), "");
+    EXPECT_NE(refusal(line(9, 3, 1, 100, 100, 100)), "");
+    EXPECT_NE(refusal(image(9, 9, 100'000, 4, 3)), "");
+    EXPECT_NE(refusal(line(1000, 999, 1, 1, 0, 0)), "");
 }
 
 template <class T>

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Where the tiles of a block stand in V and in M: those that use a point, in the order image, plane, row, column.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "plan/winograd_tiling.hpp"
+
+namespace npconv {
+
+struct TileGrid {
+    std::int64_t planes = 0;
+    std::array<std::int64_t, most_winograd_points> rows{}, columns{};  // that use a point
+
+    // Of the first tile of a row.
+    std::int64_t place(std::int64_t image, std::int64_t plane, std::int64_t row, int row_point, int column_point) const {
+        const auto i = static_cast<std::size_t>(row_point), j = static_cast<std::size_t>(column_point);
+        return ((image * planes + plane) * rows[i] + row) * columns[j];
+    }
+    std::int64_t tiles_of_plane(int row_point, int column_point) const { return place(0, 1, 0, row_point, column_point); }
+};
+
+// Of the tiles of a block, or of those of its input. (A few tiles are multiplied at all points of a row at once, and so stand at the same
+// place for all.)
+inline TileGrid grid_of(const WinogradTiling& t, const TileBlock& b, bool input) {
+    TileGrid grid;
+    const auto more = [&](std::size_t a) { return input ? t.axis[a].runs - 1 : 0; };
+    grid.planes = b.planes() + more(0);
+    for (int i = 0; i < t.axis[1].points(); ++i)
+        grid.rows[static_cast<std::size_t>(i)] = (t.few ? b.rows() : t.axis[1].using_point(b.begin[1], b.end[1], i)) + more(1);
+    for (int j = 0; j < t.axis[2].points(); ++j) {
+        grid.columns[static_cast<std::size_t>(j)] =
+            t.few ? b.columns() : (t.axis[2].using_point(b.begin[2], b.end[2], j) + more(2)) * b.column_phases;
+    }
+    return grid;
+}
+
+}  // namespace npconv

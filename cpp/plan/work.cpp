@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/work.hpp"
+
+#include "kernels/table.hpp"
+
+namespace npconv {
+namespace {
+
+struct NamedWork {
+    Work work;
+    const char* name;
+};
+constexpr NamedWork names[] = {
+    {Work::gemm_call, "gemm_call"},
+    {Work::gemm_task, "gemm_task"},
+    {Work::gemm_tile, "gemm_tile"},
+    {Work::gemm_segment, "gemm_segment"},
+    {Work::gemm_product, "gemm_product"},
+    {Work::gemm_far_product, "gemm_far_product"},
+    {Work::gemm_far_read, "gemm_far_read"},
+    {Work::gemm_weights, "gemm_weights"},
+    {Work::gemm_stored, "gemm_stored"},
+    {Work::gemm_transposed, "gemm_transposed"},
+    {Work::gemm_turned, "gemm_turned"},
+    {Work::pixel_product, "pixel_product"},
+    {Work::pixel_stored, "pixel_stored"},
+    {Work::pixel_copied, "pixel_copied"},
+    {Work::pixel_picked, "pixel_picked"},
+    {Work::pixel_run, "pixel_run"},
+    {Work::winograd_call, "winograd_call"},
+    {Work::winograd_judged, "winograd_judged"},
+    {Work::winograd_block, "winograd_block"},
+    {Work::winograd_row, "winograd_row"},
+    {Work::winograd_gathered, "winograd_gathered"},
+    {Work::winograd_turned, "winograd_turned"},
+    {Work::winograd_input, "winograd_input"},
+    {Work::winograd_tile, "winograd_tile"},
+    {Work::winograd_product, "winograd_product"},
+    {Work::winograd_weights, "winograd_weights"},
+    {Work::winograd_far, "winograd_far"},
+    {Work::winograd_memory, "winograd_memory"},
+    {Work::winograd_summed, "winograd_summed"},
+    {Work::winograd_output, "winograd_output"},
+    {Work::winograd_stored, "winograd_stored"},
+    {Work::winograd_transposed, "winograd_transposed"},
+    {Work::winograd_made, "winograd_made"},
+    {Work::winograd_in_registers, "winograd_in_registers"},
+    {Work::packed_call, "packed_call"},
+    {Work::packed_tap, "packed_tap"},
+    {Work::packed_point, "packed_point"},
+    {Work::packed_page, "packed_page"},
+    {Work::naive_product, "naive_product"},
+};
+static_assert(sizeof names / sizeof names[0] == work_count);
+
+// In the order of the names.
+using Rates = std::array<double, work_count>;
+
+#include "plan/work_rates.inc"
+
+struct NamedRates {
+    const Rates& rates;
+    const char* name;
+};
+
+NamedRates rates_of(const Core& core, int vector_bytes) {
+    if (vector_bytes < 32) return {rates_of_16_bytes, "rates_of_16_bytes"};
+    if (vector_bytes < 64) return {rates_of_32_bytes, "rates_of_32_bytes"};
+    if (core.wide_products == 1) return {rates_of_64_bytes_one_product, "rates_of_64_bytes_one_product"};
+    if (core.far_sighted) return {rates_of_64_bytes_far_sighted, "rates_of_64_bytes_far_sighted"};
+    return {rates_of_64_bytes_two_products, "rates_of_64_bytes_two_products"};
+}
+
+}  // namespace
+
+WorkCounts packing_work(double taps, double at_points, const Problem& p) {
+    constexpr double page = 4096.0, large = 8'000'000.0;  // bytes
+    const auto element = static_cast<double>(size_of(p.dtype)), bytes = (taps + at_points) * element;
+    WorkCounts work;
+    work[Work::packed_call] = 1.0;
+    work[Work::packed_tap] = taps;
+    work[Work::packed_point] = at_points * element / p.kernels->vector_bytes;
+    if (bytes >= large) work[Work::packed_page] = bytes / page;
+    return work;
+}
+
+const char* rates_name(const Core& core, int vector_bytes) { return rates_of(core, vector_bytes).name; }
+
+const char* name_of(Work work) { return names[static_cast<std::size_t>(work)].name; }
+
+double cycles_of(const WorkCounts& work, const Core& core, int vector_bytes) {
+    const Rates& rates = rates_of(core, vector_bytes).rates;
+    double cycles = 0.0;
+    for (std::size_t i = 0; i < work_count; ++i) cycles += rates[i] * work[static_cast<Work>(i)];
+    return cycles;
+}
+
+}  // namespace npconv

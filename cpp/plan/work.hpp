@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an algorithm has to do, counted, and what that costs: the planner's estimates. Counts follow from shape and tiling alone; what one
+// of each costs, in cycles, is measured (bench/calibrate.py) for each kind of core, and stands in work_rates.inc.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <string>
+
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+// Vectors are of the kernel set in use. Products are counted in cycles of a core that is never kept waiting.
+enum class Work : std::size_t {
+    gemm_call,              // the GEMM path
+    gemm_task,              //   a block of pixels and a chunk of channels
+    gemm_tile,              //   lane = channel: a register tile, and a block of k
+    gemm_segment,           //   the taps of it whose pixels are neighbours
+    gemm_product,           //   a multiplication of vectors
+    gemm_far_product,       //     whose input stands on more pages than a core keeps at hand
+    gemm_far_read,          //     a value of that input, times the stride
+    gemm_weights,           //   a vector of weights that a task reads
+    gemm_stored,            //   a vector of sums that leaves the registers for the output
+    gemm_transposed,        //     or through a buffer
+    gemm_turned,            //   a value that is copied from channels first to channels last
+    pixel_product,          //   lane = pixel: a multiplication of vectors, of which most cross cache lines
+    pixel_stored,           //   a vector of sums that leaves the registers
+    pixel_copied,           //   a value that is copied with its neighbours
+    pixel_picked,           //   every n-th value that is copied
+    pixel_run,              //   a run of values that are neighbours, copied or picked
+    winograd_call,          // Winograd's
+    winograd_judged,        //   a pixel of a tile's input that is looked at, because with one channel small values are no exception
+    winograd_block,         //   a block of tiles
+    winograd_row,           //   a row of tiles of a vector of channels, of the input or the output
+    winograd_gathered,      //   a pixel of the input, a vector of channels, that stand together
+    winograd_turned,        //     or plane by plane
+    winograd_input,         //   a point of a tile of the input, a vector
+    winograd_tile,          //   a register tile, and a block of k
+    winograd_product,       //   a multiplication of vectors
+    winograd_weights,       //   a vector of transformed weights that a block reads
+    winograd_far,           //     from beyond the second-level cache
+    winograd_memory,        //     and from memory
+    winograd_summed,        //   a vector of sums that a further block of k is added to
+    winograd_output,        //   a point of a tile of the output, a vector
+    winograd_stored,        //   a vector of outputs
+    winograd_transposed,    //     that is transposed first
+    winograd_made,          //   a vector of weights that is transformed where it is used
+    winograd_in_registers,  //   or beside its products
+    packed_call,            // weights of a plain call
+    packed_tap,             //   a value
+    packed_point,           //   a transformed vector
+    packed_page,            //   a page of memory that is new each time, because the buffer is large
+    naive_product,          // the definition: a multiplication
+    count
+};
+constexpr auto work_count = static_cast<std::size_t>(Work::count);
+const char* name_of(Work work);
+
+class WorkCounts {
+  public:
+    double& operator[](Work work) { return counts_[static_cast<std::size_t>(work)]; }
+    double operator[](Work work) const { return counts_[static_cast<std::size_t>(work)]; }
+    WorkCounts& operator+=(const WorkCounts& other) {
+        for (std::size_t i = 0; i < work_count; ++i) counts_[i] += other.counts_[i];
+        return *this;
+    }
+    WorkCounts& operator*=(double times) {
+        for (double& n : counts_) n *= times;
+        return *this;
+    }
+
+  private:
+    std::array<double, work_count> counts_{};
+};
+
+// Of so many taps and so many values at points.
+WorkCounts packing_work(double taps, double at_points, const Problem& problem);
+
+// Cycles of one core.
+double cycles_of(const WorkCounts& work, const Core& core, int vector_bytes);
+const char* rates_name(const Core& core, int vector_bytes);  // of their row in work_rates.inc
+
+}  // namespace npconv
