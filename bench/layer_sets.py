@@ -103,10 +103,47 @@ def winograd_odd() -> tuple[Layer, ...]:
     )
 
 
+def winograd_more() -> tuple[Layer, ...]:
+    """What Winograd's machinery serves besides: larger and flat kernels, dilation, volumes, sequences."""
+    return (
+        *(conv(c, o, size, 5) for c, o, size in [(48, 64, 35), (64, 96, 28)]),  # Inception
+        *(conv(192, 192, 17, kernel) for kernel in [(1, 7), (7, 1)]),  # Inception
+        *(conv(256, 256, 33, 3, dilation=d) for d in (2, 12)),  # DeepLab
+        *(layer for layer in c3d() if layer.c >= 64),
+        *(conv(c, c, (n,), k) for c, n in [(128, 4096), (256, 1000)] for k in (3, 5, 7)),
+        conv(64, 64, (16, 56, 56), (1, 3, 3)),  # the spatial half of a (2+1)-D layer
+    )
+
+
+def strided() -> tuple[Layer, ...]:
+    """Strides of 2, and first layers, which have three channels."""
+    return (
+        conv(3, 64, 224, 7, stride=2),  # ResNet's first layer
+        conv(64, 128, 56, 5, stride=2),
+        *(conv(c, c, size, 3, stride=2) for c, size in [(128, 56), (256, 28), (512, 14)]),  # ResNet-50
+        conv(3, 32, 224, 3, stride=2),  # MobileNet's first layer
+        conv(64, 128, (16, 28, 28), 3, stride=2),
+        conv(3, 64, (16, 112, 112), 7, stride=2),  # as I3D's first layer, smaller
+        conv(3, 64, 224, 3),  # VGG's first layer
+    )
+
+
+def c3d() -> tuple[Layer, ...]:
+    """C3D (Tran et al. 2014), each layer once."""
+    layers = [
+        (3, 64, (16, 112, 112)),
+        (64, 128, (16, 56, 56)),
+        (128, 256, (8, 28, 28)),
+        (256, 256, (8, 28, 28)),
+        (256, 512, (4, 14, 14)),
+        (512, 512, (4, 14, 14)),
+        (512, 512, (2, 7, 7)),
+    ]
+    return tuple(conv(c, o, size, 3) for c, o, size in layers)
+
+
 def conv3d() -> tuple[Layer, ...]:
-    """C3D (Tran et al. 2014), a 3-D U-Net (Cicek et al. 2016) on 32^3, I3D's first layer, dilated ones."""
-    c3d = [(3, 64, (16, 112, 112)), (64, 128, (16, 56, 56)), (128, 256, (8, 28, 28)), (256, 256, (8, 28, 28))]
-    c3d += [(256, 512, (4, 14, 14)), (512, 512, (4, 14, 14)), (512, 512, (2, 7, 7))]
+    """C3D, a 3-D U-Net (Cicek et al. 2016) on 32^3, I3D's first layer, dilated ones."""
     unet = [
         (1, 32, 32),
         (32, 64, 32),
@@ -119,7 +156,7 @@ def conv3d() -> tuple[Layer, ...]:
     ]
     unet += [(768, 256, 8), (256, 256, 8), (384, 128, 16), (128, 128, 16), (192, 64, 32), (64, 64, 32)]
     return (
-        *(conv(c, o, size, 3) for c, o, size in c3d),
+        *c3d(),
         *(conv(c, o, size, 3, rank=3) for c, o, size in unet),
         conv(64, 3, 32, 1, rank=3),
         conv(3, 64, (16, 224, 224), 7, stride=2),
@@ -180,6 +217,8 @@ SETS = {
         LayerSet("direct", "k x k layers: 3x3, strided, 5x5, 1x7, dilated, patches", direct),
         LayerSet("winograd", "3x3 layers of stride 1 of ResNet-50 and VGG-16", winograd),
         LayerSet("winograd-odd", "3x3, stride 1: odd maps and channels, batches", winograd_odd),
+        LayerSet("winograd-more", "5x5, 1x7, dilated, 3-D, 1-D: Winograd beyond 3x3", winograd_more),
+        LayerSet("strided", "strides of 2, first layers", strided),
         LayerSet("conv3d", "C3D, a 3-D U-Net, I3D's first layer, dilated", conv3d),
         LayerSet("audio1d", "speech encoders, causal stacks, a vocoder, long filters", audio1d),
         LayerSet("lenet", "LeNet-5's two layers", lenet),

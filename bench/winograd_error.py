@@ -31,6 +31,7 @@ PAGE = ROOT / "docs" / "winograd.md"
 ERROR_MARKERS = "<!-- error:begin -->", "<!-- error:end -->"
 GROWTH_MARKERS = "<!-- growth:begin -->", "<!-- growth:end -->"
 
+TAPS = 3
 WHOLE = {"winograd_f2": 2, "winograd": 4, "winograd_f6": 6}  # outputs of a whole tile along an axis
 ALGORITHMS = ("gemm", *WHOLE)
 CHANNELS = (16, 64, 256, 512, 1024, 2048)
@@ -152,7 +153,10 @@ def measure(
 
 
 def _bound(algorithm: str, channels: int) -> float | None:
-    return npconv._core._winograd_bound(WHOLE[algorithm], channels) if algorithm in WHOLE else None
+    if algorithm not in WHOLE:
+        return None
+    axis = (WHOLE[algorithm] + TAPS - 1, TAPS)
+    return npconv._core._winograd_bound([(1, 1), axis, axis], channels)
 
 
 def error_table(measured: Sequence[Measured]) -> str:
@@ -212,7 +216,7 @@ def norm(matrix: Array) -> float:
 
 
 def matrices(whole: int, outputs: int) -> tuple[Array, Array, Array]:
-    found = npconv._core._winograd_matrices(whole, outputs)
+    found = npconv._core._winograd_matrices(whole + TAPS - 1, TAPS, outputs)
     at, g, bt = (np.array(found[name]) for name in ("at", "g", "bt"))
     return at, g, bt
 
@@ -230,7 +234,7 @@ def growth_table() -> str:
     for whole, outputs in tiles():
         found = growth(*matrices(whole, outputs))
         values = (found.at, found.g, found.bt, found.product, found.spread)
-        points = npconv._core._winograd_matrices(whole, outputs)["points"]
+        points = npconv._core._winograd_matrices(whole + TAPS - 1, TAPS, outputs)["points"]
         names = ", ".join(_point(p) for p in points if np.isfinite(p))
         rows.append(
             [

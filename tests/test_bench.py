@@ -105,6 +105,29 @@ def test_the_winograd_sets_have_their_layers() -> None:
     assert all(layer.stride == (1, 1) and layer.output_size == layer.size for layer in odd)
 
 
+def test_the_sets_beyond_3x3_have_their_layers() -> None:
+    more = layer_sets.winograd_more()
+    assert all(set(layer.stride) == {1} and layer.output_size == layer.size for layer in more)
+    assert [sum(layer.rank == rank for layer in more) for rank in (1, 2, 3)] == [6, 6, 7]
+    names = [layer.name for layer in more]
+    for name in ("5x5 48->64 at 35", "7x1 192->192 at 17", "3x3 256->256 at 33 d12", "k7 256->256 at 1000"):
+        assert name in names
+    shared = set(layer_sets.conv3d()) & set(more)
+    assert shared == set(layer_sets.c3d()[1:])
+    strided = [layer.name for layer in layer_sets.strided()]
+    assert strided == [
+        "7x7 3->64 at 224 s2",
+        "5x5 64->128 at 56 s2",
+        "3x3 128->128 at 56 s2",
+        "3x3 256->256 at 28 s2",
+        "3x3 512->512 at 14 s2",
+        "3x3 3->32 at 224 s2",
+        "3x3x3 64->128 at 16x28x28 s2",
+        "7x7x7 3->64 at 16x112x112 s2",
+        "3x3 3->64 at 224",
+    ]
+
+
 def test_a_network_tells_its_share_of_the_best_peers() -> None:
     mixed = table(layer(1.0, torch=(1.5, 1e-7), ncnn=(2.0, 1e-6), fast=(0.5, 1e-4)))
     text = report._table(mixed)
