@@ -11,7 +11,7 @@
 #include "algorithms/naive.hpp"
 #include "algorithms/winograd.hpp"
 #include "kernels/registry.hpp"
-#include "plan/gemm_tiling.hpp"
+#include "plan/plain_calls.hpp"
 
 namespace npconv {
 namespace {
@@ -192,32 +192,32 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
 
 template <class T>
 void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
-    Problem p = problem;
-    if (p.lane == Lane::automatic && !p.shape.empty()) p.lane = tile_gemm(p).lane;  // chosen once
-    const Decision decision = decide(p, algorithm);
-    if (p.shape.empty()) return;
-    if (algorithm == "measure" && has_a_choice(decision)) {
-        const ConvPlan plan(p, algorithm, weights, threads);
-        return plan.run(p.shape, plan.parameters(), io, threads);
+    if (algorithm == "measure" && !problem.shape.empty() && has_a_choice(decide(problem, algorithm))) {
+        const ConvPlan plan(problem, algorithm, weights, threads);
+        return plan.run(problem.shape, plan.parameters(), io, threads);
     }
+    const PlainChoice choice = choose_for_call(problem, algorithm);
+    if (problem.shape.empty()) return;
+    Problem p = problem;
+    p.lane = choice.lane;  // chosen once
     Buffer bias;
     if (weights.bias) bias = pack_bias(p.shape.groups * p.shape.out_channels, weights.bias, weights.bias_stride);
     io.bias = weights.bias ? bias.as<const T>() : nullptr;
     // Zeros beside a weight that is not finite count, which is known only when all are packed: the result is computed anew then, for which
     // a residual must not have been overwritten.
     const bool zeros = p.border == Border::zeros && p.shape.padded();
-    if (decision.algorithm == Algorithm::gemm && gemm_packs_panels(p) && !(zeros && io.residual.data)) {
+    if (choice.algorithm == Algorithm::gemm && gemm_packs_panels(p) && !(zeros && io.residual.data)) {
         io.raw_weights = &weights.w;
         io.finite_weights = true;
         count_run(p, Algorithm::gemm);
         if (run_gemm(p, io, threads) || !zeros) return;
         io.raw_weights = nullptr;
     }
-    const PackedWeights packed = pack_weights(p, decision.algorithm, weights.w, threads);
+    const PackedWeights packed = pack_weights(p, choice.algorithm, weights.w, threads);
     io.w = packed.data.template as<const T>();
     io.finite_weights = std::isfinite(packed.largest);
     io.largest_weight = packed.largest;
-    run_algorithm(p, decision.algorithm, io, threads);
+    run_algorithm(p, choice.algorithm, io, threads);
 }
 
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<float>&, int);

@@ -12,6 +12,7 @@ struct Core {
     // wide products a cycle Zen 5 does, Granite Rapids does not.
     bool far_sighted = false;
 
+    bool operator==(const Core&) const = default;
     int products_per_cycle(int vector_bytes) const { return vector_bytes >= 64 ? wide_products : 2; }
 };
 

@@ -82,6 +82,8 @@ struct TilingLimits {
     std::int64_t bytes_of_copy = 768 * 1024;  //   while they stay in the second-level cache
     Lane lane = Lane::automatic;              // where a problem leaves it open
     std::int64_t macs_of_region = 400'000;    // 8 to 20 us on one core, several times what a parallel region costs
+
+    bool operator==(const TilingLimits&) const = default;
 };
 TilingLimits tiling_limits();
 void set_tiling_limits(const TilingLimits& limits);  // while nothing runs and no plan will be run again

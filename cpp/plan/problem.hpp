@@ -12,6 +12,7 @@ struct ActivationSpec {
     Activation kind = Activation::none;
     double a = 0.0;  // clip: low; leaky_relu: slope
     double b = 0.0;  // clip: high
+    bool operator==(const ActivationSpec&) const = default;
 };
 
 // What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). The result is the same, bit by bit but
@@ -37,6 +38,8 @@ struct Problem {
     Transformed transformed = Transformed::automatic;
     const KernelTable* kernels = nullptr;
     Core core = this_core();
+
+    bool operator==(const Problem&) const = default;
 };
 
 }  // namespace npconv

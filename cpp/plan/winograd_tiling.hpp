@@ -139,6 +139,8 @@ struct WinogradLimits {
     std::int64_t most_prepared = 64'000'000;  // bytes of transformed weights: more take too much memory beside the taps
     std::int64_t enough_blocks = 8;
     std::int64_t slow_weights = 20'000'000;  // bytes of transformed weights that a few tiles would wait for
+
+    bool operator==(const WinogradLimits&) const = default;
 };
 WinogradLimits winograd_limits();
 void set_winograd_limits(const WinogradLimits& limits);  // while nothing runs and no plan will be run again
