@@ -5,12 +5,12 @@ python bench/calibrate.py                         measure, fit, and print how we
 python bench/calibrate.py --write                 keep the measurements, and put the rates in work_rates.inc
 python bench/calibrate.py fit FILE [--write]      fit measurements that were kept
 
-Random layers (random_layers.py, other ones than picks.py has) and those of networks are timed by every
-algorithm that "auto" may choose, GEMM with lanes of channels and of pixels. The planner counts the work of
-each; the time of a layer is taken for a sum of its counts, each times its rate. Rates are never negative, and
-make the sum of the squared relative errors least; the tenth of the layers that fits worst counts less. Times
-are in cycles of a core that multiplies as fast as the loop of fused multiply-adds does, so that a machine
-that runs faster for a while gives the same rates.
+Random layers (random_layers.py, other ones than picks.py has), those of networks and large ones are
+timed by every algorithm that "auto" may choose, GEMM with lanes of channels and of pixels. The planner
+counts the work of each; the time of a layer is taken for a sum of its counts, each times its rate. Rates
+are never negative, and make the sum of the squared relative errors least; the tenth of the layers that
+fits worst counts less. Times are in cycles of a core that multiplies as fast as the loop of fused
+multiply-adds does, so that a machine that runs faster for a while gives the same rates.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import npconv
 import numpy as np
 from candidates import Problem
 from layer_sets import SETS
+from layers import Layer, conv
 from machine import ROOT, OtherWork, commit, describe, versions
 from peak import Peak
 from picks import LAYERS, SEED, interleaved
@@ -41,6 +42,18 @@ SCHEMA = "calibration 1"
 SETS_TOO = ("resnet50", "vgg16", "winograd-more", "strided", "conv3d")
 FMAS = {"avx512": 64, "avx2": 32, "baseline": 16}  # bytes of a vector
 UPDATE = "update_weights"
+
+
+def beyond_the_caches() -> tuple[Layer, ...]:
+    """Inputs that come from memory, with few products of each value: random ones are mostly smaller."""
+    kernels = [(1, 5), (5, 1), (3, 3), (2, 2)]
+    return (
+        *(conv(c, 16, n, k, stride=2) for c, n in [(72, 300), (200, 180), (400, 120)] for k in kernels),
+        *(conv(c, 24, n, k) for c, n in [(56, 300), (160, 180), (300, 120)] for k in kernels),
+        *(conv(c, 12, n, (1, 3), stride=3) for c, n in [(96, 260), (320, 150)]),
+        *(conv(c, 16, (n,), k, stride=2) for c, n in [(240, 20000), (30, 150000)] for k in (3, 5)),
+        *(conv(c, 8, n, 3, stride=2, rank=3) for c, n in [(40, 50), (120, 34)]),
+    )
 
 
 @dataclass(frozen=True)
@@ -59,12 +72,9 @@ def layers(n: int, seed: int, dtype: str) -> list[RandomLayer]:
     judged = random_layers(LAYERS, SEED, dtype)
     chosen = random_layers(n, seed, dtype, but=judged)
     known = {one.layer for one in judged}
-    for name in SETS_TOO:
-        for layer in SETS[name].make():
-            if layer not in known and layer.groups == 1:
-                chosen += [
-                    RandomLayer(layer, layout, "zeros") for layout in ("channels_first", "channels_last")
-                ]
+    for layer in (*(y for name in SETS_TOO for y in SETS[name].make()), *beyond_the_caches()):
+        if layer not in known and layer.groups == 1:
+            chosen += [RandomLayer(layer, layout, "zeros") for layout in ("channels_first", "channels_last")]
     assert_disjoint(judged, chosen[:n])
     return chosen
 

@@ -36,11 +36,10 @@ REFUSED: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
 }
 # Of the tiles of one size nothing is promised; their error is no reason.
 TOO_MANY_PRODUCTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
-    "3x3": ((1, 8192, 3, 3), (1, 8192, 3, 3), {}),
-    "3x3x3": ((1, 4096, 3, 3, 3), (1, 4096, 3, 3, 3), {}),
-    "9x9": ((1, 2048, 9, 9), (1, 2048, 9, 9), {}),
+    "3x3": ((1, 32768, 3, 3), (1, 32768, 3, 3), {}),
+    "9x9": ((1, 8192, 9, 9), (1, 8192, 9, 9), {}),
     "15x15": ((1, 16, 15, 15), (1, 16, 15, 15), {}),
-    "5x5, stride 2": ((1, 2048, 5, 5), (1, 2048, 5, 5), {"stride": 2}),
+    "5x5, stride 2": ((1, 8192, 5, 5), (1, 8192, 5, 5), {"stride": 2}),
     "1-D, 3 taps": ((1, 65536, 3), (1, 65536, 3), {}),
 }
 # Those that "winograd" serves, and the tiles of one size do not.

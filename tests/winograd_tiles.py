@@ -259,13 +259,13 @@ def fine(cut: list[Tiles], products: int) -> bool:
 def choice(case: Case) -> list[Tiles] | None:
     """The tiles that "winograd" takes, or none: of those whose error is fine, the fewest products.
 
-    Small, middle, large ones, and large ones of the width where the taps of the height are summed, as those
-    of the depth always are. Written from the rules, not asked of the extension.
+    Small, middle, large ones, and the latter two of the width where the taps of the height are summed, as
+    those of the depth always are. Written from the rules, not asked of the extension.
     """
     taps, kernels = taps_of_phase(case), lifted(case, case.kernel)
     phases = [d if k > 1 else 1 for d, k in zip(lifted(case, case.dilation), kernels, strict=True)]
     small, middle, large = zip(*(transforms(n) for n in taps[1:]), strict=True)
-    summed = [((1, 1), large[1])] if taps[2] > 1 else []
+    summed = [((1, 1), size[1]) for size in (middle, large)] if taps[2] > 1 else []
     channels = case.cin // case.groups
     products = channels * math.prod(map(min, kernels, lifted(case, case.stride)))
     best: list[Tiles] | None = None

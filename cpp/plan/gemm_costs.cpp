@@ -151,6 +151,11 @@ WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
     work = p.dtype == DType::f32 ? work_of_image(p, p.kernels->f32, t) : work_of_image(p, p.kernels->f64, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::gemm_call] = 1.0;
+    if (t.lane == Lane::channel) {
+        count_lines(p, Work::gemm_line, Work::gemm_memory_line, work);
+    } else {
+        count_lines(p, Work::pixel_line, Work::pixel_memory_line, work);
+    }
     return work;
 }
 

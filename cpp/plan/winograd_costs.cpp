@@ -52,7 +52,9 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     work[Work::winograd_call] = 1.0;
     work[Work::winograd_block] = blocks;
     if (s.in_channels == 1) work[Work::winograd_judged] = images * as_double(s.pixels()) * as_double(s.taps());
-    work[Work::winograd_row] = map_rows * parts * (units * input_tiles + vectors);
+    work[Work::winograd_row] = map_rows * parts * units * input_tiles;
+    work[Work::winograd_output_row] = map_rows * parts * vectors;
+    count_lines(p, Work::winograd_line, Work::winograd_memory_line, work);
     const double pixels = blocks * as_double(t.images.longest() * t.most_planes()) * as_double(t.most_pixels());
     work[last || t.channels.together() ? Work::winograd_gathered : Work::winograd_turned] = pixels * copies;
     work[Work::winograd_input] = all_points * input_tiles * units;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plan/work.hpp"
 
+#include <algorithm>
+
 #include "kernels/table.hpp"
 
 namespace npconv {
@@ -18,6 +20,8 @@ constexpr NamedWork names[] = {
     {Work::gemm_product, "gemm_product"},
     {Work::gemm_far_product, "gemm_far_product"},
     {Work::gemm_far_read, "gemm_far_read"},
+    {Work::gemm_line, "gemm_line"},
+    {Work::gemm_memory_line, "gemm_memory_line"},
     {Work::gemm_weights, "gemm_weights"},
     {Work::gemm_stored, "gemm_stored"},
     {Work::gemm_transposed, "gemm_transposed"},
@@ -27,10 +31,15 @@ constexpr NamedWork names[] = {
     {Work::pixel_copied, "pixel_copied"},
     {Work::pixel_picked, "pixel_picked"},
     {Work::pixel_run, "pixel_run"},
+    {Work::pixel_line, "pixel_line"},
+    {Work::pixel_memory_line, "pixel_memory_line"},
     {Work::winograd_call, "winograd_call"},
     {Work::winograd_judged, "winograd_judged"},
     {Work::winograd_block, "winograd_block"},
     {Work::winograd_row, "winograd_row"},
+    {Work::winograd_output_row, "winograd_output_row"},
+    {Work::winograd_line, "winograd_line"},
+    {Work::winograd_memory_line, "winograd_memory_line"},
     {Work::winograd_gathered, "winograd_gathered"},
     {Work::winograd_turned, "winograd_turned"},
     {Work::winograd_input, "winograd_input"},
@@ -72,6 +81,28 @@ NamedRates rates_of(const Core& core, int vector_bytes) {
 }
 
 }  // namespace
+
+void count_lines(const Problem& p, Work beyond_second, Work beyond_third, WorkCounts& work) {
+    // Bytes. How much of the third-level cache there is depends on who else uses it: an input is partly beyond it from the first size on,
+    // and from the second on all of it.
+    constexpr double line = 64.0, second_level = 800e3, some_beyond_third = 6e6, all_beyond_third = 12e6;
+    const ConvShape& s = p.shape;
+    const auto as_double = [](std::int64_t n) { return static_cast<double>(n); };
+    std::array<double, 3> read;  // planes, rows and pixels: what a step leaves out is not
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = s.axis[a];
+        read[a] = as_double(axis.input);
+        if (axis.stride > axis.kernel) read[a] = std::min(read[a], as_double(axis.output) * as_double(axis.kernel));
+    }
+    const bool last = p.layout == Layout::channels_last;
+    const double channels = as_double(s.in_channels), row = last ? read[2] * channels : as_double(s.axis[2].input);
+    const double rows = as_double(s.batch) * as_double(s.groups) * read[0] * read[1] * (last ? 1.0 : channels);
+    const double lines = rows * std::max(1.0, row * as_double(size_of(p.dtype)) / line), bytes = lines * line;
+    if (bytes < second_level) return;
+    const double part = std::clamp((bytes - some_beyond_third) / (all_beyond_third - some_beyond_third), 0.0, 1.0);
+    work[beyond_second] = lines * (1.0 - part);
+    work[beyond_third] = lines * part;
+}
 
 WorkCounts packing_work(double taps, double at_points, const Problem& p) {
     constexpr double page = 4096.0, large = 8'000'000.0;  // bytes

@@ -19,6 +19,8 @@ enum class Work : std::size_t {
     gemm_product,           //   a multiplication of vectors
     gemm_far_product,       //     whose input stands on more pages than a core keeps at hand
     gemm_far_read,          //     a value of that input, times the stride
+    gemm_line,              //   a cache line of the input that the second-level cache does not keep
+    gemm_memory_line,       //     or the third-level one
     gemm_weights,           //   a vector of weights that a task reads
     gemm_stored,            //   a vector of sums that leaves the registers for the output
     gemm_transposed,        //     or through a buffer
@@ -28,10 +30,15 @@ enum class Work : std::size_t {
     pixel_copied,           //   a value that is copied with its neighbours
     pixel_picked,           //   every n-th value that is copied
     pixel_run,              //   a run of values that are neighbours, copied or picked
+    pixel_line,             //   lines as above
+    pixel_memory_line,      //
     winograd_call,          // Winograd's
     winograd_judged,        //   a pixel of a tile's input that is looked at, because with one channel small values are no exception
     winograd_block,         //   a block of tiles
-    winograd_row,           //   a row of tiles of a vector of channels, of the input or the output
+    winograd_row,           //   a row of tiles of a vector of channels of the input
+    winograd_output_row,    //     or of the output
+    winograd_line,          //   lines as above
+    winograd_memory_line,   //
     winograd_gathered,      //   a pixel of the input, a vector of channels, that stand together
     winograd_turned,        //     or plane by plane
     winograd_input,         //   a point of a tile of the input, a vector
@@ -72,6 +79,9 @@ class WorkCounts {
   private:
     std::array<double, work_count> counts_{};
 };
+
+// Lines of the input that must come from beyond the second or the third-level cache, counted once.
+void count_lines(const Problem& problem, Work beyond_second, Work beyond_third, WorkCounts& work);
 
 // Of so many taps and so many values at points.
 WorkCounts packing_work(double taps, double at_points, const Problem& problem);

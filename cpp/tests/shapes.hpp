@@ -100,4 +100,19 @@ inline std::string text_of(const ConvRequest& r) {
            tuple_text(r.padding.after) + ", border " + std::to_string(static_cast<int>(r.border));
 }
 
+// f(table, dtype) of every kernel set that was built, float32 and float64, on every kind of core.
+template <class F>
+void for_each_table_and_dtype(const F& f) {
+    for (const KernelSet& set : kernel_sets()) {
+        for (const DType dtype : {DType::f32, DType::f64}) {
+            for (const Core& core : all_cores) {
+                const CoreScope scope(core);
+                SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(core.wide_products) +
+                             (core.far_sighted ? ", far-sighted" : ""));
+                f(*set.table, dtype);
+            }
+        }
+    }
+}
+
 }  // namespace npconv::test
