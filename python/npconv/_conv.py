@@ -68,8 +68,9 @@ def conv2d(
         Added before the activation.
     algorithm : str
         ``"auto"``; ``"measure"``, which times the candidates on arrays of the size of x and the result (for
-        a plan: once, when it is made); or one by name: ``"gemm"``, ``"winograd"`` (3x3,
-        stride 1; also ``"winograd_f2"``, ``"winograd_f6"``), ``"naive"``.
+        a plan: once, when it is made); or one by name: ``"gemm"``, ``"winograd"`` (more than one tap along
+        height or width, or along width in 1-D; no axis with a stride and a dilation; with three taps also
+        ``"winograd_f2"`` and ``"winograd_f6"``), ``"naive"``.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
         `residual` itself, and may overlap no other argument.
@@ -97,8 +98,8 @@ def conv2d(
     By ``"gemm"`` the sum over n = kernel x channels / groups products differs from the exact one by at most
     ``gamma(n + 2) * (sum |w| |x| + |b| + |r|)`` with ``gamma(m) = m u / (1 - m u)``, u the unit roundoff
     (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 3.1).
-    Winograd's, which ``"auto"`` takes for many 3x3 kernels, has a relative L2 error of at most 2e-6 on normal
-    float32 data (1e-14 in float64); ``plan.explain()`` tells its bound.
+    Winograd's, which ``"auto"`` takes where it is estimated to be faster, has a relative L2 error of at most
+    2e-6 on normal float32 data (1e-14 in float64); ``plan.explain()`` tells its bound.
 
     Examples
     --------
