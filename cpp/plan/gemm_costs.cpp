@@ -86,7 +86,9 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, 
     if (far) work[Work::gemm_far_read] = blocks * of_block * panels * as_double(s.k()) * as_double(s.axis[2].stride) * part;
     work[Work::gemm_tile] = all_tiles * as_double(t.k.blocks());
     work[Work::gemm_segment] = all_tiles * as_double(merged ? s.axis[0].kernel * s.axis[1].kernel : s.taps());
-    work[Work::gemm_weights] = blocks * wide * as_double(s.k());
+    const double weights = wide * as_double(s.k());  // vectors
+    const double bytes_of_weights = weights * as_double(s.groups) * as_double(kernels.lanes) * sizeof(T);
+    count_far(bytes_of_weights, blocks * weights, Work::gemm_weights, Work::gemm_memory_weights, work);
     work[last ? Work::gemm_stored : Work::gemm_transposed] = pixels * wide;
     if (t.always_copied) work[Work::gemm_turned] = copies(s, t);
     return work;
@@ -151,11 +153,9 @@ WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
     work = p.dtype == DType::f32 ? work_of_image(p, p.kernels->f32, t) : work_of_image(p, p.kernels->f64, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::gemm_call] = 1.0;
-    if (t.lane == Lane::channel) {
-        count_lines(p, Work::gemm_line, Work::gemm_memory_line, work);
-    } else {
-        count_lines(p, Work::pixel_line, Work::pixel_memory_line, work);
-    }
+    const double lines = lines_of_input(p), bytes = lines * line_bytes;
+    const bool channel = t.lane == Lane::channel;
+    count_far(bytes, lines, channel ? Work::gemm_line : Work::pixel_line, channel ? Work::gemm_memory_line : Work::pixel_memory_line, work);
     return work;
 }
 

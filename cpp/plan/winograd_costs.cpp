@@ -35,13 +35,13 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     WorkCounts work;
     if (s.empty()) return work;
     const bool last = p.layout == Layout::channels_last;
-    const double element = as_double(size_of(p.dtype)), lines = t.lanes * element / 64.0;  // of a vector
+    const double element = as_double(size_of(p.dtype)), lines_of_vector = t.lanes * element / line_bytes;
     const double blocks = as_double(t.blocks), images = as_double(s.batch * s.groups);
     const double points = as_double(t.points()), all_points = images * t.points_of_map();
     const double vectors = as_double(t.panels.n), products = as_double(t.runs() * t.channels.total()) * part_of_planes(p, t.axis[0]);
     const double tiles = all_points / (blocks * points);  // of a block, on average at each point
     const double register_tiles = std::max(1.0, std::ceil(tiles / t.mr - 0.25));
-    const double waiting = lines * (t.far ? far_rows : near_rows);
+    const double waiting = lines_of_vector * (t.far ? far_rows : near_rows);
     const double rows = std::max(waiting, tiles / register_tiles);
     const double at_points = blocks * points, per_cycle = p.core.products_per_cycle(static_cast<int>(t.lanes * element));
     const double input_tiles = as_double(t.most_input_tiles()) / as_double(t.most_tiles());  // for each of the output
@@ -54,7 +54,8 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     if (s.in_channels == 1) work[Work::winograd_judged] = images * as_double(s.pixels()) * as_double(s.taps());
     work[Work::winograd_row] = map_rows * parts * units * input_tiles;
     work[Work::winograd_output_row] = map_rows * parts * vectors;
-    count_lines(p, Work::winograd_line, Work::winograd_memory_line, work);
+    const double lines = lines_of_input(p);
+    count_far(lines * line_bytes, lines, Work::winograd_line, Work::winograd_memory_line, work);
     const double pixels = blocks * as_double(t.images.longest() * t.most_planes()) * as_double(t.most_pixels());
     work[last || t.channels.together() ? Work::winograd_gathered : Work::winograd_turned] = pixels * copies;
     work[Work::winograd_input] = all_points * input_tiles * units;

@@ -23,6 +23,7 @@ constexpr NamedWork names[] = {
     {Work::gemm_line, "gemm_line"},
     {Work::gemm_memory_line, "gemm_memory_line"},
     {Work::gemm_weights, "gemm_weights"},
+    {Work::gemm_memory_weights, "gemm_memory_weights"},
     {Work::gemm_stored, "gemm_stored"},
     {Work::gemm_transposed, "gemm_transposed"},
     {Work::gemm_turned, "gemm_turned"},
@@ -82,10 +83,17 @@ NamedRates rates_of(const Core& core, int vector_bytes) {
 
 }  // namespace
 
-void count_lines(const Problem& p, Work beyond_second, Work beyond_third, WorkCounts& work) {
-    // Bytes. How much of the third-level cache there is depends on who else uses it: an input is partly beyond it from the first size on,
-    // and from the second on all of it.
-    constexpr double line = 64.0, second_level = 800e3, some_beyond_third = 6e6, all_beyond_third = 12e6;
+void count_far(double bytes, double n, Work beyond_second, Work beyond_third, WorkCounts& work) {
+    // How much of the third-level cache there is depends on who else uses it: an array is partly beyond it from the first size on, and from
+    // the second on all of it.
+    constexpr double second_level = 800e3, some_beyond_third = 6e6, all_beyond_third = 12e6;
+    if (bytes < second_level) return;
+    const double part = std::clamp((bytes - some_beyond_third) / (all_beyond_third - some_beyond_third), 0.0, 1.0);
+    work[beyond_second] = n * (1.0 - part);
+    work[beyond_third] = n * part;
+}
+
+double lines_of_input(const Problem& p) {
     const ConvShape& s = p.shape;
     const auto as_double = [](std::int64_t n) { return static_cast<double>(n); };
     std::array<double, 3> read;  // planes, rows and pixels: what a step leaves out is not
@@ -97,11 +105,7 @@ void count_lines(const Problem& p, Work beyond_second, Work beyond_third, WorkCo
     const bool last = p.layout == Layout::channels_last;
     const double channels = as_double(s.in_channels), row = last ? read[2] * channels : as_double(s.axis[2].input);
     const double rows = as_double(s.batch) * as_double(s.groups) * read[0] * read[1] * (last ? 1.0 : channels);
-    const double lines = rows * std::max(1.0, row * as_double(size_of(p.dtype)) / line), bytes = lines * line;
-    if (bytes < second_level) return;
-    const double part = std::clamp((bytes - some_beyond_third) / (all_beyond_third - some_beyond_third), 0.0, 1.0);
-    work[beyond_second] = lines * (1.0 - part);
-    work[beyond_third] = lines * part;
+    return rows * std::max(1.0, row * as_double(size_of(p.dtype)) / line_bytes);
 }
 
 WorkCounts packing_work(double taps, double at_points, const Problem& p) {

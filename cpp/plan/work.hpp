@@ -21,7 +21,8 @@ enum class Work : std::size_t {
     gemm_far_read,          //     a value of that input, times the stride
     gemm_line,              //   a cache line of the input that the second-level cache does not keep
     gemm_memory_line,       //     or the third-level one
-    gemm_weights,           //   a vector of weights that a task reads
+    gemm_weights,           //   a vector of weights, of those that the second-level cache does not keep
+    gemm_memory_weights,    //     or the third-level one
     gemm_stored,            //   a vector of sums that leaves the registers for the output
     gemm_transposed,        //     or through a buffer
     gemm_turned,            //   a value that is copied from channels first to channels last
@@ -80,8 +81,12 @@ class WorkCounts {
     std::array<double, work_count> counts_{};
 };
 
-// Lines of the input that must come from beyond the second or the third-level cache, counted once.
-void count_lines(const Problem& problem, Work beyond_second, Work beyond_third, WorkCounts& work);
+constexpr double line_bytes = 64.0;  // of the caches
+
+// Of so many vectors or cache lines of an array of so many bytes, those from beyond the second-level cache and from beyond the third.
+void count_far(double bytes, double n, Work beyond_second, Work beyond_third, WorkCounts& work);
+// The cache lines of the input that are read at all.
+double lines_of_input(const Problem& problem);
 
 // Of so many taps and so many values at points.
 WorkCounts packing_work(double taps, double at_points, const Problem& problem);
