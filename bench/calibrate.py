@@ -40,7 +40,6 @@ from scipy.optimize import nnls
 RATES = ROOT / "cpp" / "plan" / "work_rates.inc"
 SCHEMA = "calibration 1"
 SETS_TOO = ("resnet50", "vgg16", "winograd-more", "strided", "conv3d")
-FMAS = {"avx512": 64, "avx2": 32, "baseline": 16}  # bytes of a vector
 UPDATE = "update_weights"
 
 
@@ -65,7 +64,7 @@ class Sample:
 
 
 def names_of_work() -> list[str]:
-    return re.findall(r"//\s+(\w+)\n", RATES.read_text(encoding="utf-8").split("};")[0])[:]
+    return re.findall(r"//\s+(\w+)\n", RATES.read_text(encoding="utf-8").split("};")[0])
 
 
 def layers(n: int, seed: int, dtype: str) -> list[RandomLayer]:
@@ -86,7 +85,7 @@ class Samples:
         isa = npconv._core._isa()
         self.dtype, self.rounds, self.seconds = dtype, rounds, seconds
         self.peak = Peak(isa, dtype)
-        lanes = FMAS[isa] // np.dtype(dtype).itemsize
+        lanes = npconv._core._vector_bytes() // np.dtype(dtype).itemsize
         self.flops_per_cycle = 2 * lanes * npconv._core._products_per_cycle()
 
     def of(self, one: RandomLayer) -> list[Sample]:
@@ -94,12 +93,14 @@ class Samples:
         make = partial(npconv.plan_conv, problem.x.shape, problem.w, **problem.arguments() | one.arguments())
         y = problem.new_output()
         calls, work = {}, {}
-        for lane in ("channel", "pixel") if one.layout == "channels_first" else ("channel",):
-            npconv._core._set_lane(lane)
-            plan = make(algorithm="gemm")
-            calls[f"gemm {lane}"] = partial(plan, problem.x, out=y)
-            work[f"gemm {lane}"] = plan._plan._work()
-        npconv._core._set_lane("automatic")
+        try:
+            for lane in ("channel", "pixel") if one.layout == "channels_first" else ("channel",):
+                npconv._core._set_lane(lane)
+                plan = make(algorithm="gemm")
+                calls[f"gemm {lane}"] = partial(plan, problem.x, out=y)
+                work[f"gemm {lane}"] = plan._plan._work()
+        finally:
+            npconv._core._set_lane("automatic")
         try:
             plan = make(algorithm="winograd")
         except ValueError:

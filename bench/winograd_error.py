@@ -46,7 +46,6 @@ DISTRIBUTIONS: dict[str, Callable[[Array], Array]] = {
 SIZES = {"float32": 26, "float64": 14}
 OUTPUTS = {"float32": 64, "float64": 8}  # few where the reference is slow
 PROMISE = {"float32": 2e-6, "float64": 1e-14}  # of "winograd", on normal data
-TAPS = 3
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import npconv
 import numpy as np
 import pytest
-from cases import Case
+from cases import Case, forced
 from npconv import _core
 from winograd_cases import ALGORITHMS
 from winograd_tiles import axes, choice, served
@@ -194,19 +194,24 @@ def test_explain_tells_why_an_algorithm_cannot_serve() -> None:
 
 @pytest.mark.parametrize("algorithm", ["gemm", "naive", *ALGORITHMS])
 def test_the_work_of_a_plan_is_counted(algorithm: str) -> None:
-    """By kinds of work: of a call, and of packing the weights."""
+    """By kinds of work: of a call, and of packing the weights; of two images twice as much."""
     w = np.ones((32, 16, 3, 3), np.float32)
-    plan = npconv.plan_conv((1, 16, 20, 20), w, algorithm=algorithm)._plan
-    work, packing = plan._work(), plan._work(packing=True)
-    assert "packed_tap" in packing
-    assert min(*work.values(), *packing.values()) >= 0
-    assert sum(work.values()) > sum(packing.values()) > 0
+    one, two = (npconv.plan_conv((n, 16, 20, 20), w, algorithm=algorithm)._plan for n in (1, 2))
+    work, packing = one._work(), one._work(packing=True)
+    assert packing["packed_call"] == 1
+    assert packing["packed_tap"] >= w.size
+    assert packing == two._work(packing=True)
+    family = {"gemm": ("gemm_", "pixel_"), "naive": ("naive_",)}.get(algorithm, ("winograd_",))
+    assert all(name.startswith(family) for name in work)
+    product = {"gemm": "gemm_product", "naive": "naive_product"}.get(algorithm, "winograd_output")
+    assert two._work()[product] == pytest.approx(2 * work[product])
 
 
-def test_the_rates_of_this_machine_have_a_name(isa: str) -> None:
-    assert _core._rates_name()
-    assert _core._products_per_cycle() >= 1
-    npconv.conv2d(np.ones((1, 1, 3, 3), np.float32), np.ones((1, 1, 3, 3), np.float32))
+@pytest.mark.parametrize("name", _core._isa_names())
+def test_each_instruction_set_has_rates_of_its_own(name: str) -> None:
+    with forced(name):
+        assert _core._rates_name().startswith(f"rates_of_{_core._vector_bytes()}_bytes")
+        assert _core._products_per_cycle() in ((1, 2) if _core._vector_bytes() == 64 else (2,))
 
 
 @pytest.mark.parametrize("lane", ["channel", "pixel"])

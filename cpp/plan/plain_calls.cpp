@@ -36,8 +36,7 @@ std::size_t place_of(const Problem& p) {
     const auto mix = [&](std::int64_t n) { hash = (hash ^ static_cast<std::uint64_t>(n)) * 0x9E3779B97F4A7C15U; };
     for (const std::int64_t n : {s.batch, s.groups, s.in_channels, s.out_channels}) mix(n);
     for (const Axis& a : s.axis) {
-        mix(a.input);
-        mix(a.kernel + (a.stride << 20) + (a.dilation << 40));
+        for (const std::int64_t n : {a.input, a.kernel, a.stride, a.dilation}) mix(n);
     }
     return (hash >> 32) % memory.size();
 }

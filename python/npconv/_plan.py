@@ -103,7 +103,8 @@ class ConvPlan:
         Raises
         ------
         ValueError
-            A shape that does not fit the weights.
+            A shape that does not fit the weights, or that this plan's algorithm cannot serve with the weights
+            as they are packed (Winograd's on a map of very few tiles, say): then another plan is needed.
         """
         return _wrap(self._plan.for_shape(x_shape))
 
