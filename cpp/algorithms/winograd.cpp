@@ -69,7 +69,7 @@ class WinogradRun {
             for (std::int64_t plane = 0; plane < grid.planes; ++plane) {
                 if (!patches_.has_planes(q, plane)) continue;  // its products are left out
                 const InputPlane at{b, q, grid, image, plane, task, kept, block_array(place, v), thread};
-                t_.channels.together() ? transform_units(at) : transform_vectors(at);
+                t_.by_tiles ? transform_tiles(at) : transform_vectors(at);
             }
         }
     }
@@ -117,7 +117,10 @@ class WinogradRun {
     JudgeArrays<T> judged(int place, int thread) const {
         return {block_array(place, quiet),      block_array(place, largest),
                 block_array(place, magnitudes), blocks_.template get<unsigned char>(place, verdict),
-                thread_array(thread, patch),    thread_array(thread, planar)};
+                thread_array(thread, patch),    planes(thread)};
+    }
+    TilePlanes<T> planes(int thread) const {
+        return {thread_array(thread, planar), thread_array(thread, pixel_rows), threads_.template get<std::int64_t>(thread, column_places)};
     }
     T* block_array(int place, BlockArray slot) const { return blocks_.template get<T>(place, slot); }
     T* thread_array(int thread, ThreadArray slot) const { return threads_.template get<T>(thread, slot); }
@@ -191,19 +194,35 @@ class WinogradRun {
         }
     }
 
-    void transform_units(const InputPlane& in) const {
-        const AxisTiles& rows = t_.axis[1];
-        T *values = thread_array(in.thread, patch), *planes = thread_array(in.thread, planar);
-        const PatchView<T> view = patches_.unit_view(in.q, values);
-        T* room = planes + t_.axis[0].stride * t_.channels.channels * t_.most_pixels();
-        patches_.fill_planes(in.q, in.plane, in.b.group, planes);
-        for (std::int64_t i = 0; i < t_.inputs.length(in.task); ++i) {
-            const std::int64_t unit = t_.inputs.begin(in.task) + i;
-            patches_.fill_unit(in.q, unit, planes, room, values, in.kept.largest);
-            for (std::int64_t row = 0; row < in.b.rows() + rows.runs - 1; ++row)
-                transform_row(in, view, row, rows.size(in.b.begin[1] + row), 0, 0, unit);
+    // With few channels: the same values of neighbouring tiles are a vector.
+    void transform_tiles(const InputPlane& in) const {
+        const AxisTiles &rows = t_.axis[1], &columns = t_.axis[2];
+        const std::int64_t first = t_.inputs.begin(in.task), n = t_.inputs.length(in.task);
+        const std::int64_t row_size = patches_.row_size(in.q), tiles = in.grid.columns[0], step = in.grid.tiles(in.b.images);
+        const TilePlanes<T> made = planes(in.thread);
+        T* half = thread_array(in.thread, winograd_arrays::columns);
+        patches_.fill_planes(in.q, in.plane, in.b.group, first, n, made, in.kept.largest);
+        for (std::int64_t i = 0; i < t_.axis[0].input_phases() * n; ++i) {
+            for (std::int64_t row = 0; row < in.b.rows() + rows.runs - 1; ++row) {
+                for (std::int64_t h = 0; h < rows.input_phases(); ++h) {
+                    const T* from = made.planes + i * patches_.plane_size(in.q) + (row * rows.whole * rows.stride + h) * row_size;
+                    if (rows.axis().transforms()) {
+                        along_columns_.input_columns[rows.whole - 1](
+                            {from, rows.stride * row_size, t_.lanes, row_size / t_.lanes, half, row_stride(t_)});
+                        from = half;
+                    }
+                    for (std::int64_t w = 0; w < columns.input_phases(); ++w) {
+                        const std::int64_t phase = (i / n * rows.input_phases() + h) * columns.input_phases() + w;
+                        const std::int64_t unit = phase * t_.channels.channels + first + i % n, k = t_.units.run_of(unit);
+                        T* to = in.v + t_.v_begin(k) + (unit - t_.units.begin(k)) * step + in.grid.place(in.image, in.plane, row, 0, 0);
+                        along_rows_.input_tiles[columns.whole - 1]({from + w * columns.whole * in.q.tiles_of_column, row_stride(t_),
+                                                                    in.q.tiles_of_column, rows.points(), tiles / t_.lanes, to,
+                                                                    t_.v_stride(k)});
+                    }
+                }
+            }
         }
-        if (in.kept.quiet) judge_.keep_central_of_planes(in.b, in.q, in.image, in.plane, planes, in.kept);
+        if (in.kept.quiet) judge_.keep_central_of_planes(in.b, in.q, in.image, in.plane, n, made.planes, in.kept);
     }
 
     // A row of tiles of a unit, whose pixels begin at (y, x) of the view.
