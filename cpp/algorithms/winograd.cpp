@@ -96,9 +96,7 @@ class WinogradRun {
                     if (rows == 0) continue;
                     const OutputTiles at{
                         b, q, grid, image, plane, row, rows, first, end, flags + WinogradJudge<T>::number_of(b, image, plane, row), thread};
-                    for (std::int64_t panel = first; panel < end; ++panel) {
-                        for (std::int64_t j = 0; j < t_.panels.length(panel); ++j) transform_outputs(at, panel, j);
-                    }
+                    for (std::int64_t panel = first; panel < end; ++panel) transform_outputs(at, panel);
                     leave(at);
                 }
             }
@@ -303,32 +301,47 @@ class WinogradRun {
     }
     std::int64_t z_of(const OutputTiles& out) const { return out.plane * t_.axis[0].phases + out.q.phase[0]; }
 
-    // Vector j of a panel, of the tiles of a row.
-    void transform_outputs(const OutputTiles& out, std::int64_t panel, std::int64_t j) const {
+    // A panel, of the tiles of a row.
+    void transform_outputs(const OutputTiles& out, std::int64_t panel) const {
         const AxisTiles &rows = t_.axis[1], &columns = t_.axis[2];
         const TileBlock& b = out.b;
         const int height = rows.size(out.row);
-        const std::int64_t width_of_panel = t_.panels.length(panel) * t_.lanes;
+        const std::int64_t width_of_panel = t_.panels.length(panel) * t_.lanes, step = columns.phases * width_of_panel;
         const std::int64_t pixels = (b.end[2] - b.begin[2]) * columns.whole * columns.phases;  // of a row of `outputs`
-        const T* sums = thread_array(out.thread, m) +
-                        (t_.panels.begin(panel) - t_.panels.begin(out.first_panel)) * t_.lanes * t_.most_tiles() + j * t_.lanes;
+        const T* sums =
+            thread_array(out.thread, m) + (t_.panels.begin(panel) - t_.panels.begin(out.first_panel)) * t_.lanes * t_.most_tiles();
         T *half = thread_array(out.thread, halves), *result = thread_array(out.thread, outputs);
-        for (std::int64_t phase = 0; phase < columns.phases; ++phase) {
-            for_each_run(b, 0, [&](int width, std::int64_t column, std::int64_t tiles) {
-                std::array<const T*, pitch * pitch> places;
-                const std::int64_t first = column - b.begin[2], step = columns.phases * width_of_panel;
-                find_places(out.grid, out.image, out.plane - b.begin[0], out.row - b.begin[1], height, first * columns.phases + phase,
-                            width, sums, t_.m_stride(), width_of_panel, places);
-                T* to = result + (first * columns.whole * columns.phases + phase) * t_.lanes;
-                for (std::int64_t done = 0; done < tiles; done += tiles_at_once) {
-                    const std::int64_t n = std::min(tiles_at_once, tiles - done);
-                    along_columns_.output_columns[height - 1]({places.data(), done * step, step, columns.points_of(width), n, half});
-                    along_rows_.output_rows[width - 1]({half, height, n, to, pixels * t_.lanes, columns.phases * t_.lanes});
-                    to += n * width * columns.phases * t_.lanes;
+        struct Run {  // of equal tiles
+            int width;
+            std::int64_t first, tiles;
+            std::array<const T*, pitch * pitch> places;  // of the first phase and vector
+        };
+        std::array<Run, 2> runs;
+        std::size_t count = 0;
+        for_each_run(b, 0, [&](int width, std::int64_t column, std::int64_t tiles) {
+            Run& run = runs[count++];
+            run.width = width;
+            run.first = column - b.begin[2];
+            run.tiles = tiles;
+            find_places(out.grid, out.image, out.plane - b.begin[0], out.row - b.begin[1], height, run.first * columns.phases, width, sums,
+                        t_.m_stride(), width_of_panel, run.places);
+        });
+        for (std::int64_t j = 0; j < t_.panels.length(panel); ++j) {
+            for (std::int64_t phase = 0; phase < columns.phases; ++phase) {
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Run& run = runs[i];
+                    T* to = result + (run.first * columns.whole * columns.phases + phase) * t_.lanes;
+                    for (std::int64_t done = 0; done < run.tiles; done += tiles_at_once) {
+                        const std::int64_t n = std::min(tiles_at_once, run.tiles - done);
+                        const std::int64_t offset = done * step + phase * width_of_panel + j * t_.lanes;
+                        along_columns_.output_columns[height - 1]({run.places.data(), offset, step, columns.points_of(run.width), n, half});
+                        along_rows_.output_rows[run.width - 1]({half, height, n, to, pixels * t_.lanes, columns.phases * t_.lanes});
+                        to += n * run.width * columns.phases * t_.lanes;
+                    }
                 }
-            });
+            }
+            finish(out, panel, j, pixels, result);
         }
-        finish(out, panel, j, pixels, result);
     }
 
     void finish(const OutputTiles& out, std::int64_t panel, std::int64_t j, std::int64_t pixels, const T* result) const {

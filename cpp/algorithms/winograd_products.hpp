@@ -34,7 +34,15 @@ class WinogradProducts {
           filters_(p, t, packed) {}
 
     void multiply(const TileBlock& b, const Planes& planes, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
-        Work w{b, planes, first_panel, end_panel, a, grid_of(t_, b, true), grid_of(t_, b, false), t_.runs() == 1 || t_.by_tiles};
+        Work w{b,
+               planes,
+               first_panel,
+               end_panel,
+               a,
+               grid_of(t_, b, true),
+               grid_of(t_, b, false),
+               t_.runs() == 1 || t_.by_tiles,
+               t_.m_stride()};
         for (std::int64_t i = 0; i < b.tiles(); ++i) a.numbers[i] = i;
         if (t_.few) return multiply_few(w);
         if (w.alike) list_places(w, 0, 0);
@@ -62,7 +70,8 @@ class WinogradProducts {
         std::int64_t first_panel, end_panel;
         const Arrays& arrays;
         const TileGrid input, output;
-        const bool alike;           // are the lists of all points the same?
+        const bool alike;  // are the lists of all points the same?
+        const std::int64_t m_stride;
         std::int64_t segments = 0;  // of a run of planes, that are listed
         // Register tiles of the first run of planes: the same for most points.
         std::int64_t of_plane = 0;
@@ -153,7 +162,7 @@ class WinogradProducts {
         tile.x = w.arrays.v + t_.v_begin(k) + point.number * t_.v_stride(k);
         tile.k_stride = t_.channel_step(w.input.tiles(w.block.images));
         tile.accumulate = k > 0;
-        tile.sums = w.arrays.m + point.number * t_.m_stride();
+        tile.sums = w.arrays.m + point.number * w.m_stride;
         const T* made = w.arrays.weights;
         const std::int64_t* places = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
         std::int64_t all_tiles = w.tiles.parts;  // register tiles
