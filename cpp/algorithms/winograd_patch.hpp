@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "core/border.hpp"
 #include "core/types.hpp"
@@ -154,9 +155,7 @@ class WinogradPatches {
         run.rows = q.rows;
         run.row_stride = q.tiles_of_column * step * of_pixel;
         run.to_stride = row_size(q);
-        for (std::int64_t row = 0; row < q.rows; ++row)
-            std::fill_n(to.pixels + row * run.row_stride + q.columns * of_pixel, run.row_stride - q.columns * of_pixel, T(0));
-        std::fill_n(to.pixels + q.rows * run.row_stride, t_.lanes, T(0));
+        clear_pixels(q, of_pixel, to.pixels, run.row_stride);
         for (std::int64_t i = 0; i < t_.axis[0].input_phases(); ++i) {
             const std::int64_t z = source(q, 0, tile_plane * t_.axis[0].stride + i);
             const T* plane = z < 0 ? nullptr : first_channel(q, group) + first * x_.channel + z * x_.spatial[0];
@@ -167,13 +166,8 @@ class WinogradPatches {
                     continue;
                 }
                 for (std::int64_t row = 0; row < q.rows; ++row) {
-                    T* pixels = to.pixels + row * run.row_stride;
                     const std::int64_t y = source(q, 1, row);
-                    if (y < 0) {
-                        std::fill_n(pixels, q.columns * of_pixel, T(0));
-                    } else {
-                        fill_pixels(q, plane + c * x_.channel + y * x_.spatial[1], of_pixel, pixels);
-                    }
+                    if (y >= 0) fill_pixels(q, plane + c * x_.channel + y * x_.spatial[1], of_pixel, to.pixels + row * run.row_stride);
                 }
                 split_(run);
             }
@@ -199,10 +193,26 @@ class WinogradPatches {
         return border_source(q.first[axis] + i * (axis == 2 ? 1 : t_.axis[axis].phases), s_.axis[axis].input, p_.border);
     }
 
-    // A row of the patch, of neighbouring channels: to[column][channel].
+    // The pixels of a row that are inside the input: [first, second).
+    std::pair<std::int64_t, std::int64_t> inside_of_row(const Patch& q) const {
+        const std::int64_t left = std::clamp<std::int64_t>(-q.first[2], 0, q.columns);
+        return {left, std::clamp(s_.axis[2].input - q.first[2], left, q.columns)};
+    }
+
+    // Rows of pixels of so many channels: what is zero in every plane, a border of zeros and what is beyond the patch.
+    void clear_pixels(const Patch& q, std::int64_t channels, T* to, std::int64_t size) const {
+        const auto [left, right] = p_.border == Border::zeros ? inside_of_row(q) : std::pair{std::int64_t{0}, q.columns};
+        for (std::int64_t row = 0; row < q.rows; ++row, to += size) {
+            const bool zeros = source(q, 1, row) < 0;
+            std::fill_n(to, (zeros ? q.columns : left) * channels, T(0));
+            std::fill_n(to + right * channels, size - right * channels, T(0));
+        }
+        std::fill_n(to, t_.lanes, T(0));
+    }
+
+    // A row of the patch but for a border of zeros, of neighbouring channels: to[column][channel].
     void fill_pixels(const Patch& q, const T* from, std::int64_t channels, T* to) const {
-        const std::int64_t left = std::clamp<std::int64_t>(-q.first[2], 0, q.columns), step = x_.spatial[2];
-        const std::int64_t right = std::clamp(s_.axis[2].input - q.first[2], left, q.columns);
+        const std::int64_t step = x_.spatial[2];
         const auto copy = [&](std::int64_t x, std::int64_t n, std::int64_t j) {
             const T* begin = from + x * step;
             if (step == channels) {
@@ -213,12 +223,13 @@ class WinogradPatches {
                 for (std::int64_t i = 0; i < n; ++i) std::copy_n(begin + i * step, channels, to + (j + i) * channels);
             }
         };
+        const auto [left, right] = inside_of_row(q);
         if (right > left) copy(q.first[2] + left, right - left, left);
+        if (p_.border == Border::zeros) return;
         for (std::int64_t j = 0; j < q.columns; ++j) {
             if (j == left) j = right;
             if (j >= q.columns) break;
-            const std::int64_t x = source(q, 2, j);
-            x < 0 ? void(std::fill_n(to + j * channels, channels, T(0))) : copy(x, 1, j);
+            copy(source(q, 2, j), 1, j);
         }
     }
 

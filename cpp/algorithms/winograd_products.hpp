@@ -64,6 +64,13 @@ class WinogradProducts {
     }
 
   private:
+    // What all points of a k block have in common; weights are prepared ones, of the first panel.
+    struct BlockOfK {
+        std::int64_t k = -1;
+        std::int64_t rows_of_run = 0, v_stride = 0, weights_stride = 0;
+        const T *v = nullptr, *weights = nullptr;
+        const std::int64_t* at = nullptr;
+    };
     struct Work {
         const TileBlock& block;
         const Planes& planes;
@@ -76,6 +83,7 @@ class WinogradProducts {
         // Register tiles of the first run of planes: the same for most points.
         std::int64_t of_plane = 0;
         EvenSplit tiles = EvenSplit();
+        BlockOfK of = {};
     };
     struct Point {
         int row, column;
@@ -147,6 +155,21 @@ class WinogradProducts {
         return (segment - w.arrays.segments) / t_.axis[0].runs;  // of a run of planes
     }
 
+    BlockOfK block_of_k(const Work& w, std::int64_t k) const {
+        BlockOfK of;
+        of.k = k;
+        of.rows_of_run = t_.axis[1].runs * t_.axis[2].runs * t_.channels_of(k);
+        of.v = w.arrays.v + t_.v_begin(k);
+        of.v_stride = t_.v_stride(k);
+        of.weights_stride = stride_of_weights(k, t_.panels.length(w.first_panel) * t_.lanes);
+        if (t_.prepared) of.weights = filters_.transformed(w.block.group, w.first_panel, k);
+        of.at = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
+        return of;
+    }
+    std::int64_t stride_of_weights(std::int64_t k, std::int64_t width) const {
+        return t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
+    }
+
     // One k block of one point.
     void multiply(Work& w, const Point& point, std::int64_t k) const {
         const std::int64_t of_plane = w.output.tiles_of_plane(point.row, point.column);
@@ -157,21 +180,22 @@ class WinogradProducts {
         }
         const bool listed = w.segments > 0 && w.alike && t_.units.parts == 1;
         const std::int64_t of_run = listed ? w.segments : w.segments = list_segments(w, point, k);
-        const std::int64_t rows_of_run = t_.axis[1].runs * t_.axis[2].runs * t_.channels_of(k);
+        if (k != w.of.k) w.of = block_of_k(w, k);
         GemmTile<T> tile{};
-        tile.x = w.arrays.v + t_.v_begin(k) + point.number * t_.v_stride(k);
+        tile.x = w.of.v + point.number * w.of.v_stride;
         tile.k_stride = t_.channel_step(w.input.tiles(w.block.images));
         tile.accumulate = k > 0;
         tile.sums = w.arrays.m + point.number * w.m_stride;
         const T* made = w.arrays.weights;
-        const std::int64_t* places = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
         std::int64_t all_tiles = w.tiles.parts;  // register tiles
         for (std::int64_t i = 1; i < w.planes.count; ++i) all_tiles += split_by(w.planes.first[i].planes * of_plane, t_.mr).parts;
         for (std::int64_t panel = w.first_panel; panel < w.end_panel; ++panel) {
             const std::int64_t vectors = t_.panels.length(panel), width = vectors * t_.lanes;
-            const std::int64_t stride = t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
-            tile.w = (t_.prepared ? filters_.transformed(w.block.group, panel, k) : made) + point.of_set * stride;
-            tile.at = places;
+            const bool first = panel == w.first_panel;
+            const std::int64_t stride = first ? w.of.weights_stride : stride_of_weights(k, width);
+            const T* prepared = !t_.prepared ? nullptr : first ? w.of.weights : filters_.transformed(w.block.group, panel, k);
+            tile.w = (prepared ? prepared : made) + point.of_set * stride;
+            tile.at = w.of.at;
             tile.index = w.arrays.numbers;
             tile.next_w = next(w.block.group, panel, point.number, k, stride);
             std::int64_t to_fetch = tile.next_w ? vectors : 0;  // lines of each row of what comes next
@@ -181,7 +205,7 @@ class WinogradProducts {
                 const EvenSplit tiles = i == 0 ? w.tiles : split_by(planes.planes * of_plane, t_.mr);
                 tile.segment = w.arrays.segments + planes.first_run * of_run;
                 tile.segments = (planes.end_run - planes.first_run) * of_run;
-                const std::int64_t steps = (planes.end_run - planes.first_run) * rows_of_run;
+                const std::int64_t steps = (planes.end_run - planes.first_run) * w.of.rows_of_run;
                 for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {  // the longer ones, and the shorter ones
                     const std::int64_t rows = tiles.length(n);
                     tile.tiles = (n < tiles.longer ? tiles.longer : tiles.parts) - n;
