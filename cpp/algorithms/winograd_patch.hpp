@@ -151,25 +151,30 @@ class WinogradPatches {
                 to.places[x * of_pixel + c] = column < 0 ? -1 : c * plane_size(q) + column * q.tiles_of_column;
             }
         }
-        // All rows are copied before they are split: what has just been written is not to be read at once.
-        run.rows = q.rows;
+        // Some rows are copied before they are split: what has just been written is not to be read at once.
+        const std::int64_t at_once = t_.rows_at_once(of_pixel);
         run.row_stride = q.tiles_of_column * step * of_pixel;
         run.to_stride = row_size(q);
-        clear_pixels(q, of_pixel, to.pixels, run.row_stride);
+        clear_borders(q, of_pixel, to.pixels, std::min(at_once, q.rows), run.row_stride);
         for (std::int64_t i = 0; i < t_.axis[0].input_phases(); ++i) {
             const std::int64_t z = source(q, 0, tile_plane * t_.axis[0].stride + i);
             const T* plane = z < 0 ? nullptr : first_channel(q, group) + first * x_.channel + z * x_.spatial[0];
             for (std::int64_t c = 0; c < n; c += of_pixel) {
-                run.to = to.planes + (i * n + c) * plane_size(q);
+                T* made = to.planes + (i * n + c) * plane_size(q);
                 if (!plane) {
-                    std::fill_n(run.to, of_pixel * plane_size(q), T(0));
+                    std::fill_n(made, of_pixel * plane_size(q), T(0));
                     continue;
                 }
-                for (std::int64_t row = 0; row < q.rows; ++row) {
-                    const std::int64_t y = source(q, 1, row);
-                    if (y >= 0) fill_pixels(q, plane + c * x_.channel + y * x_.spatial[1], of_pixel, to.pixels + row * run.row_stride);
+                for (std::int64_t row = 0; row < q.rows; row += run.rows) {
+                    run.rows = std::min(at_once, q.rows - row);
+                    run.to = made + row * row_size(q);
+                    for (std::int64_t k = 0; k < run.rows; ++k) {
+                        const std::int64_t y = source(q, 1, row + k);
+                        fill_pixels(q, y < 0 ? nullptr : plane + c * x_.channel + y * x_.spatial[1], of_pixel,
+                                    to.pixels + k * run.row_stride);
+                    }
+                    split_(run);
                 }
-                split_(run);
             }
         }
     }
@@ -199,19 +204,28 @@ class WinogradPatches {
         return {left, std::clamp(s_.axis[2].input - q.first[2], left, q.columns)};
     }
 
-    // Rows of pixels of so many channels: what is zero in every plane, a border of zeros and what is beyond the patch.
-    void clear_pixels(const Patch& q, std::int64_t channels, T* to, std::int64_t size) const {
-        const auto [left, right] = p_.border == Border::zeros ? inside_of_row(q) : std::pair{std::int64_t{0}, q.columns};
-        for (std::int64_t row = 0; row < q.rows; ++row, to += size) {
-            const bool zeros = source(q, 1, row) < 0;
-            std::fill_n(to, (zeros ? q.columns : left) * channels, T(0));
+    // And those that are not zero in every row.
+    std::pair<std::int64_t, std::int64_t> filled_of_row(const Patch& q) const {
+        return p_.border == Border::zeros ? inside_of_row(q) : std::pair{std::int64_t{0}, q.columns};
+    }
+
+    // Rows of pixels of so many channels: what is zero in every row, a border of zeros and what is beyond the patch.
+    void clear_borders(const Patch& q, std::int64_t channels, T* to, std::int64_t rows, std::int64_t size) const {
+        const auto [left, right] = filled_of_row(q);
+        for (std::int64_t row = 0; row < rows; ++row, to += size) {
+            std::fill_n(to, left * channels, T(0));
             std::fill_n(to + right * channels, size - right * channels, T(0));
         }
         std::fill_n(to, t_.lanes, T(0));
     }
 
-    // A row of the patch but for a border of zeros, of neighbouring channels: to[column][channel].
+    // The rest of a row, of neighbouring channels: to[column][channel]. Null: zeros.
     void fill_pixels(const Patch& q, const T* from, std::int64_t channels, T* to) const {
+        if (!from) {
+            const auto [left, right] = filled_of_row(q);
+            std::fill_n(to + left * channels, (right - left) * channels, T(0));
+            return;
+        }
         const std::int64_t step = x_.spatial[2];
         const auto copy = [&](std::int64_t x, std::int64_t n, std::int64_t j) {
             const T* begin = from + x * step;

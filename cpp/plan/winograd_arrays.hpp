@@ -62,9 +62,8 @@ inline ThreadArrays::Sizes thread_arrays(const WinogradTiling& t, const Problem&
         t.prepared || t.few ? 0 : t.chunks.longest() * t.points_of_set() * t.weights_stride(t.panels.longest() * t.lanes) * element;
     if (t.by_tiles) {
         const std::int64_t rows = t.axis[0].input_phases() * t.channels.channels * t.most_rows();
-        const std::int64_t pixels_of_row = t.tiles_of_column(t.longest(2)) * t.axis[2].whole * t.axis[2].stride;
         bytes[planar] = (rows * t.most_elements_of_row() + beyond_rows(t)) * element;
-        bytes[pixel_rows] = (t.most_rows() * pixels_of_row * t.channels.channels + t.lanes) * element;
+        bytes[pixel_rows] = (std::max(t.elements_at_once, t.most_pixels_of_row() * t.channels.channels) + t.lanes) * element;
         bytes[column_places] = t.axis[2].whole * t.axis[2].stride * t.channels.channels * index;
         bytes[columns] = (t.axis[1].points() * row_stride(t) + beyond_rows(t)) * element;
     } else {

@@ -64,7 +64,9 @@ void cut_evenly(WinogradTiling& t, std::int64_t images, std::int64_t groups, std
             double input = 1.0;  // for each output
             for (std::size_t a = 0; a < 3; ++a) {
                 const std::int64_t parts = ceil_div(count[a], n[a]);
-                const double all = as_double(t.axis[a].input_tiles(ceil_div(count[a], parts)) * parts);
+                const std::int64_t each_part = ceil_div(count[a], parts);
+                const std::int64_t met = a == 2 ? t.row_of_tiles(each_part) / each : t.axis[a].input_tiles(each_part);
+                const double all = as_double(met * parts);
                 input *= (all + as_double(parts * (t.axis[a].taps() - 1)) / (2.0 * t.axis[a].whole)) / as_double(count[a]);
             }
             const double blocks = as_double(ceil_div(count[0], planes) * ceil_div(count[1], rows) * ceil_div(count[2], columns));

@@ -131,6 +131,12 @@ struct WinogradTiling {
     std::int64_t columns_of_tile() const { return axis[2].input_phases() * axis[2].whole; }
     std::int64_t tiles_after() const { return (axis[2].points() - 1) / axis[2].whole; }
     std::int64_t tiles_of_column(std::int64_t tiles) const { return ceil_div(axis[2].input_tiles(tiles) + tiles_after(), lanes) * lanes; }
+    std::int64_t most_pixels_of_row() const { return tiles_of_column(longest(2)) * axis[2].whole * axis[2].stride; }
+    // Of so many channels, that are copied before they are split.
+    static constexpr std::int64_t elements_at_once = 4096;  // in the first-level cache
+    std::int64_t rows_at_once(std::int64_t channels_of_row) const {
+        return std::max<std::int64_t>(1, elements_at_once / (most_pixels_of_row() * channels_of_row));
+    }
     std::int64_t most_elements_of_row() const { return columns_of_tile() * tiles_of_column(longest(2)); }
 
     std::int64_t most_outputs_of_row() const { return longest(2) * axis[2].whole * axis[2].phases; }
