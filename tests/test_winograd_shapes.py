@@ -21,7 +21,7 @@ import reference
 import winograd_cases
 from cases import Case
 from winograd_cases import ALGORITHMS, check, conv, in_layout, random_cases
-from winograd_tiles import axes, case_of, coefficient, lifted, served, tile_unit
+from winograd_tiles import axes, by_tiles, case_of, coefficient, lifted, served, tile_unit
 
 COUNTS = {"winograd_f2": 120, "winograd": 360, "winograd_f6": 80}  # random cases on each instruction set
 solve = functools.cache(winograd_cases.solve)
@@ -118,12 +118,12 @@ NAMED = {
         for s, d in ((2, 1), ((1, 2, 2), 1), ((2, 1, 1), (1, 2, 3)), (1, 2), (1, (3, 2, 1)), ((2, 2, 1), 1))
         for cin in (1, 3, 17)
     ],
-    "few channels whose phases share a vector": [
+    "few channels, vectors of tiles": [
         Case((17, 15), kernel, stride=stride, padding=padding, cin=cin * g, groups=g, **FEW)
         for kernel, stride, padding in (((7, 7), 2, 3), ((3, 3), 2, 1), ((5, 5), 3, 0), ((3, 7), (1, 4), 2))
         for cin, g in ((1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (7, 1), (8, 1), (9, 1), (1, 3), (3, 2))
     ],
-    "few channels of 1-D and 3-D, whose phases share a vector": [
+    "few channels of 1-D and 3-D, vectors of tiles": [
         Case(size, kernel, stride=stride, padding=1, mode=mode, cin=cin, **FEW)
         for size, kernel, stride in (((61,), (5,), 2), ((61,), (15,), 4), ((7, 9, 9), (3, 3, 3), 2))
         for cin in (1, 3, 8) for mode in cases.MODES
@@ -282,7 +282,7 @@ def test_the_random_cases_are_of_every_kind() -> None:
             kinds["runs along height or width"] += max(axis["runs"] for axis in cut[1:]) > 1
             kinds["planes"] += cut[0]["runs"] > 1
             kinds["phases of planes"] += cut[0]["input_phases"] > 1
-            kinds["phases that share a vector"] += max(strides) > 1 and case.cin // case.groups <= 2
+            kinds["vectors of tiles"] += by_tiles(case)
             kinds["stride above kernel"] += any(np.greater(strides, lifted(case, case.kernel)))
             kinds["groups"] += case.groups > 1
             kinds["without a batch"] += case.batch is None

@@ -239,11 +239,23 @@ def tiles(transform: Transform, taps: int, outputs: int, phases: int) -> Tiles:
     runs = -(-taps // most)
     if runs > 1:  # the next run meets the input of the next tile
         return Tiles(transform, most, runs)
-    sizes = range(points - most + 1, 0, -1)
-    if phases > 1:  # all alike, of the fewest points
-        of_phase = -(-outputs // phases)
-        return Tiles(transform, min(sizes, key=lambda m: -(-of_phase // m) * (m + most - 1)), runs)
-    return Tiles(transform, sizes[0], runs)
+    if phases > 1:
+        return alike(transform, -(-outputs // phases))
+    return Tiles(transform, points - most + 1, runs)
+
+
+def alike(transform: Transform, outputs: int) -> Tiles:
+    """Whole tiles only, of the fewest points."""
+    points, taps = transform
+    sizes = range(points - taps + 1, 0, -1)
+    return Tiles(transform, min(sizes, key=lambda m: -(-outputs // m) * (m + taps - 1)), 1)
+
+
+def by_tiles(case: Case) -> bool:
+    """Are the channels so few that vectors hold tiles? Then these are all alike."""
+    kernels, strides, dilations = (lifted(case, v) for v in (case.kernel, case.stride, case.dilation))
+    phases = math.prod(map(min, kernels, strides))
+    return phases > 1 and case.cin // case.groups <= 8 and (dilations[2] == 1 or kernels[2] == 1)
 
 
 def fine(cut: list[Tiles], products: int) -> bool:
@@ -273,6 +285,10 @@ def choice(case: Case) -> list[Tiles] | None:
         cut = list(map(tiles, ((1, 1), *pair), taps, lifted(case, case.pixels), phases))
         if fine(cut, products) and (best is None or of_output(cut) < of_output(best)):
             best = cut
+    if best is not None and by_tiles(case):
+        for i, outputs in enumerate(lifted(case, case.pixels)):
+            if i > 0 and best[i].runs == phases[i] == 1:
+                best[i] = alike(best[i].transform, outputs)
     return best
 
 

@@ -69,7 +69,7 @@ class WinogradRun {
             for (std::int64_t plane = 0; plane < grid.planes; ++plane) {
                 if (!patches_.has_planes(q, plane)) continue;  // its products are left out
                 const InputPlane at{b, q, grid, image, plane, task, kept, block_array(place, v), thread};
-                t_.channels.together() ? transform_units(at) : transform_vectors(at);
+                t_.by_tiles ? transform_tiles(at) : transform_vectors(at);
             }
         }
     }
@@ -96,9 +96,7 @@ class WinogradRun {
                     if (rows == 0) continue;
                     const OutputTiles at{
                         b, q, grid, image, plane, row, rows, first, end, flags + WinogradJudge<T>::number_of(b, image, plane, row), thread};
-                    for (std::int64_t panel = first; panel < end; ++panel) {
-                        for (std::int64_t j = 0; j < t_.panels.length(panel); ++j) transform_outputs(at, panel, j);
-                    }
+                    for (std::int64_t panel = first; panel < end; ++panel) transform_outputs(at, panel);
                     leave(at);
                 }
             }
@@ -117,7 +115,10 @@ class WinogradRun {
     JudgeArrays<T> judged(int place, int thread) const {
         return {block_array(place, quiet),      block_array(place, largest),
                 block_array(place, magnitudes), blocks_.template get<unsigned char>(place, verdict),
-                thread_array(thread, patch),    thread_array(thread, planar)};
+                thread_array(thread, patch),    planes(thread)};
+    }
+    TilePlanes<T> planes(int thread) const {
+        return {thread_array(thread, planar), thread_array(thread, pixel_rows), threads_.template get<std::int64_t>(thread, column_places)};
     }
     T* block_array(int place, BlockArray slot) const { return blocks_.template get<T>(place, slot); }
     T* thread_array(int thread, ThreadArray slot) const { return threads_.template get<T>(thread, slot); }
@@ -191,19 +192,35 @@ class WinogradRun {
         }
     }
 
-    void transform_units(const InputPlane& in) const {
-        const AxisTiles& rows = t_.axis[1];
-        T *values = thread_array(in.thread, patch), *planes = thread_array(in.thread, planar);
-        const PatchView<T> view = patches_.unit_view(in.q, values);
-        T* room = planes + t_.axis[0].stride * t_.channels.channels * t_.most_pixels();
-        patches_.fill_planes(in.q, in.plane, in.b.group, planes);
-        for (std::int64_t i = 0; i < t_.inputs.length(in.task); ++i) {
-            const std::int64_t unit = t_.inputs.begin(in.task) + i;
-            patches_.fill_unit(in.q, unit, planes, room, values, in.kept.largest);
-            for (std::int64_t row = 0; row < in.b.rows() + rows.runs - 1; ++row)
-                transform_row(in, view, row, rows.size(in.b.begin[1] + row), 0, 0, unit);
+    // With few channels: the same values of neighbouring tiles are a vector.
+    void transform_tiles(const InputPlane& in) const {
+        const AxisTiles &rows = t_.axis[1], &columns = t_.axis[2];
+        const std::int64_t first = t_.inputs.begin(in.task), n = t_.inputs.length(in.task);
+        const std::int64_t row_size = patches_.row_size(in.q), tiles = in.grid.columns[0], step = in.grid.tiles(in.b.images);
+        const TilePlanes<T> made = planes(in.thread);
+        T* half = thread_array(in.thread, winograd_arrays::columns);
+        patches_.fill_planes(in.q, in.plane, in.b.group, first, n, made, in.kept.largest);
+        for (std::int64_t i = 0; i < t_.axis[0].input_phases() * n; ++i) {
+            for (std::int64_t row = 0; row < in.b.rows() + rows.runs - 1; ++row) {
+                for (std::int64_t h = 0; h < rows.input_phases(); ++h) {
+                    const T* from = made.planes + i * patches_.plane_size(in.q) + (row * rows.whole * rows.stride + h) * row_size;
+                    if (rows.axis().transforms()) {
+                        along_columns_.input_columns[rows.whole - 1](
+                            {from, rows.stride * row_size, t_.lanes, row_size / t_.lanes, half, row_stride(t_)});
+                        from = half;
+                    }
+                    for (std::int64_t w = 0; w < columns.input_phases(); ++w) {
+                        const std::int64_t phase = (i / n * rows.input_phases() + h) * columns.input_phases() + w;
+                        const std::int64_t unit = phase * t_.channels.channels + first + i % n, k = t_.units.run_of(unit);
+                        T* to = in.v + t_.v_begin(k) + (unit - t_.units.begin(k)) * step + in.grid.place(in.image, in.plane, row, 0, 0);
+                        along_rows_.input_tiles[columns.whole - 1]({from + w * columns.whole * in.q.tiles_of_column, row_stride(t_),
+                                                                    in.q.tiles_of_column, rows.points(), tiles / t_.lanes, to,
+                                                                    t_.v_stride(k)});
+                    }
+                }
+            }
         }
-        if (in.kept.quiet) judge_.keep_central_of_planes(in.b, in.q, in.image, in.plane, planes, in.kept);
+        if (in.kept.quiet) judge_.keep_central_of_planes(in.b, in.q, in.image, in.plane, n, made.planes, in.kept);
     }
 
     // A row of tiles of a unit, whose pixels begin at (y, x) of the view.
@@ -284,32 +301,47 @@ class WinogradRun {
     }
     std::int64_t z_of(const OutputTiles& out) const { return out.plane * t_.axis[0].phases + out.q.phase[0]; }
 
-    // Vector j of a panel, of the tiles of a row.
-    void transform_outputs(const OutputTiles& out, std::int64_t panel, std::int64_t j) const {
+    // A panel, of the tiles of a row.
+    void transform_outputs(const OutputTiles& out, std::int64_t panel) const {
         const AxisTiles &rows = t_.axis[1], &columns = t_.axis[2];
         const TileBlock& b = out.b;
         const int height = rows.size(out.row);
-        const std::int64_t width_of_panel = t_.panels.length(panel) * t_.lanes;
+        const std::int64_t width_of_panel = t_.panels.length(panel) * t_.lanes, step = columns.phases * width_of_panel;
         const std::int64_t pixels = (b.end[2] - b.begin[2]) * columns.whole * columns.phases;  // of a row of `outputs`
-        const T* sums = thread_array(out.thread, m) +
-                        (t_.panels.begin(panel) - t_.panels.begin(out.first_panel)) * t_.lanes * t_.most_tiles() + j * t_.lanes;
+        const T* sums =
+            thread_array(out.thread, m) + (t_.panels.begin(panel) - t_.panels.begin(out.first_panel)) * t_.lanes * t_.most_tiles();
         T *half = thread_array(out.thread, halves), *result = thread_array(out.thread, outputs);
-        for (std::int64_t phase = 0; phase < columns.phases; ++phase) {
-            for_each_run(b, 0, [&](int width, std::int64_t column, std::int64_t tiles) {
-                std::array<const T*, pitch * pitch> places;
-                const std::int64_t first = column - b.begin[2], step = columns.phases * width_of_panel;
-                find_places(out.grid, out.image, out.plane - b.begin[0], out.row - b.begin[1], height, first * columns.phases + phase,
-                            width, sums, t_.m_stride(), width_of_panel, places);
-                T* to = result + (first * columns.whole * columns.phases + phase) * t_.lanes;
-                for (std::int64_t done = 0; done < tiles; done += tiles_at_once) {
-                    const std::int64_t n = std::min(tiles_at_once, tiles - done);
-                    along_columns_.output_columns[height - 1]({places.data(), done * step, step, columns.points_of(width), n, half});
-                    along_rows_.output_rows[width - 1]({half, height, n, to, pixels * t_.lanes, columns.phases * t_.lanes});
-                    to += n * width * columns.phases * t_.lanes;
+        struct Run {  // of equal tiles
+            int width;
+            std::int64_t first, tiles;
+            std::array<const T*, pitch * pitch> places;  // of the first phase and vector
+        };
+        std::array<Run, 2> runs;
+        std::size_t count = 0;
+        for_each_run(b, 0, [&](int width, std::int64_t column, std::int64_t tiles) {
+            Run& run = runs[count++];
+            run.width = width;
+            run.first = column - b.begin[2];
+            run.tiles = tiles;
+            find_places(out.grid, out.image, out.plane - b.begin[0], out.row - b.begin[1], height, run.first * columns.phases, width, sums,
+                        t_.m_stride(), width_of_panel, run.places);
+        });
+        for (std::int64_t j = 0; j < t_.panels.length(panel); ++j) {
+            for (std::int64_t phase = 0; phase < columns.phases; ++phase) {
+                for (std::size_t i = 0; i < count; ++i) {
+                    const Run& run = runs[i];
+                    T* to = result + (run.first * columns.whole * columns.phases + phase) * t_.lanes;
+                    for (std::int64_t done = 0; done < run.tiles; done += tiles_at_once) {
+                        const std::int64_t n = std::min(tiles_at_once, run.tiles - done);
+                        const std::int64_t offset = done * step + phase * width_of_panel + j * t_.lanes;
+                        along_columns_.output_columns[height - 1]({run.places.data(), offset, step, columns.points_of(run.width), n, half});
+                        along_rows_.output_rows[run.width - 1]({half, height, n, to, pixels * t_.lanes, columns.phases * t_.lanes});
+                        to += n * run.width * columns.phases * t_.lanes;
+                    }
                 }
-            });
+            }
+            finish(out, panel, j, pixels, result);
         }
-        finish(out, panel, j, pixels, result);
     }
 
     void finish(const OutputTiles& out, std::int64_t panel, std::int64_t j, std::int64_t pixels, const T* result) const {

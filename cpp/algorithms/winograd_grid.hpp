@@ -17,6 +17,7 @@ struct TileGrid {
         const auto i = static_cast<std::size_t>(row_point), j = static_cast<std::size_t>(column_point);
         return ((image * planes + plane) * rows[i] + row) * columns[j];
     }
+    std::int64_t tiles(std::int64_t images) const { return place(images, 0, 0, 0, 0); }
     std::int64_t tiles_of_plane(int row_point, int column_point) const { return place(0, 1, 0, row_point, column_point); }
 };
 
@@ -29,8 +30,10 @@ inline TileGrid grid_of(const WinogradTiling& t, const TileBlock& b, bool input)
     for (int i = 0; i < t.axis[1].points(); ++i)
         grid.rows[static_cast<std::size_t>(i)] = (t.few ? b.rows() : t.axis[1].using_point(b.begin[1], b.end[1], i)) + more(1);
     for (int j = 0; j < t.axis[2].points(); ++j) {
-        grid.columns[static_cast<std::size_t>(j)] =
-            t.few ? b.columns() : (t.axis[2].using_point(b.begin[2], b.end[2], j) + more(2)) * b.column_phases;
+        grid.columns[static_cast<std::size_t>(j)] = t.few ? b.columns()
+                                                    : t.by_tiles && input
+                                                        ? t.row_of_tiles(b.columns())
+                                                        : (t.axis[2].using_point(b.begin[2], b.end[2], j) + more(2)) * b.column_phases;
     }
     return grid;
 }

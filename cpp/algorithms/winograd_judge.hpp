@@ -20,7 +20,8 @@ template <class T>
 struct JudgeArrays {
     T *quiet, *largest, *magnitudes;
     unsigned char* verdict;
-    T *patch, *planar;
+    T* patch;
+    TilePlanes<T> planes;
 };
 
 // What a task of the input's transform keeps, vectors of magnitudes: of each tile its central pixels, and the largest.
@@ -57,17 +58,18 @@ class WinogradJudge {
             });
     }
 
-    // The same of all channels, from their planes; one lane of a vector is used.
-    void keep_central_of_planes(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t tile_plane, const T* planes,
-                                const Loudness<T>& kept) const {
+    // The same of `n` channels, from their planes; one lane of a vector is used.
+    void keep_central_of_planes(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t tile_plane, std::int64_t n,
+                                const T* planes, const Loudness<T>& kept) const {
+        const std::int64_t step = t_.axis[2].whole * t_.axis[2].stride;
         for (std::int64_t phase = 0; phase < t_.axis[0].input_phases(); ++phase) {
-            const std::int64_t plane = tile_plane * t_.axis[0].stride + phase;
-            for_each_central(b, q, image, plane,
-                             [&](std::int64_t pixel, std::int64_t step, std::int64_t to, std::int64_t to_step, std::int64_t n) {
-                                 for (std::int64_t i = 0; i < n; ++i) {
-                                     kept.quiet[(to + i * to_step) * t_.lanes] = largest_of_channels(q, planes, phase, pixel + i * step);
-                                 }
-                             });
+            const T* first = planes + phase * n * patches_.plane_size(q);
+            const auto keep = [&](std::int64_t pixel, std::int64_t, std::int64_t to, std::int64_t to_step, std::int64_t tiles) {
+                const std::int64_t row = pixel / q.columns, x = pixel % q.columns;
+                const T* from = first + row * patches_.row_size(q) + patches_.column_of(x % step) * q.tiles_of_column + x / step;
+                for (std::int64_t i = 0; i < tiles; ++i) kept.quiet[(to + i * to_step) * t_.lanes] = largest_of_channels(q, from + i, n);
+            };
+            for_each_central(b, q, image, tile_plane * t_.axis[0].stride + phase, keep);
         }
     }
 
@@ -190,10 +192,10 @@ class WinogradJudge {
         return least >= quietest_ && loud <= least * static_cast<T>(winograd_range);
     }
 
-    T largest_of_channels(const Patch& q, const T* planes, std::int64_t phase, std::int64_t pixel) const {
+    // Of `n` channels at a place of their planes.
+    T largest_of_channels(const Patch& q, const T* values, std::int64_t n) const {
         T most = 0;
-        for (std::int64_t c = 0; c < s_.in_channels; ++c)
-            most = larger_magnitude(most, std::abs(patches_.planar_plane(q, planes, phase, c)[pixel]));
+        for (std::int64_t c = 0; c < n; ++c) most = larger_magnitude(most, std::abs(values[c * patches_.plane_size(q)]));
         return most;
     }
 
@@ -205,17 +207,28 @@ class WinogradJudge {
             std::fill_n(to, q.pixels(), T(0));
             return;
         }
-        if (t_.channels.together()) {
-            if (phase == 0 || !patches_.has_plane(q, plane - 1)) patches_.fill_planes(q, tile_plane, b.group, a.planar);
-            for (std::int64_t i = 0; i < q.pixels(); ++i) to[i] = largest_of_channels(q, a.planar, phase, i);
-            return;
-        }
+        if (t_.by_tiles) return magnitudes_by_tiles(b, q, tile_plane, phase, a.planes, to);
         std::fill_n(a.magnitudes, q.pixels() * t_.lanes, T(0));
-        for (std::int64_t vector = 0; vector < t_.channels.copies(); ++vector) {
+        for (std::int64_t vector = 0; vector < t_.channels.units_of_phase; ++vector) {
             patches_.fill(q, plane, 0, q.rows, b.group, vector, vector > 0, a.patch, nullptr);
             winograd_.keep_magnitudes({a.patch, t_.lanes, a.magnitudes, t_.lanes, q.pixels()});
         }
         winograd_.largest_lanes(a.magnitudes, q.pixels(), to);
+    }
+
+    void magnitudes_by_tiles(const TileBlock& b, const Patch& q, std::int64_t tile_plane, std::int64_t phase, const TilePlanes<T>& planes,
+                             T* to) const {
+        const std::int64_t n = s_.in_channels, step = t_.axis[2].whole * t_.axis[2].stride;
+        if (phase == 0 || !patches_.has_plane(q, tile_plane * t_.axis[0].stride + phase - 1))
+            patches_.fill_planes(q, tile_plane, b.group, 0, n, planes, nullptr);
+        for (std::int64_t row = 0; row < q.rows; ++row, to += q.columns) {
+            const T* from = planes.planes + phase * n * patches_.plane_size(q) + row * patches_.row_size(q);
+            for (std::int64_t x = 0; x < step; ++x) {
+                const std::int64_t column = patches_.column_of(x);
+                const T* values = from + column * q.tiles_of_column;
+                for (std::int64_t at = x; at < q.columns; at += step) to[at] = column < 0 ? T(0) : largest_of_channels(q, values++, n);
+            }
+        }
     }
 
     // A box of pixels: steps and numbers along each axis.

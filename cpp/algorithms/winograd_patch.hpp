@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "core/border.hpp"
 #include "core/types.hpp"
@@ -19,6 +20,7 @@ struct Patch {
     std::array<std::int64_t, 3> phase{};  // of the outputs
     std::array<std::int64_t, 3> first{};  // of its first pixel; outside of the input it is in the border
     std::int64_t planes = 0, rows = 0, columns = 0;
+    std::int64_t tiles_of_column = 0;
     std::int64_t pixels() const { return rows * columns; }
 };
 
@@ -30,6 +32,14 @@ struct PatchView {
     std::int64_t row_step, column_step;  // between the inputs of a tile
 };
 
+// By tiles: planes[phase of the planes][channel][row][column of a tile][tile], and room to make them. (columns_of_tile in
+// plan/winograd_tiling.hpp)
+template <class T>
+struct TilePlanes {
+    T *planes, *pixels;
+    std::int64_t* places;
+};
+
 template <class T>
 class WinogradPatches {
   public:
@@ -39,7 +49,8 @@ class WinogradPatches {
           t_(t),
           x_(x),
           copy_every_(kernels_of<T>(*p.kernels).copy_every),
-          gather_(winograd_kernels_of<T>(*p.kernels).gather_channels) {}
+          gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
+          split_(winograd_kernels_of<T>(*p.kernels).split_tiles) {}
 
     Patch of(const TileBlock& b, std::int64_t image) const {
         Patch q;
@@ -54,6 +65,7 @@ class WinogradPatches {
         q.planes = steps[0] * t_.axis[0].stride;
         q.rows = steps[1] * t_.row_step();
         q.columns = steps[2] * t_.column_step();
+        q.tiles_of_column = t_.tiles_of_column(b.end[2] - b.begin[2]);
         return q;
     }
 
@@ -120,50 +132,60 @@ class WinogradPatches {
 
     PatchView<T> view(const Patch& q, const T* patch) const { return {patch, q.columns, t_.row_step(), t_.column_step()}; }
 
-    // ---- few channels: all phases of a vector share a unit ----
+    // ---- few channels: planes whose rows are columns of tiles ----
 
-    // The planes that a plane of tiles begins at, of all channels -> to[phase of the planes][channel][row][column].
-    void fill_planes(const Patch& q, std::int64_t tile_plane, std::int64_t group, T* to) const {
+    // The planes that a plane of tiles begins at, of `n` channels.
+    void fill_planes(const Patch& q, std::int64_t tile_plane, std::int64_t group, std::int64_t first, std::int64_t n,
+                     const TilePlanes<T>& to, T* largest) const {
+        const std::int64_t step = t_.axis[2].whole * t_.axis[2].stride;  // pixels between tiles
+        const std::int64_t of_pixel = x_.channel == 1 ? n : 1;           // channels that are read at once
+        TileColumns<T> run{};
+        run.from = to.pixels;
+        run.step = run.columns = step * of_pixel;
+        run.vectors = q.tiles_of_column / t_.lanes;
+        run.place = to.places;
+        run.largest = largest;
+        for (std::int64_t x = 0; x < step; ++x) {
+            for (std::int64_t c = 0; c < of_pixel; ++c) {
+                const std::int64_t column = column_of(x);
+                to.places[x * of_pixel + c] = column < 0 ? -1 : c * plane_size(q) + column * q.tiles_of_column;
+            }
+        }
+        // Some rows are copied before they are split: what has just been written is not to be read at once.
+        const std::int64_t at_once = t_.rows_at_once(of_pixel);
+        run.row_stride = q.tiles_of_column * step * of_pixel;
+        run.to_stride = row_size(q);
+        clear_borders(q, of_pixel, to.pixels, std::min(at_once, q.rows), run.row_stride);
         for (std::int64_t i = 0; i < t_.axis[0].input_phases(); ++i) {
             const std::int64_t z = source(q, 0, tile_plane * t_.axis[0].stride + i);
-            for (std::int64_t c = 0; c < s_.in_channels; ++c) {
-                const T* plane = z < 0 ? nullptr : first_channel(q, group) + c * x_.channel + z * x_.spatial[0];
-                for (std::int64_t row = 0; row < q.rows; ++row, to += q.columns) fill_row(q, plane, row, to);
+            const T* plane = z < 0 ? nullptr : first_channel(q, group) + first * x_.channel + z * x_.spatial[0];
+            for (std::int64_t c = 0; c < n; c += of_pixel) {
+                T* made = to.planes + (i * n + c) * plane_size(q);
+                if (!plane) {
+                    std::fill_n(made, of_pixel * plane_size(q), T(0));
+                    continue;
+                }
+                for (std::int64_t row = 0; row < q.rows; row += run.rows) {
+                    run.rows = std::min(at_once, q.rows - row);
+                    run.to = made + row * row_size(q);
+                    for (std::int64_t k = 0; k < run.rows; ++k) {
+                        const std::int64_t y = source(q, 1, row + k);
+                        fill_pixels(q, y < 0 ? nullptr : plane + c * x_.channel + y * x_.spatial[1], of_pixel,
+                                    to.pixels + k * run.row_stride);
+                    }
+                    split_(run);
+                }
             }
         }
     }
-    const T* planar_plane(const Patch& q, const T* planes, std::int64_t phase, std::int64_t channel) const {
-        return planes + (phase * s_.in_channels + channel) * q.pixels();
-    }
 
-    // A unit from those: to[row of a phase][column of a phase][lanes]. room: [lanes][planar_stride].
-    void fill_unit(const Patch& q, std::int64_t unit, const T* planes, T* room, T* to, T* largest) const {
-        const std::int64_t rows = q.rows / t_.row_step(), columns = q.columns / t_.column_step();
-        const std::int64_t lanes = t_.channels.length(unit), stride = winograd_arrays::planar_stride(t_);
-        ChannelVectors<T> run{};
-        run.from = room;
-        run.pixel_stride = 1;
-        run.channel_stride = stride;
-        run.rows = 1;
-        run.pixels = columns;
-        run.channels = static_cast<int>(lanes);
-        run.largest = largest;
-        constexpr std::size_t most_lanes = 64;
-        std::array<const T*, most_lanes> from;
-        for (std::int64_t lane = 0; lane < lanes; ++lane) {
-            const std::int64_t i = t_.channels.begin(unit) + lane;
-            const auto phase = t_.channels.phase(i / s_.in_channels);
-            from[static_cast<std::size_t>(lane)] = planar_plane(q, planes, phase[0], i % s_.in_channels) + phase[1] * q.columns + phase[2];
-        }
-        const std::int64_t row_step = t_.row_step() * q.columns, step = t_.column_step();
-        for (std::int64_t row = 0; row < rows; ++row) {
-            for (std::int64_t lane = 0; lane < lanes; ++lane)
-                copy_every_(from[static_cast<std::size_t>(lane)] + row * row_step, step, columns, room + lane * stride);
-            run.to = to + row * columns * t_.lanes;
-            gather_(run);
-        }
+    // Where the column of a tile that begins with its pixel x stands in a row, in columns; or -1: in no phase of the input.
+    std::int64_t column_of(std::int64_t x) const {
+        const std::int64_t stride = t_.axis[2].stride, phase = x % stride;
+        return phase < t_.axis[2].input_phases() ? phase * t_.axis[2].whole + x / stride : -1;
     }
-    PatchView<T> unit_view(const Patch& q, const T* unit) const { return {unit, q.columns / t_.column_step(), 1, 1}; }
+    std::int64_t row_size(const Patch& q) const { return t_.columns_of_tile() * q.tiles_of_column; }
+    std::int64_t plane_size(const Patch& q) const { return q.rows * row_size(q); }
 
   private:
     const T* first_channel(const Patch& q, std::int64_t group) const {
@@ -176,28 +198,52 @@ class WinogradPatches {
         return border_source(q.first[axis] + i * (axis == 2 ? 1 : t_.axis[axis].phases), s_.axis[axis].input, p_.border);
     }
 
-    void fill_row(const Patch& q, const T* plane, std::int64_t row, T* to) const {
-        const std::int64_t y = source(q, 1, row);
-        if (!plane || y < 0) {
-            std::fill_n(to, q.columns, T(0));
+    // The pixels of a row that are inside the input: [first, second).
+    std::pair<std::int64_t, std::int64_t> inside_of_row(const Patch& q) const {
+        const std::int64_t left = std::clamp<std::int64_t>(-q.first[2], 0, q.columns);
+        return {left, std::clamp(s_.axis[2].input - q.first[2], left, q.columns)};
+    }
+
+    // And those that are not zero in every row.
+    std::pair<std::int64_t, std::int64_t> filled_of_row(const Patch& q) const {
+        return p_.border == Border::zeros ? inside_of_row(q) : std::pair{std::int64_t{0}, q.columns};
+    }
+
+    // Rows of pixels of so many channels: what is zero in every row, a border of zeros and what is beyond the patch.
+    void clear_borders(const Patch& q, std::int64_t channels, T* to, std::int64_t rows, std::int64_t size) const {
+        const auto [left, right] = filled_of_row(q);
+        for (std::int64_t row = 0; row < rows; ++row, to += size) {
+            std::fill_n(to, left * channels, T(0));
+            std::fill_n(to + right * channels, size - right * channels, T(0));
+        }
+        std::fill_n(to, t_.lanes, T(0));
+    }
+
+    // The rest of a row, of neighbouring channels: to[column][channel]. Null: zeros.
+    void fill_pixels(const Patch& q, const T* from, std::int64_t channels, T* to) const {
+        if (!from) {
+            const auto [left, right] = filled_of_row(q);
+            std::fill_n(to + left * channels, (right - left) * channels, T(0));
             return;
         }
-        const T* from = plane + y * x_.spatial[1];
-        const std::int64_t left = std::clamp<std::int64_t>(-q.first[2], 0, q.columns);
-        const std::int64_t right = std::clamp(s_.axis[2].input - q.first[2], left, q.columns);
-        if (right > left) {
-            const T* inner = from + (q.first[2] + left) * x_.spatial[2];
-            if (x_.spatial[2] == 1) {
-                std::copy_n(inner, right - left, to + left);
+        const std::int64_t step = x_.spatial[2];
+        const auto copy = [&](std::int64_t x, std::int64_t n, std::int64_t j) {
+            const T* begin = from + x * step;
+            if (step == channels) {
+                std::copy_n(begin, n * channels, to + j * channels);
+            } else if (channels == 1) {
+                copy_every_(begin, step, n, to + j);
             } else {
-                copy_every_(inner, x_.spatial[2], right - left, to + left);
+                for (std::int64_t i = 0; i < n; ++i) std::copy_n(begin + i * step, channels, to + (j + i) * channels);
             }
-        }
+        };
+        const auto [left, right] = inside_of_row(q);
+        if (right > left) copy(q.first[2] + left, right - left, left);
+        if (p_.border == Border::zeros) return;
         for (std::int64_t j = 0; j < q.columns; ++j) {
             if (j == left) j = right;
             if (j >= q.columns) break;
-            const std::int64_t x = source(q, 2, j);
-            to[j] = x < 0 ? T(0) : from[x * x_.spatial[2]];
+            copy(source(q, 2, j), 1, j);
         }
     }
 
@@ -207,6 +253,7 @@ class WinogradPatches {
     TensorView<const T> x_;
     void (*copy_every_)(const T*, std::int64_t, std::int64_t, T*);
     void (*gather_)(const ChannelVectors<T>&);
+    void (*split_)(const TileColumns<T>&);
 };
 
 }  // namespace npconv

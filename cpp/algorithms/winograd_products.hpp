@@ -34,15 +34,22 @@ class WinogradProducts {
           filters_(p, t, packed) {}
 
     void multiply(const TileBlock& b, const Planes& planes, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
-        Work w{b, planes, first_panel, end_panel, a, grid_of(t_, b, true), grid_of(t_, b, false)};
+        Work w{b,
+               planes,
+               first_panel,
+               end_panel,
+               a,
+               grid_of(t_, b, true),
+               grid_of(t_, b, false),
+               t_.runs() == 1 || t_.by_tiles,
+               t_.m_stride()};
         for (std::int64_t i = 0; i < b.tiles(); ++i) a.numbers[i] = i;
         if (t_.few) return multiply_few(w);
-        if (t_.runs() == 1) list_places(w, 0, 0);  // the same for all points
+        if (w.alike) list_places(w, 0, 0);
         if (t_.prepared) {
-            for (int point = 0; point < t_.points(); ++point) {
-                if (t_.runs() > 1) list_places(w, point / t_.axis[2].points(), point % t_.axis[2].points());
+            for_each_point(w, [&](const Point& point) {
                 for (std::int64_t k = 0; k < t_.units.parts; ++k) multiply(w, point, k);
-            }
+            });
             return;
         }
         for (std::int64_t k = 0; k < t_.units.parts; ++k) {
@@ -52,28 +59,54 @@ class WinogradProducts {
                 filters_.transform(b.group, panel, k, to, stride);
                 to += t_.points_of_set() * stride;
             }
-            for (int point = 0; point < t_.points(); ++point) {
-                if (t_.runs() > 1) list_places(w, point / t_.axis[2].points(), point % t_.axis[2].points());
-                multiply(w, point, k);
-            }
+            for_each_point(w, [&](const Point& point) { multiply(w, point, k); });
         }
     }
 
   private:
+    // What all points of a k block have in common; weights are prepared ones, of the first panel.
+    struct BlockOfK {
+        std::int64_t k = -1;
+        std::int64_t rows_of_run = 0, v_stride = 0, weights_stride = 0;
+        const T *v = nullptr, *weights = nullptr;
+        const std::int64_t* at = nullptr;
+    };
     struct Work {
         const TileBlock& block;
         const Planes& planes;
         std::int64_t first_panel, end_panel;
         const Arrays& arrays;
         const TileGrid input, output;
+        const bool alike;  // are the lists of all points the same?
+        const std::int64_t m_stride;
         std::int64_t segments = 0;  // of a run of planes, that are listed
+        // Register tiles of the first run of planes: the same for most points.
+        std::int64_t of_plane = 0;
+        EvenSplit tiles = EvenSplit();
+        BlockOfK of = {};
     };
+    struct Point {
+        int row, column;
+        int number, of_set;
+    };
+
+    template <class F>
+    void for_each_point(const Work& w, const F& f) const {
+        const int columns = t_.axis[2].points(), columns_of_set = t_.axis[2].axis().points;
+        for (int i = 0; i < t_.axis[1].points(); ++i) {
+            const int row = t_.axis[1].point_of_set(i) * columns_of_set;
+            for (int j = 0; j < columns; ++j) {
+                if (!w.alike) list_places(w, i, j);
+                f({i, j, i * columns + j, row + t_.axis[2].point_of_set(j)});
+            }
+        }
+    }
 
     // For each tile of the output that uses a point, where V has its input: in elements, for shorter and for longer k blocks.
     void list_places(const Work& w, int row_point, int column_point) const {
-        const std::int64_t shorter = t_.units.shorter * t_.lanes, longer = shorter + t_.lanes;
+        const std::int64_t longer = t_.tile_step(0), shorter = t_.tile_step(t_.units.parts - 1);
         std::int64_t *at = w.arrays.at, *at_longer = at + t_.most_tiles();
-        if (t_.runs() == 1) {
+        if (t_.runs() == 1 && !t_.by_tiles) {
             for (std::int64_t i = 0; i < w.block.tiles(); ++i) {
                 at[i] = i * shorter;
                 at_longer[i] = i * longer;
@@ -96,9 +129,9 @@ class WinogradProducts {
     }
 
     // The channels of a k block, for each run of taps: neighbours in V, but for lanes that hold none and the next run's tiles.
-    std::int64_t list_segments(const Work& w, int point, std::int64_t k) const {
-        const int i = point / t_.axis[2].points(), j = point % t_.axis[2].points();
-        const std::int64_t tile = t_.units.length(k) * t_.lanes, first = t_.units.begin(k);
+    std::int64_t list_segments(const Work& w, const Point& point, std::int64_t k) const {
+        const int i = point.row, j = point.column;
+        const std::int64_t tile = t_.tile_step(k), first = t_.units.begin(k), lanes = t_.channels.lanes;
         const std::int64_t plane_step = w.input.tiles_of_plane(i, j) * tile, row_step = w.input.place(0, 0, 1, i, j) * tile;
         Segment* segment = w.arrays.segments;
         std::int64_t row = 0;
@@ -107,9 +140,9 @@ class WinogradProducts {
                 for (std::int64_t x = 0; x < t_.axis[2].runs; ++x) {
                     const std::int64_t offset = d * plane_step + h * row_step + x * t_.axis[2].phases * tile;
                     for (std::int64_t unit = 0; unit < t_.units.length(k);) {
-                        *segment = {offset + unit * t_.lanes, row, 0};
-                        std::int64_t length = t_.lanes;
-                        for (; unit < t_.units.length(k) && length == t_.lanes; ++unit) {
+                        *segment = {offset + unit * lanes, row, 0};
+                        std::int64_t length = lanes;
+                        for (; unit < t_.units.length(k) && length == lanes; ++unit) {
                             length = t_.channels.length(first + unit);
                             segment->length += length;
                         }
@@ -122,39 +155,57 @@ class WinogradProducts {
         return (segment - w.arrays.segments) / t_.axis[0].runs;  // of a run of planes
     }
 
+    BlockOfK block_of_k(const Work& w, std::int64_t k) const {
+        BlockOfK of;
+        of.k = k;
+        of.rows_of_run = t_.axis[1].runs * t_.axis[2].runs * t_.channels_of(k);
+        of.v = w.arrays.v + t_.v_begin(k);
+        of.v_stride = t_.v_stride(k);
+        of.weights_stride = stride_of_weights(k, t_.panels.length(w.first_panel) * t_.lanes);
+        if (t_.prepared) of.weights = filters_.transformed(w.block.group, w.first_panel, k);
+        of.at = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
+        return of;
+    }
+    std::int64_t stride_of_weights(std::int64_t k, std::int64_t width) const {
+        return t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
+    }
+
     // One k block of one point.
-    void multiply(Work& w, int point, std::int64_t k) const {
-        const int row_point = point / t_.axis[2].points(), column_point = point % t_.axis[2].points();
-        const std::int64_t of_plane = w.output.tiles_of_plane(row_point, column_point);
+    void multiply(Work& w, const Point& point, std::int64_t k) const {
+        const std::int64_t of_plane = w.output.tiles_of_plane(point.row, point.column);
         if (of_plane == 0) return;
-        // With one run of taps and one k block the list is the same for all points.
-        const bool listed = w.segments > 0 && t_.runs() == 1 && t_.units.parts == 1;
+        if (of_plane != w.of_plane) {
+            w.of_plane = of_plane;
+            w.tiles = split_by(w.planes.first[0].planes * of_plane, t_.mr);
+        }
+        const bool listed = w.segments > 0 && w.alike && t_.units.parts == 1;
         const std::int64_t of_run = listed ? w.segments : w.segments = list_segments(w, point, k);
-        const std::int64_t rows_of_run = t_.rows_of(k) / t_.axis[0].runs;
+        if (k != w.of.k) w.of = block_of_k(w, k);
         GemmTile<T> tile{};
-        tile.x = w.arrays.v + t_.v_begin(k) + point * t_.v_stride(k);
-        tile.k_stride = 1;
+        tile.x = w.of.v + point.number * w.of.v_stride;
+        tile.k_stride = t_.channel_step(w.input.tiles(w.block.images));
         tile.accumulate = k > 0;
-        tile.sums = w.arrays.m + point * t_.m_stride();
+        tile.sums = w.arrays.m + point.number * w.m_stride;
         const T* made = w.arrays.weights;
-        const std::int64_t* places = w.arrays.at + (t_.units.length(k) > t_.units.shorter ? t_.most_tiles() : 0);
-        std::int64_t all_tiles = 0;  // register tiles
-        for (std::int64_t i = 0; i < w.planes.count; ++i) all_tiles += split_by(w.planes.first[i].planes * of_plane, t_.mr).parts;
+        std::int64_t all_tiles = w.tiles.parts;  // register tiles
+        for (std::int64_t i = 1; i < w.planes.count; ++i) all_tiles += split_by(w.planes.first[i].planes * of_plane, t_.mr).parts;
         for (std::int64_t panel = w.first_panel; panel < w.end_panel; ++panel) {
             const std::int64_t vectors = t_.panels.length(panel), width = vectors * t_.lanes;
-            const std::int64_t stride = t_.prepared ? t_.prepared_stride(k, width) : t_.weights_stride(width);
-            tile.w = (t_.prepared ? filters_.transformed(w.block.group, panel, k) : made) + t_.point_of_set(point) * stride;
-            tile.at = places;
+            const bool first = panel == w.first_panel;
+            const std::int64_t stride = first ? w.of.weights_stride : stride_of_weights(k, width);
+            const T* prepared = !t_.prepared ? nullptr : first ? w.of.weights : filters_.transformed(w.block.group, panel, k);
+            tile.w = (prepared ? prepared : made) + point.of_set * stride;
+            tile.at = w.of.at;
             tile.index = w.arrays.numbers;
-            tile.next_w = next(w.block.group, panel, point, k, stride);
+            tile.next_w = next(w.block.group, panel, point.number, k, stride);
             std::int64_t to_fetch = tile.next_w ? vectors : 0;  // lines of each row of what comes next
             std::int64_t tiles_left = all_tiles;
             for (std::int64_t i = 0; i < w.planes.count; ++i) {
                 const PlaneRun& planes = w.planes.first[i];
-                const EvenSplit tiles = split_by(planes.planes * of_plane, t_.mr);
+                const EvenSplit tiles = i == 0 ? w.tiles : split_by(planes.planes * of_plane, t_.mr);
                 tile.segment = w.arrays.segments + planes.first_run * of_run;
                 tile.segments = (planes.end_run - planes.first_run) * of_run;
-                const std::int64_t steps = (planes.end_run - planes.first_run) * rows_of_run;
+                const std::int64_t steps = (planes.end_run - planes.first_run) * w.of.rows_of_run;
                 for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {  // the longer ones, and the shorter ones
                     const std::int64_t rows = tiles.length(n);
                     tile.tiles = (n < tiles.longer ? tiles.longer : tiles.parts) - n;

@@ -204,6 +204,24 @@ void winograd_input_rows(const InputRows<typename Vec::T>& given) {
 }
 
 template <class Vec, int Set, int N, int M>
+void winograd_input_tiles(const InputTiles<typename Vec::T>& given) {
+    const auto p = given;
+    constexpr int L = Vec::lanes;
+    for (int i = 0; i < p.rows; ++i) {
+        const typename Vec::T* from = p.from + i * p.row_stride;
+        typename Vec::T* to = p.to + i * N * p.point_stride;
+        for (std::int64_t at = 0; at < p.vectors * L; at += L) {
+            typename Vec::V d[N], t[N];
+#pragma GCC unroll 16
+            for (int j = 0; j < N; ++j) d[j] = Vec::load(from + j % M * p.column_stride + at + j / M);
+            to_points<Vec, InputMatrix<Set, N>>(d, t);
+#pragma GCC unroll 16
+            for (int j = 0; j < N; ++j) Vec::store(to + j * p.point_stride + at, t[j]);
+        }
+    }
+}
+
+template <class Vec, int Set, int N, int M>
 void winograd_output_columns(const OutputColumns<typename Vec::T>& given) {
     const auto p = given;
     using T = typename Vec::T;
@@ -383,6 +401,37 @@ void gather_channels(const ChannelVectors<typename Vec::T>& p) {
     p.largest ? gather_channels<Vec, true>(p) : gather_channels<Vec, false>(p);
 }
 
+template <class Vec, bool Check>
+void split_tiles(const TileColumns<typename Vec::T>& given) {
+    const auto p = given;
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes, at_once = 16 / static_cast<int>(sizeof(T));
+    typename Vec::V largest = Check ? Vec::load(p.largest) : Vec::zero();
+    for (std::int64_t c = 0; c < p.columns; c += at_once) {
+        std::int64_t place[at_once];
+#pragma GCC unroll 4
+        for (int i = 0; i < at_once; ++i) place[i] = c + i < p.columns ? p.place[c + i] : -1;
+        for (std::int64_t row = 0; row < p.rows; ++row) {
+            for (std::int64_t v = 0; v < p.vectors; ++v) {
+                typename Vec::V r[at_once];
+                Vec::load_columns(p.from + row * p.row_stride + v * L * p.step + c, p.step, r);
+#pragma GCC unroll 4
+                for (int i = 0; i < at_once; ++i) {
+                    if (place[i] < 0) continue;
+                    if constexpr (Check) largest = larger_magnitude<Vec>(largest, r[i]);
+                    Vec::store(p.to + row * p.to_stride + place[i] + v * L, r[i]);
+                }
+            }
+        }
+    }
+    if constexpr (Check) Vec::store(p.largest, largest);
+}
+
+template <class Vec>
+void split_tiles(const TileColumns<typename Vec::T>& p) {
+    p.largest ? split_tiles<Vec, true>(p) : split_tiles<Vec, false>(p);
+}
+
 template <class Vec>
 void keep_magnitudes(const Magnitudes<typename Vec::T>& given) {
     const auto p = given;
@@ -414,6 +463,7 @@ constexpr void fill_transforms(WinogradKernels<typename Vec::T>& kernels) {
     auto& k = kernels.axis[Axis];
     k.input_columns[M - 1] = &winograd_input_columns<Vec, set, points>;
     k.input_rows[M - 1] = &winograd_input_rows<Vec, set, points, M>;
+    k.input_tiles[M - 1] = &winograd_input_tiles<Vec, set, points, M>;
     k.output_columns[M - 1] = &winograd_output_columns<Vec, set, points, M>;
     k.output_rows[M - 1] = &winograd_output_rows<Vec, set, points, M>;
     k.weights[M - 1] = &winograd_weights<Vec, set, taps, points>;
@@ -430,6 +480,7 @@ constexpr WinogradKernels<typename Vec::T> make_winograd_kernels() {
     fill_transforms<Vec>(k);
     if constexpr (Vec::registers >= 32) fill_few_tiles<Vec>(k);  // 24 sums
     k.gather_channels = &gather_channels<Vec>;
+    k.split_tiles = &split_tiles<Vec>;
     k.keep_magnitudes = &keep_magnitudes<Vec>;
     k.largest_lanes = &largest_lanes<Vec>;
     return k;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The kernels of Winograd's convolution and how they are called. Plain data only, as table.hpp.
-// A vector holds channels throughout: of the input until the products, of the output after them.
+// A vector holds channels of the input until the products, or where there are few channels, the same value of neighbouring tiles; after
+// the products it holds channels of the output.
 #pragma once
 #include <cstdint>
 
@@ -18,6 +19,20 @@ struct ChannelVectors {
     T* to;
     std::int64_t to_stride;  // between rows
     T* largest;              // [lanes]: the largest magnitude so far, NaN if there was one; or null
+};
+
+// Row by row each of the columns of neighbouring tiles -> to + place[column], a vector of tiles after the other. Read are whole 16 bytes of
+// columns.
+template <class T>
+struct TileColumns {
+    const T* from;
+    std::int64_t row_stride, step;  // between tiles
+    std::int64_t rows, columns;
+    std::int64_t vectors;
+    const std::int64_t* place;  // negative: the column is left out
+    T* to;
+    std::int64_t to_stride;  // between rows
+    T* largest;              // as ChannelVectors
 };
 
 // largest[i] = the larger magnitude of largest[i] and from[i], vector by vector; NaN if there was one.
@@ -50,6 +65,17 @@ struct InputRows {
     T* const* to;  // [row][most_winograd_points]: by point of the rows and of the columns
     std::int64_t to_offset;
     std::int64_t to_step;
+};
+
+// The same of vectors of tiles. Column j of a tile, from 0 to points - 1, is the column j % m of the tile j / m further.
+template <class T>
+struct InputTiles {
+    const T* from;
+    std::int64_t row_stride, column_stride;
+    int rows;  // points of the tiles along the columns
+    std::int64_t vectors;
+    T* to;
+    std::int64_t point_stride;
 };
 
 // AT along the columns: to[tile][i < m][most_winograd_points], a vector each.
@@ -108,6 +134,7 @@ template <class T>
 struct WinogradTransforms {
     void (*input_columns[most_winograd_outputs])(const InputColumns<T>&);
     void (*input_rows[most_winograd_outputs])(const InputRows<T>&);
+    void (*input_tiles[most_winograd_outputs])(const InputTiles<T>&);
     void (*output_columns[most_winograd_outputs])(const OutputColumns<T>&);
     void (*output_rows[most_winograd_outputs])(const OutputRows<T>&);
     void (*weights[most_winograd_outputs])(const TapsToPoints<T>&);
@@ -119,6 +146,7 @@ struct WinogradKernels {
     void (*few_tiles[most_winograd_points][winograd_few])(
         const FewTiles<T>&);  // [point of the columns][tiles - 1]; null with few registers
     void (*gather_channels)(const ChannelVectors<T>&);
+    void (*split_tiles)(const TileColumns<T>&);
     void (*keep_magnitudes)(const Magnitudes<T>&);
     void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // of each vector its largest lane; NaN if it has one
 };

@@ -95,8 +95,8 @@ void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles)
     }
     out << "             " << t.points() << " points; " << t.blocks << " block(s) of at most " << t.most_tiles() << " tiles, "
         << (t.shared ? "shared by the threads" : "one for each thread") << "; " << t.runs() * t.channels.total()
-        << " products of a point summed in " << t.units.parts << " block(s) of at most " << t.runs() * t.units.longest() * t.lanes << ", "
-        << t.chunks.parts << " chunk(s) of at most " << t.chunk_width() << " output channels\n"
+        << " products of a point summed in " << t.units.parts << " block(s) of at most " << t.runs() * t.units.longest() * t.channels.lanes
+        << ", " << t.chunks.parts << " chunk(s) of at most " << t.chunk_width() << " output channels\n"
         << "             weights are transformed "
         << (t.few        ? "in registers"
             : t.prepared ? "once, beside the taps"

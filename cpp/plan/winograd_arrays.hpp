@@ -16,6 +16,8 @@ enum ThreadArray : std::size_t {
     weights,
     patch,
     planar,
+    pixel_rows,
+    column_places,
     columns,
     halves,
     outputs,
@@ -34,8 +36,9 @@ constexpr std::int64_t inputs_at_once = 7, tiles_at_once = 4;
 
 inline std::int64_t columns_stride(std::int64_t width, int lanes) { return (width + 1) * lanes; }
 
-// Of one phase, a row of the input that the next lanes begin a vector after.
-inline std::int64_t planar_stride(const WinogradTiling& t) { return t.axis[2].most_input_steps(t.longest(2)) + t.lanes; }
+// Of rows of tiles whose inputs are kept by columns: a vector between points. After the last, what vectors read of tiles that do not count.
+inline std::int64_t row_stride(const WinogradTiling& t) { return t.most_elements_of_row() + t.lanes; }
+inline std::int64_t beyond_rows(const WinogradTiling& t) { return ceil_div(t.tiles_after(), t.lanes) * t.lanes; }
 
 // Runs of consecutive channels of V: a k block's, for each run of taps.
 inline std::int64_t most_segments(const WinogradTiling& t) { return t.runs() * t.units.longest(); }
@@ -57,12 +60,16 @@ inline ThreadArrays::Sizes thread_arrays(const WinogradTiling& t, const Problem&
     bytes[m] = t.points() * t.m_stride() * element;
     bytes[weights] =
         t.prepared || t.few ? 0 : t.chunks.longest() * t.points_of_set() * t.weights_stride(t.panels.longest() * t.lanes) * element;
-    bytes[patch] = t.most_pixels() * t.lanes * element;
-    if (t.channels.together()) {
-        const std::int64_t planes = t.axis[0].stride * t.channels.channels;
-        bytes[planar] = (planes * t.most_pixels() + t.lanes * planar_stride(t)) * element;
+    if (t.by_tiles) {
+        const std::int64_t rows = t.axis[0].input_phases() * t.channels.channels * t.most_rows();
+        bytes[planar] = (rows * t.most_elements_of_row() + beyond_rows(t)) * element;
+        bytes[pixel_rows] = (std::max(t.elements_at_once, t.most_pixels_of_row() * t.channels.channels) + t.lanes) * element;
+        bytes[column_places] = t.axis[2].whole * t.axis[2].stride * t.channels.channels * index;
+        bytes[columns] = (t.axis[1].points() * row_stride(t) + beyond_rows(t)) * element;
+    } else {
+        bytes[patch] = t.most_pixels() * t.lanes * element;
+        bytes[columns] = t.axis[1].points() * columns_stride(inputs_at_once * t.axis[2].whole + t.axis[2].taps() - 1, t.lanes) * element;
     }
-    bytes[columns] = t.axis[1].points() * columns_stride(inputs_at_once * t.axis[2].whole + t.axis[2].taps() - 1, t.lanes) * element;
     bytes[halves] = tiles_at_once * t.axis[1].whole * most_winograd_points * t.lanes * element;
     bytes[outputs] = bytes[residual] = t.axis[1].whole * t.most_outputs_of_row() * t.lanes * element;
     bytes[at] = 2 * t.most_tiles() * index;

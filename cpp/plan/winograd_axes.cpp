@@ -97,6 +97,24 @@ double products_of(const Axes& axis) {
     return products;
 }
 
+// As large as the error allows along height and width, or along the width alone, where the taps of the height are summed: the fewest
+// products. Small ones, if the error of none is within its limit: then there is a reason to refuse.
+Axes choose_transforms(const ConvShape& s, WinogradTiles tiles) {
+    const std::int64_t height = taps_of(s.axis[1]), width = taps_of(s.axis[2]);
+    const auto cut = [&](Size size) { return cut_axes(s, transform_of(height, tiles, size), transform_of(width, tiles, size)); };
+    if (tiles != WinogradTiles::accurate) return cut(Size::large);
+    Axes best = cut(Size::small);
+    bool found = fine(s, best);
+    const auto along_width = [&](Size size) { return width > 1 ? cut_axes(s, {1, 1}, transform_of(width, tiles, size)) : best; };
+    const Axes others[] = {along_width(Size::middle), along_width(Size::large), cut(Size::middle), cut(Size::large)};
+    for (const Axes& other : others) {
+        if (!fine(s, other) || (found && products_of(other) >= products_of(best))) continue;
+        best = other;
+        found = true;
+    }
+    return best;
+}
+
 }  // namespace
 
 std::string winograd_axes_refusal(const ConvShape& s, WinogradTiles tiles, std::array<AxisTiles, 3>* chosen) {
@@ -120,22 +138,22 @@ std::string winograd_axes_refusal(const ConvShape& s, WinogradTiles tiles, std::
     return {};
 }
 
-// As large as the error allows along height and width, or along the width alone, where the taps of the height are summed: the fewest
-// products. Small ones, if the error of none is within its limit: then there is a reason to refuse.
+bool winograd_by_tiles(const ConvShape& s) {
+    constexpr std::int64_t few_channels = 8;
+    std::int64_t phases = 1;
+    for (const Axis& a : s.axis) phases *= std::min(a.stride, a.kernel);
+    return phases > 1 && s.in_channels <= few_channels && dilation_of(s.axis[2]) == 1;
+}
+
 std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& s, WinogradTiles tiles) {
-    const std::int64_t height = taps_of(s.axis[1]), width = taps_of(s.axis[2]);
-    const auto cut = [&](Size size) { return cut_axes(s, transform_of(height, tiles, size), transform_of(width, tiles, size)); };
-    if (tiles != WinogradTiles::accurate) return cut(Size::large);
-    Axes best = cut(Size::small);
-    bool found = fine(s, best);
-    const auto along_width = [&](Size size) { return width > 1 ? cut_axes(s, {1, 1}, transform_of(width, tiles, size)) : best; };
-    const Axes others[] = {along_width(Size::middle), along_width(Size::large), cut(Size::middle), cut(Size::large)};
-    for (const Axes& other : others) {
-        if (!fine(s, other) || (found && products_of(other) >= products_of(best))) continue;
-        best = other;
-        found = true;
+    Axes axis = choose_transforms(s, tiles);
+    if (!winograd_by_tiles(s)) return axis;
+    for (std::size_t a : {1, 2}) {
+        if (axis[a].alike) continue;
+        axis[a].alike = true;
+        axis[a].whole = best_whole(axis[a].axis(), axis[a].outputs);
     }
-    return best;
+    return axis;
 }
 
 std::int64_t winograd_products(const ConvShape& s, const std::array<AxisTiles, 3>& axis) {

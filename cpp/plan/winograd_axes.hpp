@@ -19,6 +19,9 @@ std::string winograd_axes_refusal(const ConvShape& shape, WinogradTiles tiles, s
 // Of a shape that is not refused.
 std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& shape, WinogradTiles tiles);
 
+// Are channels so few that vectors hold tiles instead? Then all tiles are whole.
+bool winograd_by_tiles(const ConvShape& shape);
+
 // Summed at a point: channels, for each run of taps and phase of the input.
 std::int64_t winograd_products(const ConvShape& shape, const std::array<AxisTiles, 3>& axis);
 

@@ -42,7 +42,8 @@ struct AxisTiles {
 
     // Of those, the outputs that there are.
     int real(std::int64_t tile, std::int64_t phase) const {
-        return static_cast<int>(std::clamp<std::int64_t>(ceil_div(length - phase, phases) - tile * whole, 0, whole));
+        const std::int64_t of_phase = phases == 1 ? length : ceil_div(length - phase, phases);
+        return static_cast<int>(std::clamp<std::int64_t>(of_phase - tile * whole, 0, whole));
     }
 
     // Weights are transformed for all points of the set, so that they serve tiles of any size: which of them is point i?

@@ -44,8 +44,9 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     const double waiting = lines_of_vector * (t.far ? far_rows : near_rows);
     const double rows = std::max(waiting, tiles / register_tiles);
     const double at_points = blocks * points, per_cycle = p.core.products_per_cycle(static_cast<int>(t.lanes * element));
-    const double input_tiles = as_double(t.most_input_tiles()) / as_double(t.most_tiles());  // for each of the output
-    const double units = as_double(t.units.n), copies = as_double(t.channels.copies());
+    const double filled = t.by_tiles ? 1.0 / t.lanes : 1.0;                                // vectors of a point, for each tile and unit
+    const double input_tiles = as_double(t.most_input_tiles) / as_double(t.most_tiles());  // for each of the output
+    const double units = as_double(t.units.n), copies = as_double(t.channels.units_of_phase);
     const double map_rows = images * as_double(t.axis[0].phases * t.axis[1].phases * t.axis[0].count() * t.axis[1].count());
     const double parts = as_double(t.blocks_of_axis[2].parts) * as_double(t.axis[2].phases);
 
@@ -57,8 +58,8 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     const double lines = lines_of_input(p);
     count_far(lines * line_bytes, lines, Work::winograd_line, Work::winograd_memory_line, work);
     const double pixels = blocks * as_double(t.images.longest() * t.most_planes()) * as_double(t.most_pixels());
-    work[last || t.channels.together() ? Work::winograd_gathered : Work::winograd_turned] = pixels * copies;
-    work[Work::winograd_input] = all_points * input_tiles * units;
+    work[last && !t.by_tiles ? Work::winograd_gathered : Work::winograd_turned] = pixels * copies * filled;
+    work[Work::winograd_input] = all_points * input_tiles * units * filled;
     if (t.few) {
         work[Work::winograd_in_registers] = at_points * vectors * products * as_double(t.longest(0));
     } else {

@@ -26,6 +26,8 @@ std::int64_t images_of(const WinogradTiling& t, std::int64_t batch) { return bat
 
 void count_blocks(WinogradTiling& t, std::int64_t groups) {
     t.blocks = groups * t.images.parts * t.blocks_of_axis[0].parts * t.blocks_of_axis[1].parts * t.blocks_of_axis[2].parts;
+    const std::int64_t planes = t.axis[0].input_tiles(t.longest(0)), rows = t.axis[1].input_tiles(t.longest(1));
+    t.most_input_tiles = t.images.longest() * planes * rows * t.row_of_tiles(t.longest(2));
 }
 
 // Blocks of at most `tiles`: whole maps, as many images as fit; else rows of tiles; else parts of a row.
@@ -62,7 +64,9 @@ void cut_evenly(WinogradTiling& t, std::int64_t images, std::int64_t groups, std
             double input = 1.0;  // for each output
             for (std::size_t a = 0; a < 3; ++a) {
                 const std::int64_t parts = ceil_div(count[a], n[a]);
-                const double all = as_double(t.axis[a].input_tiles(ceil_div(count[a], parts)) * parts);
+                const std::int64_t each_part = ceil_div(count[a], parts);
+                const std::int64_t met = a == 2 ? t.row_of_tiles(each_part) / each : t.axis[a].input_tiles(each_part);
+                const double all = as_double(met * parts);
                 input *= (all + as_double(parts * (t.axis[a].taps() - 1)) / (2.0 * t.axis[a].whole)) / as_double(count[a]);
             }
             const double blocks = as_double(ceil_div(count[0], planes) * ceil_div(count[1], rows) * ceil_div(count[2], columns));
@@ -101,10 +105,10 @@ bool has_kernel_for_few(const Problem& p, const WinogradTiling& t) {
            winograd_kernels_of<T>(*p.kernels).few_tiles[0][0] != nullptr;
 }
 
-// Of vectors of channels, with so many runs of taps to a sum.
+// Of units of channels, with so many runs of taps to a sum.
 EvenSplit k_blocks(const WinogradTiling& t, std::int64_t runs) {
     const std::int64_t rows = winograd_block(axes_of(t.axis), t.runs() * t.channels.total(), limits.rows_of_k_block);
-    return split_by(t.channels.units(), std::max<std::int64_t>(1, rows / (t.lanes * runs)));
+    return split_by(t.channels.units(), std::max<std::int64_t>(1, rows / (t.channels.lanes * runs)));
 }
 
 // All but the cutting of the map.
@@ -115,8 +119,9 @@ WinogradTiling of_channels(const Problem& p, const std::array<AxisTiles, 3>& axi
     WinogradTiling t;
     t.lanes = kernels.lanes;
     t.axis = axis;
-    t.channels = PhasedChannels(s.in_channels, {t.axis[0].input_phases(), t.axis[1].input_phases(), t.axis[2].input_phases()}, t.lanes,
-                                t.axis[2].phases == 1);
+    t.by_tiles = winograd_by_tiles(s);
+    t.channels = PhasedChannels(s.in_channels, {t.axis[0].input_phases(), t.axis[1].input_phases(), t.axis[2].input_phases()},
+                                t.by_tiles ? 1 : t.lanes);
     t.panels = direct.panels;
     t.order = direct.k;
     t.mr = direct.mr;
@@ -156,7 +161,7 @@ WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, cons
     if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
         t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
-        t.inputs = EvenSplit(t.channels.copies(), t.shared ? std::min(t.channels.copies(), most_inputs) : 1);
+        t.inputs = EvenSplit(t.channels.units_of_phase, t.shared ? std::min(t.channels.units_of_phase, most_inputs) : 1);
         if (tiles == 1 || bytes_of_thread(t, p) <= limits.bytes_of_workspace) return t;
         tiles = std::max<std::int64_t>(1, std::min(tiles - 1, t.most_tiles() * 3 / 4));
         cut(t, s.batch, s.groups, tiles, 1);

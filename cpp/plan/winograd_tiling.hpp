@@ -3,7 +3,7 @@
 //
 //   LOOP 1  blocks of tiles: group, images, planes, rows, columns     the parallel dimension on large maps
 //   LOOP 2    vectors of input channels                               the parallel dimension on small maps: the input's transform ...
-//               V [k block][point][tile of the input][channels]
+//               V [k block][point][tile of the input][channels], or with few channels [channel][tile]
 //   LOOP 3    chunks of panels of output channels                     ... and then the products and the output's transform
 //   LOOP 4      points, k blocks, register tiles of tiles             M [point][panel][tile][channels]: the microkernel of the GEMM path
 //
@@ -57,11 +57,12 @@ struct PlaneRun {
 struct WinogradTiling {
     int lanes = 1, mr = 1;
     std::array<AxisTiles, 3> axis;
+    bool by_tiles = false;  // vectors of the input hold neighbouring tiles of a row, and rows of tiles are filled up to whole vectors
     PhasedChannels channels;
     SpreadSplit images;  // with their phases
     std::array<SpreadSplit, 3> blocks_of_axis;
-    EvenSplit units;        // vectors of channels -> k blocks
-    EvenSplit inputs;       // copies of the input -> tasks of its transform
+    EvenSplit units;        // of channels -> k blocks
+    EvenSplit inputs;       // units of a phase -> tasks of the input's transform
     EvenSplit panels;       // vectors of output channels -> panels
     SpreadSplit chunks;     // panels -> chunks
     KOrder order;           // of the packed taps
@@ -70,7 +71,8 @@ struct WinogradTiling {
     bool few = false;       // so few tiles that their weights are transformed in registers
     bool prepared = false;  // weights are transformed when they are packed, not when they are used
     std::int64_t blocks = 0;
-    std::int64_t images_of_block = 1;  // at most, of any batch
+    std::int64_t images_of_block = 1;   // at most, of any batch
+    std::int64_t most_input_tiles = 0;  // of a block
 
     int points() const { return axis[1].points() * axis[2].points(); }
     int points_of_set() const { return axis[1].axis().points * axis[2].axis().points; }
@@ -82,17 +84,20 @@ struct WinogradTiling {
     TileBlock block(std::int64_t i, std::int64_t groups) const;
     std::int64_t longest(std::size_t a) const { return blocks_of_axis[a].longest(); }
     std::int64_t most_tiles() const { return images.longest() * longest(0) * longest(1) * longest(2) * axis[2].phases; }
-    std::int64_t most_input_tiles() const {
-        std::int64_t tiles = images.longest() * axis[2].phases;
-        for (std::size_t a = 0; a < 3; ++a) tiles *= axis[a].input_tiles(longest(a));
-        return tiles;
+    // Of V: the tiles of the input that a row of so many tiles meets.
+    std::int64_t row_of_tiles(std::int64_t columns) const {
+        const std::int64_t tiles = axis[2].input_tiles(columns) * axis[2].phases;
+        return by_tiles ? ceil_div(tiles, lanes) * lanes : tiles;
     }
+    // Between channels of a unit, and between tiles.
+    std::int64_t channel_step(std::int64_t tiles) const { return by_tiles ? tiles : 1; }
+    std::int64_t tile_step(std::int64_t k) const { return by_tiles ? 1 : units.length(k) * lanes; }
 
     // The first channel of a k block; of the one after the last, their number. Its rows of weights: channels of each run of taps.
     std::int64_t channels_begin(std::int64_t k) const { return channels.begin(k == units.parts ? units.n : units.begin(k)); }
     std::int64_t channels_of(std::int64_t k) const { return channels_begin(k + 1) - channels_begin(k); }
     std::int64_t rows_of(std::int64_t k) const { return runs() * channels_of(k); }
-    std::int64_t padded_channels() const { return units.n * lanes; }
+    std::int64_t padded_channels() const { return units.n * channels.lanes; }
     std::int64_t chunk_width() const { return chunks.longest() * panels.longest() * lanes; }
     std::int64_t taps() const { return axis[0].kernel * axis[1].kernel * axis[2].kernel; }
     std::int64_t packed_taps_of_group() const { return panels.n * lanes * taps() * order.channels.n; }
@@ -108,10 +113,10 @@ struct WinogradTiling {
     }
     // Of the arrays V, M and of weights that are transformed where they are used, for a panel of so many channels. A vector between points,
     // so that they do not share sets of the caches.
-    std::int64_t v_stride(std::int64_t k) const { return most_input_tiles() * units.length(k) * lanes + lanes; }
-    std::int64_t v_begin(std::int64_t k) const { return points() * lanes * (most_input_tiles() * units.begin(k) + k); }
+    std::int64_t v_stride(std::int64_t k) const { return most_input_tiles * units.length(k) * channels.lanes + lanes; }
+    std::int64_t v_begin(std::int64_t k) const { return points() * (most_input_tiles * units.begin(k) * channels.lanes + k * lanes); }
     std::int64_t m_stride() const { return most_tiles() * chunk_width() + lanes; }
-    std::int64_t weights_stride(std::int64_t width) const { return units.longest() * lanes * runs() * width + lanes; }
+    std::int64_t weights_stride(std::int64_t width) const { return units.longest() * channels.lanes * runs() * width + lanes; }
 
     // Of the copy of a plane of the input that a block needs: all pixels of a row, and of columns those that its phase takes.
     std::int64_t row_step() const { return axis[1].stride; }                               // between rows of a tile
@@ -120,6 +125,20 @@ struct WinogradTiling {
     std::int64_t most_columns() const { return axis[2].most_input_steps(longest(2)) * column_step(); }
     std::int64_t most_planes() const { return axis[0].input_tiles(longest(0)) * axis[0].stride; }
     std::int64_t most_pixels() const { return most_rows() * most_columns(); }
+
+    // By tiles a row of pixels is kept as columns of the tiles, those of a phase of the width side by side: the first, second, ... pixels
+    // of so many tiles. Later points of a tile are pixels of the tiles after it.
+    std::int64_t columns_of_tile() const { return axis[2].input_phases() * axis[2].whole; }
+    std::int64_t tiles_after() const { return (axis[2].points() - 1) / axis[2].whole; }
+    std::int64_t tiles_of_column(std::int64_t tiles) const { return ceil_div(axis[2].input_tiles(tiles) + tiles_after(), lanes) * lanes; }
+    std::int64_t most_pixels_of_row() const { return tiles_of_column(longest(2)) * axis[2].whole * axis[2].stride; }
+    // Of so many channels, that are copied before they are split.
+    static constexpr std::int64_t elements_at_once = 4096;  // in the first-level cache
+    std::int64_t rows_at_once(std::int64_t channels_of_row) const {
+        return std::max<std::int64_t>(1, elements_at_once / (most_pixels_of_row() * channels_of_row));
+    }
+    std::int64_t most_elements_of_row() const { return columns_of_tile() * tiles_of_column(longest(2)); }
+
     std::int64_t most_outputs_of_row() const { return longest(2) * axis[2].whole * axis[2].phases; }
     std::int64_t central_pixels() const {  // of a tile; of its planes there is one
         return axis[1].centrals(axis[1].whole) * axis[2].centrals(axis[2].whole);

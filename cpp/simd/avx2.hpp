@@ -3,6 +3,8 @@
 #pragma once
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace npconv {
 namespace {
 
@@ -58,6 +60,12 @@ struct F64 {
     static V odd(V a, V b) { return _mm256_permute4x64_pd(_mm256_unpackhi_pd(a, b), 0xd8); }
     static V zip_low(V a, V b) { return _mm256_permute2f128_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b), 0x20); }
     static V zip_high(V a, V b) { return _mm256_permute2f128_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b), 0x31); }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        const V a = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd(p + 2 * stride), 1);
+        const V b = _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p + stride)), _mm_loadu_pd(p + 3 * stride), 1);
+        r[0] = _mm256_unpacklo_pd(a, b);
+        r[1] = _mm256_unpackhi_pd(a, b);
+    }
     static void transpose(V (&r)[lanes]) {
         const V a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);
         const V c = _mm256_unpacklo_pd(r[2], r[3]), d = _mm256_unpackhi_pd(r[2], r[3]);
@@ -133,6 +141,18 @@ struct F32 {
     }
     static V zip_low(V a, V b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20); }
     static V zip_high(V a, V b) { return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31); }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        const auto halves = [&](const T* q) {  // four columns of rows 0 and 4, counted from q
+            return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(q)), _mm_loadu_ps(q + 4 * stride), 1);
+        };
+        const V a = halves(p), b = halves(p + stride), d = halves(p + 2 * stride), e = halves(p + 3 * stride);
+        const __m256d ab = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)), AB = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+        const __m256d de = _mm256_castps_pd(_mm256_unpacklo_ps(d, e)), DE = _mm256_castps_pd(_mm256_unpackhi_ps(d, e));
+        r[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, de));
+        r[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, de));
+        r[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(AB, DE));
+        r[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(AB, DE));
+    }
     static void transpose(V (&r)[lanes]) {
         V t[8], u[8];
         for (int i = 0; i < 4; ++i) {

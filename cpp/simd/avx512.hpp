@@ -57,6 +57,17 @@ struct F64 {
     static V odd(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b); }
     static V zip_low(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b); }
     static V zip_high(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b); }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        const auto quarters = [&](const T* q) {  // two columns of rows 0, 2, 4, 6, counted from q
+            V v = _mm512_castpd128_pd512(_mm_loadu_pd(q));
+            v = _mm512_insertf64x2(v, _mm_loadu_pd(q + 2 * stride), 1);
+            v = _mm512_insertf64x2(v, _mm_loadu_pd(q + 4 * stride), 2);
+            return _mm512_insertf64x2(v, _mm_loadu_pd(q + 6 * stride), 3);
+        };
+        const V a = quarters(p), b = quarters(p + stride);
+        r[0] = _mm512_unpacklo_pd(a, b);
+        r[1] = _mm512_unpackhi_pd(a, b);
+    }
     static void transpose(V (&r)[lanes]) {
         V t[8];
         for (int i = 0; i < 4; ++i) {  // t[2i], t[2i+1]: even and odd columns of rows 2i, 2i+1
@@ -137,25 +148,25 @@ struct F32 {
     static V zip_high(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31), b);
     }
-    // r[i]: column i of 16 rows. Quarters of rows are loaded to where they belong, which takes half of the shuffles of transpose().
-    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
-        const auto quarters = [&](const T* q) {  // quarter i: four columns of row i, row 4 + i, row 8 + i, row 12 + i
+    // Quarters of rows are loaded to where they belong, which takes half of the shuffles of transpose().
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        const auto quarters = [&](const T* q) {  // four columns of rows 0, 4, 8, 12, counted from q
             V v = _mm512_castps128_ps512(_mm_loadu_ps(q));
             v = _mm512_insertf32x4(v, _mm_loadu_ps(q + 4 * stride), 1);
             v = _mm512_insertf32x4(v, _mm_loadu_ps(q + 8 * stride), 2);
             return _mm512_insertf32x4(v, _mm_loadu_ps(q + 12 * stride), 3);
         };
+        const V a = quarters(p), b = quarters(p + stride), d = quarters(p + 2 * stride), e = quarters(p + 3 * stride);
+        const __m512d ab = _mm512_castps_pd(_mm512_unpacklo_ps(a, b)), AB = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+        const __m512d de = _mm512_castps_pd(_mm512_unpacklo_ps(d, e)), DE = _mm512_castps_pd(_mm512_unpackhi_ps(d, e));
+        r[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, de));
+        r[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, de));
+        r[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(AB, DE));
+        r[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(AB, DE));
+    }
+    static void load_transposed(const T* p, std::int64_t stride, V (&r)[lanes]) {
 #pragma GCC unroll 4
-        for (int c = 0; c < 4; ++c) {
-            const V a = quarters(p + 4 * c), b = quarters(p + 4 * c + stride), d = quarters(p + 4 * c + 2 * stride),
-                    e = quarters(p + 4 * c + 3 * stride);
-            const __m512d ab = _mm512_castps_pd(_mm512_unpacklo_ps(a, b)), AB = _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
-            const __m512d de = _mm512_castps_pd(_mm512_unpacklo_ps(d, e)), DE = _mm512_castps_pd(_mm512_unpackhi_ps(d, e));
-            r[4 * c] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, de));
-            r[4 * c + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, de));
-            r[4 * c + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(AB, DE));
-            r[4 * c + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(AB, DE));
-        }
+        for (int c = 0; c < lanes; c += 4) load_columns(p + c, stride, r + c);
     }
     static void transpose(V (&r)[lanes]) {
         V t[16], u[16];

@@ -3,6 +3,8 @@
 #pragma once
 #include <emmintrin.h>
 
+#include <cstdint>
+
 namespace npconv {
 namespace {
 
@@ -64,6 +66,12 @@ struct F64 {
         const V a = _mm_unpacklo_pd(r[0], r[1]), b = _mm_unpackhi_pd(r[0], r[1]);
         r[0] = a;
         r[1] = b;
+    }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        V rows[lanes];
+        for (int i = 0; i < lanes; ++i) rows[i] = load(p + i * stride);
+        transpose(rows);
+        for (int i = 0; i < lanes; ++i) r[i] = rows[i];
     }
 };
 
@@ -137,6 +145,12 @@ struct F32 {
         r[1] = _mm_movehl_ps(c, a);
         r[2] = _mm_movelh_ps(b, d);
         r[3] = _mm_movehl_ps(d, b);
+    }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        V rows[lanes];
+        for (int i = 0; i < lanes; ++i) rows[i] = load(p + i * stride);
+        transpose(rows);
+        for (int i = 0; i < lanes; ++i) r[i] = rows[i];
     }
 };
 

@@ -3,6 +3,8 @@
 #pragma once
 #include <arm_neon.h>
 
+#include <cstdint>
+
 namespace npconv {
 namespace {
 
@@ -53,6 +55,12 @@ struct F64 {
         const V a = vtrn1q_f64(r[0], r[1]), b = vtrn2q_f64(r[0], r[1]);
         r[0] = a;
         r[1] = b;
+    }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        V rows[lanes];
+        for (int i = 0; i < lanes; ++i) rows[i] = load(p + i * stride);
+        transpose(rows);
+        for (int i = 0; i < lanes; ++i) r[i] = rows[i];
     }
 };
 
@@ -117,6 +125,12 @@ struct F32 {
         r[1] = vreinterpretq_f32_f64(vtrn1q_f64(f64(b), f64(d)));
         r[2] = vreinterpretq_f32_f64(vtrn2q_f64(f64(a), f64(c)));
         r[3] = vreinterpretq_f32_f64(vtrn2q_f64(f64(b), f64(d)));
+    }
+    static void load_columns(const T* p, std::int64_t stride, V* r) {
+        V rows[lanes];
+        for (int i = 0; i < lanes; ++i) rows[i] = load(p + i * stride);
+        transpose(rows);
+        for (int i = 0; i < lanes; ++i) r[i] = rows[i];
     }
 };
 

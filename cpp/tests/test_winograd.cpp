@@ -273,5 +273,34 @@ TYPED_TEST(Winograd, IsTheSameHoweverItIsCut) {
     }
 }
 
+// Few channels, whose vectors hold tiles: rows of tiles that fill vectors or do not, and several images to a block.
+TYPED_TEST(Winograd, ByTilesIsTheSameHoweverItIsCut) {
+    using T = TypeParam;
+    Random random(3);
+    for (const KernelSet& set : kernel_sets()) {
+        if (!set.available) continue;
+        for (const std::int64_t side : {5, 16, 41, 150}) {
+            ConvRequest r = image(side, side + 1, 3, 20, 3);
+            r.batch = 2;
+            r.stride = {2, 2};
+            r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
+            const Problem p = problem_of(r, *set.table);
+            ASSERT_TRUE(tile_winograd(p, WinogradTiles::accurate).by_tiles);
+            std::vector<T> x(static_cast<std::size_t>(2 * 3 * side * (side + 1))), w(20 * 3 * 9);
+            for (T& v : x) v = random.real<T>();
+            for (T& v : w) v = random.real<T>();
+            const std::vector<T> expected = result(p, x, w, "winograd", 1), direct = result(p, x, w, "naive", 1);
+            WinogradLimits limits;
+            for (const std::int64_t tiles : {1, 5, 100}) {
+                limits.tiles_of_block = tiles;
+                const LimitsScope scope(limits);
+                ASSERT_EQ(result(p, x, w, "winograd", 2), expected) << side << " " << tiles;
+            }
+            for (std::size_t i = 0; i < direct.size(); ++i)
+                ASSERT_NEAR(static_cast<double>(expected[i]), static_cast<double>(direct[i]), sizeof(T) == 4 ? 1e-4 : 1e-12);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace npconv::test

@@ -158,9 +158,12 @@ void transposition(const VecContext& c) {
     for (int r = 0; r < Vec::lanes; ++r) rows[r] = each<Vec>([r](int i) { return 100 * r + i; }).vector();
     Vec::transpose(rows);
     for (int r = 0; r < Vec::lanes; ++r) expect<Vec>(c, "transpose", rows[r], [r](int i) { return 100 * i + r; });
+    typename Vec::T memory[Vec::lanes * (Vec::lanes + 3)];
+    for (int i = 0; i < Vec::lanes * (Vec::lanes + 3); ++i) memory[i] = static_cast<typename Vec::T>(i);
+    constexpr int columns = 16 / static_cast<int>(sizeof(typename Vec::T));
+    Vec::load_columns(memory + 1, Vec::lanes + 1, rows);
+    for (int r = 0; r < columns; ++r) expect<Vec>(c, "load_columns", rows[r], [r](int i) { return (Vec::lanes + 1) * i + r + 1; });
     if constexpr (requires(const typename Vec::T* p) { Vec::load_transposed(p, 0, rows); }) {
-        typename Vec::T memory[Vec::lanes * (Vec::lanes + 3)];
-        for (int i = 0; i < Vec::lanes * (Vec::lanes + 3); ++i) memory[i] = static_cast<typename Vec::T>(i);
         Vec::load_transposed(memory, Vec::lanes + 3, rows);
         for (int r = 0; r < Vec::lanes; ++r) expect<Vec>(c, "load_transposed", rows[r], [r](int i) { return (Vec::lanes + 3) * i + r; });
     }
