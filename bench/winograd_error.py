@@ -155,7 +155,7 @@ def _bound(algorithm: str, channels: int) -> float | None:
     if algorithm not in WHOLE:
         return None
     axis = (WHOLE[algorithm] + TAPS - 1, TAPS)
-    return npconv._core._winograd_bound([(1, 1), axis, axis], channels)
+    return npconv._core._winograd_bound([(1, 1), axis, axis], channels, 16)
 
 
 def error_table(measured: Sequence[Measured]) -> str:

@@ -145,20 +145,22 @@ def test_the_bound_grows_with_the_products_and_with_the_tile() -> None:
     few, many = (1, 2, 16, 31, 32), (255, 256, 1024, 2048, 100_000)
     for tiles in ([(4, 3), (6, 3), (8, 3)], [(7, 5), (8, 5)]):
         for along in (lambda a: (NONE, a, a), lambda a: (NONE, NONE, a), lambda a: (NONE, a, NONE)):
-            bounds = np.array([[_core._winograd_bound(along(a), n) for n in few] for a in tiles])
+            bounds = np.array([[_core._winograd_bound(along(a), n, 16) for n in few] for a in tiles])
             assert (bounds >= 1).all()
             assert (np.diff(bounds, axis=1) > 0).all()
             assert (np.diff(bounds, axis=0) > 0).all()
             for n in many:
-                assert all(bounds[i, -1] < _core._winograd_bound(along(a), n) for i, a in enumerate(tiles))
+                assert all(
+                    bounds[i, -1] < _core._winograd_bound(along(a), n, 16) for i, a in enumerate(tiles)
+                )
 
 
 @pytest.mark.parametrize("axis", WHOLE[1:])
 def test_the_bound_is_that_of_both_axes(axis: tuple[int, int]) -> None:
     """Whichever of them they are; and much larger than that of one."""
     other = (6, 3)
-    assert _core._winograd_bound((NONE, axis, other), 64) == pytest.approx(
-        _core._winograd_bound((NONE, other, axis), 64)
+    assert _core._winograd_bound((NONE, axis, other), 64, 16) == pytest.approx(
+        _core._winograd_bound((NONE, other, axis), 64, 16)
     )
-    one, two = (_core._winograd_bound((NONE, a, axis), 1) for a in (NONE, axis))
+    one, two = (_core._winograd_bound((NONE, a, axis), 1, 16) for a in (NONE, axis))
     assert two > 2 * one

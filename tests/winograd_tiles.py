@@ -56,8 +56,12 @@ def coefficient(algorithm: str, case: Case) -> float:
     """The c of |y - y*| <= c u max_tile|x| sum|w|."""
     from npconv import _core
 
-    transforms = [(axis["points"], axis["taps"]) for axis in axes(algorithm, case)]
-    return float(_core._winograd_bound(transforms, products(algorithm, case)))
+    cut = axes(algorithm, case)
+    transforms = [(axis["points"], axis["taps"]) for axis in cut]
+    step = 16 * math.prod(
+        axis["runs"] for axis in cut
+    )  # a vector of channels, at most, over all runs of taps
+    return float(_core._winograd_bound(transforms, products(algorithm, case), step))
 
 
 # ---- where tiles lie ---------------------------------------------------------------------------------------

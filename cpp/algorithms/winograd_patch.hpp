@@ -59,7 +59,7 @@ class WinogradPatches {
         std::array<std::int64_t, 3> steps;
         for (std::size_t a = 0; a < 3; ++a) {
             const AxisTiles& axis = t_.axis[a];
-            q.first[a] = q.phase[a] + std::max(axis.stride, axis.phases) * axis.begin(b.begin[a]) - s_.axis[a].pad_before;
+            q.first[a] = q.phase[a] + axis.output_step() * axis.begin(b.begin[a]) - s_.axis[a].pad_before;
             steps[a] = axis.input_steps(b.begin[a], b.end[a]);
         }
         q.planes = steps[0] * t_.axis[0].stride;

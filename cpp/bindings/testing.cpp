@@ -119,11 +119,11 @@ void register_testing(pybind11::module_& m) {
         set_guard_pages(static_cast<GuardPages>(mode));
     });
     m.def("_winograd_matrices", &matrices);
-    // axes: (points, taps) of depth, height and width; products: of a point
-    m.def("_winograd_bound", [](const std::array<std::pair<int, int>, 3>& axes, std::int64_t products) {
+    // axes: (points, taps) of depth, height and width; products: of a point, summed in steps of so many
+    m.def("_winograd_bound", [](const std::array<std::pair<int, int>, 3>& axes, std::int64_t products, std::int64_t step) {
         WinogradAxes a;
         for (std::size_t i = 0; i < 3; ++i) a[i] = {axes[i].first, axes[i].second};
-        return winograd_bound(a, products, winograd_block(a, products, winograd_limits().rows_of_k_block));
+        return winograd_bound(a, products, winograd_block(a, products, step, winograd_limits().rows_of_k_block));
     });
     m.def("_winograd_axes", &winograd_axes_of);
     m.def("_winograd_fallback_tiles", &winograd_fallback_tiles);

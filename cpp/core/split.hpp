@@ -5,6 +5,8 @@
 
 namespace npconv {
 
+constexpr double as_double(std::int64_t n) { return static_cast<double>(n); }
+
 constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return n / d + (n % d != 0 ? 1 : 0); }
 
 // n things in `parts` runs whose lengths differ by at most one, the longer ones first.

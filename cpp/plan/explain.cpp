@@ -110,12 +110,9 @@ void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles)
 
 void describe_error(std::ostream& out, const Problem& p, WinogradTiles tiles) {
     const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
-    const auto axis = choose_winograd_axes(p.shape, tiles);
-    const WinogradAxes axes = axes_of(axis);
-    const std::int64_t n = winograd_products(p.shape, axis);
-    const std::int64_t block = winograd_block(axes, n, winograd_limits().rows_of_k_block);
-    out << "error        about " << winograd_expected_error(axes, n, block) * u
-        << " (relative, L2) for normally distributed data; |y - exact| <= " << winograd_bound(axes, n, block) * u << " max|x of the\n"
+    const WinogradTiling t = tile_winograd(p, tiles);
+    out << "error        about " << winograd_expected_error(p, t) * u
+        << " (relative, L2) for normally distributed data; |y - exact| <= " << winograd_bound(t) * u << " max|x of the\n"
         << "             tile| sum|w|, before bias, residual and activation. Tiles that are not finite, or in which values differ by more "
            "than "
         << winograd_range << " times from one receptive field to another, are computed as by gemm\n";

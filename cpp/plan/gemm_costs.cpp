@@ -7,11 +7,10 @@
 
 #include "core/border.hpp"
 #include "core/split.hpp"
+#include "plan/part_inside.hpp"
 
 namespace npconv {
 namespace {
-
-double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 constexpr std::int64_t page = 4096, near_pages = 96;  // a core finds so many without looking them up
 
@@ -21,18 +20,6 @@ std::int64_t pages(std::int64_t channels, std::int64_t plane) { return plane >= 
 
 double copies(const ConvShape& s, const GemmTiling& t) {
     return copied_values(s, t) * as_double(t.blocks_of_map() * t.chunks.parts * t.k.blocks());
-}
-
-// The part of an axis' taps that find their pixel inside the input; of more than can be counted in no time, all.
-double part_inside(const Axis& a) {
-    constexpr std::int64_t countable = 1024;
-    if (a.kernel > countable) return 1.0;
-    std::int64_t sum = 0;
-    for (std::int64_t t = 0; t < a.kernel; ++t) {
-        const Inside pixels = inside(a.at(0, t), a.stride, a.input, 0, a.output);
-        sum += pixels.end - pixels.begin;
-    }
-    return a.kernel * a.output > 0 ? as_double(sum) / (as_double(a.kernel) * as_double(a.output)) : 1.0;
 }
 
 // Is the input, read in place, slow to find?

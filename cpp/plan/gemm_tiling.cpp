@@ -31,8 +31,6 @@ constexpr std::int64_t second_level = 1024 * 1024;  // bytes: weights that do no
 constexpr std::int64_t blocks_of_large_map = 16;
 constexpr std::int64_t few_tasks = 4;
 
-double as_double(std::int64_t n) { return static_cast<double>(n); }
-
 // Runs of at most `most`; an even number if there are several, so that two threads get as much each.
 SpreadSplit paired(std::int64_t n, std::int64_t most) {
     const std::int64_t parts = split_by(n, std::max<std::int64_t>(1, most)).parts;

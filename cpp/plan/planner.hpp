@@ -30,6 +30,7 @@ struct Prospect {
     std::string refusal;  // why it cannot serve; empty if it can
     WorkCounts work;      // else what there is to do,
     WorkCounts packing;   //   and before
+    double error = 0.0;   // relative, expected beyond that of a sum, in units of u
 };
 
 struct AlgorithmEntry {
@@ -48,6 +49,7 @@ struct Candidate {
     Algorithm algorithm;
     std::string refusal;
     double cycles = 0.0;            // estimated, on one thread
+    double error = 0.0;             // as of a prospect
     double measured_seconds = 0.0;  // by "measure"; 0: not measured
 };
 

@@ -8,6 +8,7 @@ namespace {
 // expected, and products that are rounded by 10%; and 1.2e-6, which longer blocks are not worth more than.
 constexpr double most_error = 26.0, good_error = 20.5;
 constexpr std::int64_t usual_block = 128, least_block = 32;
+constexpr WinogradAxis exact_axis{4, 3};
 constexpr std::int64_t most_runs = 64, most_taps = 1000;
 constexpr double most_products = 1e9;
 
@@ -27,7 +28,7 @@ enum class Size { large, middle, small };
 
 WinogradAxis transform_of(std::int64_t taps, WinogradTiles tiles, Size size) {
     if (taps == 1) return {1, 1};
-    if (tiles == WinogradTiles::two) return {4, 3};
+    if (tiles == WinogradTiles::two) return exact_axis;
     if (tiles == WinogradTiles::six) return {8, 3};
     const bool large = size == Size::large, small = size == Size::small;
     switch (taps) {
@@ -164,12 +165,14 @@ std::int64_t winograd_products(const ConvShape& s, const std::array<AxisTiles, 3
 
 WinogradAxes axes_of(const std::array<AxisTiles, 3>& axis) { return {axis[0].axis(), axis[1].axis(), axis[2].axis()}; }
 
-std::int64_t winograd_block(const WinogradAxes& axes, std::int64_t products, std::int64_t most) {
+std::int64_t winograd_block(const WinogradAxes& axes, std::int64_t products, std::int64_t step, std::int64_t most) {
     const auto error = [&](std::int64_t block) { return winograd_expected_error(axes, products, block); };
-    std::int64_t block = std::max(most, least_block);
+    // F(2, 3) is there for its small error.
+    const bool exact = axes[1] == exact_axis || axes[2] == exact_axis;
+    std::int64_t block = std::max(exact ? std::min(most, usual_block) : most, least_block);
     while (block > usual_block && error(block) > good_error) block /= 2;
     while (block > least_block && error(block) > (block < usual_block ? most_error : good_error)) block /= 2;
-    return std::min(block, most);
+    return std::max<std::int64_t>(1, std::min(block, most) / step) * step;
 }
 
 }  // namespace npconv

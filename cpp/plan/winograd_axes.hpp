@@ -27,7 +27,8 @@ std::int64_t winograd_products(const ConvShape& shape, const std::array<AxisTile
 
 WinogradAxes axes_of(const std::array<AxisTiles, 3>& axis);
 
-// How many products at a point are summed at a time: at most so many, and fewer where the error asks for it.
-std::int64_t winograd_block(const WinogradAxes& axes, std::int64_t products, std::int64_t most);
+// How many products at a point are summed at a time, in steps of so many, and at least one step: at most `most`, and fewer where the error
+// asks for it.
+std::int64_t winograd_block(const WinogradAxes& axes, std::int64_t products, std::int64_t step, std::int64_t most);
 
 }  // namespace npconv

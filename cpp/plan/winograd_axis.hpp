@@ -35,6 +35,8 @@ struct AxisTiles {
     int points_of(int size) const { return size + taps() - 1; }
     std::int64_t input_phases() const { return std::min(stride, kernel); }
 
+    std::int64_t output_step() const { return std::max(stride, phases); }  // inputs from an output to the next of its phase
+
     std::int64_t count() const { return ceil_div(outputs, whole); }
     std::int64_t begin(std::int64_t tile) const { return tile * whole; }
     std::int64_t end(std::int64_t tile) const { return begin(tile) + size(tile); }

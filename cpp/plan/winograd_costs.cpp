@@ -7,11 +7,10 @@
 #include "core/border.hpp"
 #include "kernels/table.hpp"
 #include "plan/gemm_costs.hpp"
+#include "plan/part_inside.hpp"
 
 namespace npconv {
 namespace {
-
-double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 // Of the runs of taps along the depth those that meet an input: the others are left out.
 double part_of_planes(const Problem& p, const AxisTiles& depth) {
@@ -77,13 +76,14 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
 }
 
 WorkCounts least_winograd_work(const Problem& p) {
-    constexpr double most_saved = 7.0;  // of the products
+    constexpr double most_saved = 8.0;  // of the products: F(5, 5) along two axes saves 7.7
     const ConvShape& s = p.shape;
     const auto lanes = as_double(p.kernels->vector_bytes / size_of(p.dtype));
     const double outputs = as_double(s.batch) * as_double(s.groups) * as_double(s.pixels()) * std::ceil(as_double(s.out_channels) / lanes);
+    const double part = p.border == Border::zeros ? part_inside(s.axis[0]) : 1.0;  // of the depth: others are left out
     WorkCounts work;
     work[Work::winograd_call] = work[Work::packed_call] = 1.0;
-    work[Work::winograd_product] = outputs * as_double(s.k()) / p.core.products_per_cycle(p.kernels->vector_bytes) / most_saved;
+    work[Work::winograd_product] = outputs * as_double(s.k()) * part / p.core.products_per_cycle(p.kernels->vector_bytes) / most_saved;
     work[Work::winograd_output] = outputs;
     work[p.layout == Layout::channels_last ? Work::winograd_stored : Work::winograd_transposed] = outputs;
     return work;

@@ -6,6 +6,7 @@
 
 #include "kernels/registry.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/part_inside.hpp"
 #include "plan/winograd_arrays.hpp"
 
 namespace npconv {
@@ -13,14 +14,14 @@ namespace {
 
 WinogradLimits limits;
 
-double as_double(std::int64_t n) { return static_cast<double>(n); }
-
 std::int64_t element(const Problem& p) { return size_of(p.dtype); }
 
 template <class F>
 auto with_kernels(const Problem& p, const F& f) {
     return p.dtype == DType::f32 ? f(p.kernels->f32) : f(p.kernels->f64);
 }
+
+constexpr std::int64_t most_times = 8;  // as many tiles to a block, where they have few points
 
 std::int64_t images_of(const WinogradTiling& t, std::int64_t batch) { return batch * t.axis[0].phases * t.axis[1].phases; }
 
@@ -107,8 +108,12 @@ bool has_kernel_for_few(const Problem& p, const WinogradTiling& t) {
 
 // Of units of channels, with so many runs of taps to a sum.
 EvenSplit k_blocks(const WinogradTiling& t, std::int64_t runs) {
-    const std::int64_t rows = winograd_block(axes_of(t.axis), t.runs() * t.channels.total(), limits.rows_of_k_block);
-    return split_by(t.channels.units(), std::max<std::int64_t>(1, rows / (t.channels.lanes * runs)));
+    const std::int64_t step = t.channels.lanes * runs;
+    return split_by(t.channels.units(), winograd_block(axes_of(t.axis), t.products(), step, limits.rows_of_k_block) / step);
+}
+
+std::int64_t block_of_sum(const WinogradTiling& t) {
+    return winograd_block(axes_of(t.axis), t.products(), t.step_of_sum(), limits.rows_of_k_block);
 }
 
 // All but the cutting of the map.
@@ -133,7 +138,7 @@ WinogradTiling of_channels(const Problem& p, const std::array<AxisTiles, 3>& axi
 
 template <class T>
 WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
-    constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36, most_block = 8;
+    constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36;
     const ConvShape& s = p.shape;
     WinogradTiling t = of_channels(p, axis, kernels);
     const std::int64_t weights = t.points_of_set() * t.runs() * t.channels.total() * t.panels.n * t.lanes * element(p);
@@ -143,7 +148,7 @@ WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, cons
     if (s.empty()) return t;
     const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
     // Tiles of few points are small: as many more make a block.
-    const std::int64_t times = std::clamp<std::int64_t>(most_points / t.points(), 1, most_block);
+    const std::int64_t times = std::clamp<std::int64_t>(most_points / t.points(), 1, most_times);
     std::int64_t tiles = std::min(fit, times * (t.far ? limits.tiles_of_far_block : limits.tiles_of_block));
     cut(t, s.batch, s.groups, tiles, fit >= 2 * tiles ? 2 : 1);
     const bool for_threads = worthwhile_threads(p, 2) > 1;
@@ -151,12 +156,16 @@ WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, cons
         tiles = std::max(few_tiles, tiles / 2);
         cut(t, s.batch, s.groups, tiles, 1);
     }
-    const std::int64_t of_plane = t.images.longest() * t.longest(1) * t.longest(2);
-    const bool few_planes = t.runs() == 1 || (t.images.longest() == 1 && t.longest(0) <= 2);  // weights are transformed for each plane
-    const EvenSplit units = k_blocks(t, 1);                                                   // then runs of taps are sums of their own
-    t.few = has_kernel_for_few<T>(p, t) && of_plane <= winograd_few && few_planes && weights > limits.slow_weights &&
+    // With runs of taps along the depth, each of which is a sum of its own then, this must not depend on the batch: the order of the sum
+    // does.
+    const bool apart = t.axis[0].runs > 1;
+    const std::int64_t of_plane = apart ? t.axis[1].count() * t.axis[2].count() : t.images.longest() * t.longest(1) * t.longest(2);
+    const std::int64_t planes = apart ? t.axis[0].count() : 1;  // weights are transformed for each
+    const EvenSplit units = k_blocks(t, 1);
+    t.few = has_kernel_for_few<T>(p, t) && of_plane <= winograd_few && planes <= 2 && weights > limits.slow_weights &&
             t.order.most_taps() == t.taps() && units.longest() * t.lanes <= 2 * t.order.channels.shorter;
     if (t.few) t.units = units;
+    if (t.few && apart) cut(t, s.batch, s.groups, tiles = of_plane * planes, 1);
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
     if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
@@ -201,7 +210,18 @@ double WinogradTiling::points_of_map() const {
 
 WinogradTiling tile_winograd(const Problem& p, WinogradTiles tiles) { return tile_axes(p, choose_winograd_axes(p.shape, tiles)); }
 
-std::int64_t many_winograd_images() { return limits.enough_blocks * limits.tiles_of_far_block; }
+double winograd_bound(const WinogradTiling& t) { return winograd_bound(axes_of(t.axis), t.products(), block_of_sum(t)); }
+
+double winograd_expected_error(const Problem& p, const WinogradTiling& t) {
+    const double error = winograd_expected_error(axes_of(t.axis), t.products(), block_of_sum(t));
+    if (p.border != Border::zeros) return error;
+    // Outputs are smaller for each tap that they do not see, and their errors are not.
+    double part = 1.0;
+    for (const Axis& a : p.shape.axis) part *= part_inside(a);
+    return part > 0 ? error / std::sqrt(part) : error;
+}
+
+std::int64_t many_winograd_images() { return limits.enough_blocks * limits.tiles_of_far_block * most_times; }
 
 Problem direct_problem(const Problem& problem) {
     Problem p = problem;
@@ -222,7 +242,7 @@ std::string winograd_refusal(const Problem& p, WinogradTiles tiles, WinogradTili
     }
     const char* large = "one tile of all input channels must fit in the workspace";
     if (v * channels > as_double(limits.bytes_of_v)) return large;
-    const double columns = as_double(axis[2].most_input_steps(1)) * as_double(std::max(axis[2].stride, axis[2].phases));
+    const double columns = as_double(axis[2].most_input_steps(1)) * as_double(axis[2].output_step());
     const double rows = as_double(axis[1].most_input_steps(1)) * as_double(axis[1].stride);
     if (columns * rows * as_double(axis[0].runs * axis[0].stride) * 64.0 > as_double(limits.bytes_of_workspace)) return large;
     const WinogradTiling t = tile_axes(p, axis);

@@ -27,7 +27,7 @@ namespace npconv {
 // A tile is uneven if its largest magnitude is more than so many times the largest in the receptive field of one of its outputs.
 constexpr double winograd_range = 256.0;
 
-// Magnitudes so small that the transforms, which multiply by as little as 2^-13, would reach numbers below the smallest normal one.
+// Magnitudes so small that the transforms, which multiply by as little as 2^-19, might reach numbers below the smallest normal one.
 constexpr double winograd_least(DType dtype) { return dtype == DType::f32 ? 0x1p-80 : 0x1p-960; }
 
 // The largest weight that may be transformed: G, along both axes, makes it at most 2^4 times as large.
@@ -81,6 +81,8 @@ struct WinogradTiling {
         return axis[1].point_of_set(point / columns) * axis[2].axis().points + axis[2].point_of_set(point % columns);
     }
     std::int64_t runs() const { return axis[0].runs * axis[1].runs * axis[2].runs; }  // of taps, summed as channels are
+    std::int64_t products() const { return runs() * channels.total(); }               // of a point
+    std::int64_t step_of_sum() const { return channels.lanes * (few ? 1 : runs()); }
     TileBlock block(std::int64_t i, std::int64_t groups) const;
     std::int64_t longest(std::size_t a) const { return blocks_of_axis[a].longest(); }
     std::int64_t most_tiles() const { return images.longest() * longest(0) * longest(1) * longest(2) * axis[2].phases; }
@@ -119,8 +121,8 @@ struct WinogradTiling {
     std::int64_t weights_stride(std::int64_t width) const { return units.longest() * channels.lanes * runs() * width + lanes; }
 
     // Of the copy of a plane of the input that a block needs: all pixels of a row, and of columns those that its phase takes.
-    std::int64_t row_step() const { return axis[1].stride; }                               // between rows of a tile
-    std::int64_t column_step() const { return std::max(axis[2].stride, axis[2].phases); }  // and between columns
+    std::int64_t row_step() const { return axis[1].stride; }            // between rows of a tile
+    std::int64_t column_step() const { return axis[2].output_step(); }  // and between columns
     std::int64_t most_rows() const { return axis[1].most_input_steps(longest(1)) * row_step(); }
     std::int64_t most_columns() const { return axis[2].most_input_steps(longest(2)) * column_step(); }
     std::int64_t most_planes() const { return axis[0].input_tiles(longest(0)) * axis[0].stride; }
@@ -165,6 +167,9 @@ WinogradLimits winograd_limits();
 void set_winograd_limits(const WinogradLimits& limits);  // while nothing runs and no plan will be run again
 
 WinogradTiling tile_winograd(const Problem& problem, WinogradTiles tiles);
+// In units of u (winograd_error.hpp), of this way to sum; the expected one for this map, of which a border of zeros may be a large part.
+double winograd_bound(const WinogradTiling& tiling);
+double winograd_expected_error(const Problem& problem, const WinogradTiling& tiling);
 // A batch so large that more images change nothing but the number of blocks.
 std::int64_t many_winograd_images();
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/split.hpp"
 #include "kernels/table.hpp"
 
 namespace npconv {
@@ -95,7 +96,6 @@ void count_far(double bytes, double n, Work beyond_second, Work beyond_third, Wo
 
 double lines_of_input(const Problem& p) {
     const ConvShape& s = p.shape;
-    const auto as_double = [](std::int64_t n) { return static_cast<double>(n); };
     std::array<double, 3> read;  // planes, rows and pixels: what a step leaves out is not
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];
