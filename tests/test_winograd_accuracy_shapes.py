@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 import cases
+import npconv
 import numpy as np
 import pytest
 from cases import Case
@@ -132,6 +133,29 @@ def test_relative_error_on_other_data(name: str, kind: str, isa: str) -> None:
         x, w, want = problem(name, "float32", channels, kind)
         y = conv("winograd", x, w, **SHAPES[name][2])
         assert relative(y, want) <= 2 * LIMITS["float32"]["winograd"]
+
+
+# Outputs that see few taps are small, and the errors of whole tiles are not.
+MOSTLY_BORDER: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "3x5x5 on 5x3x3": ((2, 128, 5, 3, 3), (64, 128, 3, 5, 5), {"padding": (1, 2, 2)}),
+    "7 taps on one value": ((1, 64, 1), (64, 64, 7), {"padding": 3}),
+    "5x5, dilation 3, on 10x10": ((1, 3, 10, 10), (16, 3, 5, 5), {"dilation": 3, "padding": 6}),
+    "5x5 on 4x4": ((1, 512, 4, 4), (64, 512, 5, 5), {"padding": 2}),
+}
+
+
+@pytest.mark.parametrize("name", MOSTLY_BORDER)
+def test_auto_keeps_its_promise_where_most_of_a_map_is_border(name: str, isa: str) -> None:
+    x_shape, w_shape, keywords = MOSTLY_BORDER[name]
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x, w = (rng.standard_normal(shape).astype(np.float32) for shape in (x_shape, w_shape))
+        y = getattr(npconv, f"conv{x.ndim - 2}d")(x, w, **keywords)
+        assert relative(y, right(x, w, **keywords)) <= LIMITS["float32"]["winograd"]
+    told = npconv.plan_conv(x_shape, w, **keywords).explain()
+    assert "winograd     cannot serve: its error would be too large where a border of zeros is most" in told
+    mirrored = npconv.plan_conv(x_shape, w, **keywords | {"padding_mode": "replicate"}).explain()
+    assert "its error would be too large" not in mirrored
 
 
 def test_the_shapes_take_every_transform() -> None:

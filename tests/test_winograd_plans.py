@@ -34,6 +34,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "stride, few channels": {"x": (1, 3, 40, 37), "w": (16, 3, 7, 7), "padding": 3, "stride": 2},
     "dilation": {"x": (2, 24, 26, 27), "w": (20, 24, 3, 3), "padding": 3, "dilation": 3},
     "3-D": {"x": (1, 6, 5, 13, 14), "w": (20, 6, 3, 3, 3)},
+    "3-D, few tiles": {"x": (2, 260, 2, 7, 7), "w": (200, 260, 3, 3, 3)},
     "3-D, stride": {"x": (2, 3, 7, 13, 14), "w": (10, 3, 3, 5, 5), "padding": 2, "stride": 2},
 }
 
@@ -256,6 +257,7 @@ ANY_BATCH: dict[str, tuple[int, tuple[int, ...], tuple[int, ...], dict[str, Any]
     "3x3, small maps": (300, (4, 5), (3, 3), {}),
     "3x3, few channels": (3, (50, 40), (3, 3), {}),
     "1-D": (40, (60,), (3,), {}),
+    "1-D, one tile": (64, (4,), (3,), {}),
     "1-D, runs of taps": (20, (60,), (11,), {}),
     "5x5": (40, (7, 8), (5, 5), {}),
     "7x7": (20, (9, 9), (7, 7), {"padding": 3}),
@@ -289,7 +291,7 @@ def test_a_plan_for_any_batch_tells_the_most_that_a_call_may_allocate(
             made.append(_core._buffer_bytes_made() - before)
             assert plan.for_shape((batch, channels, *size)).workspace_bytes == made[-1]
         # Of every batch that there may be; some are cut otherwise, and take more than larger ones.
-        batches = (*range(1, 70), 100, 500, 1000)
+        batches = (*range(1, 70), 100, 393, 500, 1000, 10000)
         most = max(plan.for_shape((batch, channels, *size)).workspace_bytes for batch in batches)
         assert max(made) <= most <= plan.workspace_bytes <= 1.25 * most
 
