@@ -82,11 +82,14 @@ class Samples:
     """Times layers; a cycle is the time of a vector multiplication, or of two where a core does two."""
 
     def __init__(self, dtype: str, rounds: int, seconds: float) -> None:
-        isa = npconv._core._isa()
         self.dtype, self.rounds, self.seconds = dtype, rounds, seconds
-        self.peak = Peak(isa, dtype)
-        lanes = npconv._core._vector_bytes() // np.dtype(dtype).itemsize
-        self.flops_per_cycle = 2 * lanes * npconv._core._products_per_cycle()
+        used = npconv._core._set_isa(npconv._core._isa_names()[0])  # the widest has a loop of multiply-adds
+        try:
+            self.peak = Peak(npconv._core._isa(), dtype)
+            lanes = npconv._core._vector_bytes() // np.dtype(dtype).itemsize
+            self.flops_per_cycle = 2 * lanes * npconv._core._products_per_cycle()
+        finally:
+            npconv._core._set_isa(used)
 
     def of(self, one: RandomLayer) -> list[Sample]:
         problem = Problem.of(one.layer, one.layout, self.dtype, 1, direct=False)
