@@ -317,7 +317,7 @@ TYPED_TEST(ConvPlans, PlainCallsAreThePlan) {
             anew += gemm_packs_panels(p) && infinite && p.border == Border::zeros && p.shape.padded() && !t.io.residual.data;
         }
     });
-    EXPECT_GT(by_panel, 100);
+    EXPECT_GT(by_panel, 40);  // of one set; which lane is faster decides
     EXPECT_GT(anew, 1);
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 #include "limits.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -47,6 +50,53 @@ TEST(PlainCalls, RememberWhatWasDecided) {
         }
     });
     EXPECT_THROW(choose_for_call(problem_of(image(14, 14, 24, 96, 1), *kernel_sets().back().table), "winograd"), std::invalid_argument);
+}
+
+// More problems than are remembered, from several threads at once.
+TEST(PlainCalls, AreRightFromManyThreads) {
+    std::vector<Problem> problems;
+    std::vector<Algorithm> expected;
+    for (std::int64_t channels = 1; channels <= 150; ++channels) {
+        problems.push_back(problem_of(image(20, 20, channels, 2 * channels, 3), *kernel_sets().back().table));
+        problems.back().packing = Packing::every_call;
+        Problem with_lane = problems.back();
+        with_lane.lane = tile_gemm(with_lane).lane;
+        expected.push_back(decide(with_lane, "auto").algorithm);
+    }
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (std::size_t first = 0; first < 4; ++first) {
+        threads.emplace_back([&, first] {
+            for (std::size_t n = 0; n < 20 * problems.size(); ++n) {
+                const std::size_t i = (first * 37 + n) % problems.size();
+                wrong += choose_for_call(problems[i], "auto").algorithm != expected[i];
+            }
+        });
+    }
+    for (std::thread& t : threads) t.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+// An algorithm that is not looked at, because it needs longer at least than the best so far, does need so long.
+TEST(PlainCalls, WhatIsNotLookedAtIsSlower) {
+    Random random(8);
+    int compared = 0;
+    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        for (int round = 0; round < 300; ++round) {
+            ConvRequest r = anything_small(random, 60);
+            r.dtype = dtype;
+            Problem p = problem_of(r, table);
+            p.packing = Packing::every_call;
+            for (const AlgorithmEntry& e : algorithms()) {
+                if (!e.least) continue;
+                const Candidate c = consider(p, e.algorithm);
+                if (!c.refusal.empty() || p.shape.empty()) continue;
+                EXPECT_LE(cycles_of(e.least(p), p.core, table.vector_bytes), c.cycles) << text_of(r);
+                ++compared;
+            }
+        }
+    });
+    EXPECT_GT(compared, 100);
 }
 
 }  // namespace
