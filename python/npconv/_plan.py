@@ -104,7 +104,8 @@ class ConvPlan:
         ------
         ValueError
             A shape that does not fit the weights, or that this plan's algorithm cannot serve with the weights
-            as they are packed (Winograd's on a map of very few tiles, say): then another plan is needed.
+            as they are packed (Winograd's in three dimensions on a map of very few tiles, say): then another
+            plan is needed.
         """
         return _wrap(self._plan.for_shape(x_shape))
 
