@@ -69,15 +69,7 @@ class Problem:
 
     def arguments(self) -> dict[str, Any]:
         """The keywords of npconv.conv{N}d and plan_conv."""
-        layer = self.layer
-        return {
-            "stride": layer.stride,
-            "padding": layer.padding,
-            "dilation": layer.dilation,
-            "groups": layer.groups,
-            "layout": self.layout,
-            "num_threads": self.threads,
-        }
+        return self.layer.arguments() | {"layout": self.layout, "num_threads": self.threads}
 
 
 def aligned(shape: tuple[int, ...], dtype: str, boundary: int = 64) -> Array:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 Ints = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]
@@ -77,6 +78,11 @@ class Layer:
     @property
     def depthwise(self) -> bool:
         return self.groups == self.c > 1
+
+    def arguments(self) -> dict[str, Any]:
+        """The keywords of npconv.conv{N}d and plan_conv that it settles."""
+        names = ("stride", "padding", "dilation", "groups")
+        return {name: getattr(self, name) for name in names}
 
     def x_shape(self, layout: str) -> Ints:
         return shape(self.batch, self.c, self.size, layout)

@@ -67,15 +67,7 @@ class RandomLayer:
 
     def arguments(self) -> dict[str, Any]:
         """The keywords of npconv.conv{N}d and plan_conv."""
-        y = self.layer
-        return {
-            "stride": y.stride,
-            "padding": y.padding,
-            "dilation": y.dilation,
-            "groups": y.groups,
-            "padding_mode": self.border,
-            "layout": self.layout,
-        }
+        return self.layer.arguments() | {"padding_mode": self.border, "layout": self.layout}
 
 
 def random_layers(

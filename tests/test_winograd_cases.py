@@ -8,7 +8,6 @@ for all data is far above that (test_winograd_accuracy.py). F(2x2, 3x3) on small
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import Counter
 from typing import Any
 
@@ -17,13 +16,11 @@ import npconv
 import numpy as np
 import pytest
 import reference
-import winograd_cases
 from cases import Case
 from npconv import _core
-from winograd_cases import ALGORITHMS, check, random_cases
+from winograd_cases import ALGORITHMS, check, check_twice, random_cases, solve
 
 COUNT = 300  # random cases of an algorithm, on each instruction set
-solve = functools.cache(winograd_cases.solve)
 
 # Sizes around whole tiles of 2, 4 and 6, around vectors of channels, and maps smaller than the kernel.
 EVERY: Any = {"cin": 5, "cout": 9, "bias": True, "residual": True, "activation": ("leaky_relu", 0.25)}
@@ -72,15 +69,6 @@ NAMED = {
         for a in cases.EXACT_ACTIVATIONS + cases.INEXACT_ACTIVATIONS
     ],
 }  # fmt: skip
-
-
-def check_twice(case: Case, algorithm: str, isa: str, seed: int) -> None:
-    """In both dtypes, each in a layout, form, memory and tiling that `seed` draws."""
-    rng = np.random.default_rng([seed, case.seed])
-    layouts = rng.permutation(cases.LAYOUTS)
-    for dtype, layout in zip(cases.DTYPES, layouts, strict=True):
-        how = cases.ways(rng, case) | {"dtype": dtype, "layout": str(layout)}
-        check(case, algorithm=algorithm, isa=isa, solution=solve(case, dtype, algorithm), **how)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import reference
 import winograd_cases
+from cases import Case
 from npconv import _core
 from reference import Array
 from winograd_cases import (
@@ -215,21 +216,27 @@ def test_sentinels(algorithm: str, where: Any, dtype: str, isa: str) -> None:
                 assert error <= (1e-5 if dtype == "float32" else 1e-13)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_random_values_at_random_places(algorithm: str, isa: str) -> None:
-    """Whatever the map, its border, groups and batch: what is computed again equals gemm."""
+def check_random_values(algorithm: str, drawn: list[Case]) -> None:
+    """Of values that are not finite, or too large, at random places of each case."""
     rng = np.random.default_rng(6)
-    for i, case in enumerate(winograd_cases.random_cases(17, 120, "normal")):
+    names = ("stride", "padding", "dilation", "padding_mode", "groups", "flip")
+    for i, case in enumerate(drawn):
         if case.single or case.batch is None:
             continue
         dtype, layout = cases.DTYPES[i % 2], cases.LAYOUTS[i // 2 % 2]
-        drawn = cases.arrays(case)
-        x, w = drawn.x.astype(dtype), drawn.w.astype(dtype)
+        arrays = cases.arrays(case)
+        x, w = arrays.x.astype(dtype), arrays.w.astype(dtype)
         places = rng.integers(x.size, size=rng.integers(1, 5))
         x.reshape(-1)[places] = rng.choice([nan, inf, -inf, 1e4, -1e10, 1e25], len(places))
-        how: Any = {name: case.keywords[name] for name in ("padding", "padding_mode", "groups")}
+        how: Any = {name: case.keywords[name] for name in names}
         with cases.small_tiles(bool(i % 3)):
             check(algorithm, x, w, layout, num_threads=1 + i % 3, **how)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_random_values_at_random_places(algorithm: str, isa: str) -> None:
+    """Whatever the map, its border, groups and batch: what is computed again equals gemm."""
+    check_random_values(algorithm, winograd_cases.random_cases(17, 120, "normal"))
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -8,7 +8,6 @@ where the transform leaves nothing to round; the bound that holds for all data.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from collections import Counter
 from typing import Any
@@ -20,24 +19,14 @@ import pytest
 import reference
 import winograd_cases
 from cases import Case
-from winograd_cases import ALGORITHMS, check, conv, in_layout, random_cases
+from winograd_cases import ALGORITHMS, check_twice, conv, in_layout, random_cases
 from winograd_tiles import axes, by_tiles, case_of, coefficient, lifted, served, tile_unit
 
 COUNTS = {"winograd_f2": 120, "winograd": 360, "winograd_f6": 80}  # random cases on each instruction set
-solve = functools.cache(winograd_cases.solve)
 
 
 def drawn(algorithm: str, seed: int = 1, data: str | None = None, count: int = 0) -> list[Case]:
     return random_cases(seed, count or COUNTS[algorithm], data, algorithm, 200_000)
-
-
-def check_twice(case: Case, algorithm: str, isa: str, seed: int) -> None:
-    """In both dtypes, each in a layout, form, memory and tiling that `seed` draws."""
-    rng = np.random.default_rng([seed, case.seed])
-    layouts = rng.permutation(cases.LAYOUTS)
-    for dtype, layout in zip(cases.DTYPES, layouts, strict=True):
-        how = cases.ways(rng, case) | {"dtype": dtype, "layout": str(layout)}
-        check(case, algorithm=algorithm, isa=isa, solution=solve(case, dtype, algorithm), **how)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

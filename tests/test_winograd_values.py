@@ -18,7 +18,7 @@ import pytest
 from cases import Case
 from npconv import _core
 from reference import Array
-from test_winograd_fallback import check, data, right
+from test_winograd_fallback import check, check_random_values, data, right
 from winograd_cases import ALGORITHMS, conv, fallbacks, random_cases
 from winograd_tiles import case_of, magnitudes, over_fields, places, served
 
@@ -165,19 +165,7 @@ def test_sentinels_do_not_drown_what_does_not_see_them(algorithm: str, name: str
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_random_values_at_random_places(algorithm: str, isa: str) -> None:
     """Whatever the shape, its border, groups and batch: what is computed again equals gemm."""
-    rng = np.random.default_rng(6)
-    for i, case in enumerate(random_cases(5, 90, "normal", algorithm, 100_000)):
-        if case.single or case.batch is None:
-            continue
-        dtype, layout = cases.DTYPES[i % 2], cases.LAYOUTS[i // 2 % 2]
-        drawn = cases.arrays(case)
-        x, w = drawn.x.astype(dtype), drawn.w.astype(dtype)
-        places = rng.integers(x.size, size=rng.integers(1, 5))
-        x.reshape(-1)[places] = rng.choice([nan, inf, -inf, 1e4, -1e10, 1e25], len(places))
-        names = ("stride", "padding", "dilation", "padding_mode", "groups", "flip")
-        how: Any = {name: case.keywords[name] for name in names}
-        with cases.small_tiles(bool(i % 3)):
-            check(algorithm, x, w, layout, num_threads=1 + i % 3, **how)
+    check_random_values(algorithm, random_cases(5, 90, "normal", algorithm, 100_000))
 
 
 @every_shape

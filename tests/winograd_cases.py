@@ -50,6 +50,7 @@ def steepness(activation: reference.Activation) -> float:
     return 1.0 if name in reference.EXACT_ACTIVATIONS else 1.5
 
 
+@functools.cache
 def solve(case: Case, dtype: str, algorithm: str) -> Solution:
     """The solution of a case, with the error that Winograd may have on such data, or exact.
 
@@ -222,6 +223,15 @@ def _random_shape(r: random.Random, algorithm: str) -> Case:
     if r.random() < 0.04:
         return Case(spatial, tuple(kernel), single=True, **shape)
     return Case(spatial, tuple(kernel), **_random_channels(r), **shape)
+
+
+def check_twice(case: Case, algorithm: str, isa: str, seed: int) -> None:
+    """In both dtypes, each in a layout, form, memory and tiling that `seed` draws."""
+    rng = np.random.default_rng([seed, case.seed])
+    layouts = rng.permutation(cases.LAYOUTS)
+    for dtype, layout in zip(cases.DTYPES, layouts, strict=True):
+        how = cases.ways(rng, case) | {"dtype": dtype, "layout": str(layout)}
+        check(case, algorithm=algorithm, isa=isa, solution=solve(case, dtype, algorithm), **how)
 
 
 @functools.cache

@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "plan/gemm_tiling.hpp"
-#include "plan/winograd_error.hpp"
 #include "plan/winograd_tiling.hpp"
 
 namespace npconv {
@@ -94,17 +93,17 @@ void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles)
         begin = "             ";
     }
     out << "             " << t.points() << " points; " << t.blocks << " block(s) of at most " << t.most_tiles() << " tiles, "
-        << (t.shared ? "shared by the threads" : "one for each thread") << "; " << t.runs() * t.channels.total()
-        << " products of a point summed in " << t.units.parts << " block(s) of at most " << t.runs() * t.units.longest() * t.channels.lanes
-        << ", " << t.chunks.parts << " chunk(s) of at most " << t.chunk_width() << " output channels\n"
+        << (t.shared ? "shared by the threads" : "one for each thread") << "; " << t.products() << " products of a point summed in "
+        << t.sums() << " block(s) of at most " << t.units.longest() * t.step_of_sum() << ", " << t.chunks.parts << " chunk(s) of at most "
+        << t.chunk_width() << " output channels\n"
         << "             weights are transformed "
         << (t.few        ? "in registers"
             : t.prepared ? "once, beside the taps"
                          : "where they are used")
         << "\n";
     const ConvShape& s = p.shape;
-    const double real = 2.0 * static_cast<double>(s.batch * s.groups * t.runs() * t.channels.total()) *
-                        static_cast<double>(t.panels.n * t.lanes) * t.points_of_map();
+    const double real =
+        2.0 * static_cast<double>(s.batch * s.groups * t.products()) * static_cast<double>(t.panels.n * t.lanes) * t.points_of_map();
     out << "operations   " << count(direct_count(s)) << " (direct count), " << count(real) << " done in products of points\n";
 }
 

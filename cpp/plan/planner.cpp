@@ -78,7 +78,8 @@ Decision decide(const Problem& problem, const std::string& wanted) {
     decision.wanted = wanted;
     const bool automatic = wanted == "auto" || wanted == "measure";
     const bool at_once = wanted == "auto" && problem.packing == Packing::every_call;  // a small call takes no longer than a full decision
-    // In units of u: 1.9e-6 of float32, because 2e-6 is promised. Measured errors are below what is expected of maps that are mostly border.
+    // In units of u: 1.9e-6 of float32, because 2e-6 is promised. Measured errors are below what is expected of maps that are mostly
+    // border.
     constexpr double most_error = 32.0;
     const Candidate* best = nullptr;
     decision.candidates.reserve(algorithms().size());

@@ -84,11 +84,18 @@ Axes cut_axes(const ConvShape& s, const WinogradAxis& rows, const WinogradAxis& 
 
 std::int64_t runs_of(const Axes& axis) { return axis[0].runs * axis[1].runs * axis[2].runs; }
 
+// Summed at a point: channels, for each run of taps and phase of the input.
+std::int64_t products_of_point(const ConvShape& s, const std::array<AxisTiles, 3>& axis) {
+    std::int64_t products = s.in_channels;
+    for (const AxisTiles& a : axis) products *= a.runs * a.input_phases();
+    return products;
+}
+
 // Is its error within the limit? At least a vector of channels is summed at a time, over all runs of taps.
 bool fine(const ConvShape& s, const Axes& axis) {
     constexpr std::int64_t vector = 16;
     const std::int64_t runs = runs_of(axis), block = std::max(least_block, vector * runs);
-    return runs <= most_runs && winograd_expected_error(axes_of(axis), winograd_products(s, axis), block) <= most_error;
+    return runs <= most_runs && winograd_expected_error(axes_of(axis), products_of_point(s, axis), block) <= most_error;
 }
 
 // For an output, on large maps.
@@ -155,12 +162,6 @@ std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& s, WinogradTiles 
         axis[a].whole = best_whole(axis[a].axis(), axis[a].outputs);
     }
     return axis;
-}
-
-std::int64_t winograd_products(const ConvShape& s, const std::array<AxisTiles, 3>& axis) {
-    std::int64_t products = s.in_channels;
-    for (const AxisTiles& a : axis) products *= a.runs * a.input_phases();
-    return products;
 }
 
 WinogradAxes axes_of(const std::array<AxisTiles, 3>& axis) { return {axis[0].axis(), axis[1].axis(), axis[2].axis()}; }

@@ -22,9 +22,6 @@ std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& shape, WinogradTi
 // Are channels so few that vectors hold tiles instead? Then all tiles are whole.
 bool winograd_by_tiles(const ConvShape& shape);
 
-// Summed at a point: channels, for each run of taps and phase of the input.
-std::int64_t winograd_products(const ConvShape& shape, const std::array<AxisTiles, 3>& axis);
-
 WinogradAxes axes_of(const std::array<AxisTiles, 3>& axis);
 
 // How many products at a point are summed at a time, in steps of so many, and at least one step: at most `most`, and fewer where the error

@@ -30,7 +30,7 @@ struct PhasedChannels {
 
     // Counted as phase * channels + channel.
     std::int64_t begin(std::int64_t unit) const {
-        if (lanes == 1) return unit;
+        if (lanes == 1) return unit;  // the same, without a division
         if (all_phases == 1) return std::min(unit * lanes, channels);
         return unit / units_of_phase * channels + std::min(unit % units_of_phase * lanes, channels);
     }

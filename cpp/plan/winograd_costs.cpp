@@ -37,7 +37,7 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     const double element = as_double(size_of(p.dtype)), lines_of_vector = t.lanes * element / line_bytes;
     const double blocks = as_double(t.blocks), images = as_double(s.batch * s.groups);
     const double points = as_double(t.points()), all_points = images * t.points_of_map();
-    const double vectors = as_double(t.panels.n), products = as_double(t.runs() * t.channels.total()) * part_of_planes(p, t.axis[0]);
+    const double vectors = as_double(t.panels.n), products = as_double(t.products()) * part_of_planes(p, t.axis[0]);
     const double tiles = all_points / (blocks * points);  // of a block, on average at each point
     const double register_tiles = std::max(1.0, std::ceil(tiles / t.mr - 0.25));
     const double waiting = lines_of_vector * (t.far ? far_rows : near_rows);
@@ -67,7 +67,7 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
         work[Work::winograd_tile] = at_points * register_tiles * as_double(t.panels.parts * t.units.parts);
         const bool memory = t.prepared && points * vectors * products * t.lanes * element > third_level;
         work[memory ? Work::winograd_memory : t.far ? Work::winograd_far : Work::winograd_weights] = at_points * vectors * products;
-        if (!t.prepared) work[Work::winograd_made] = at_points * vectors * as_double(t.runs() * t.channels.total());
+        if (!t.prepared) work[Work::winograd_made] = at_points * vectors * as_double(t.products());
     }
     work[Work::winograd_summed] = all_points * vectors * as_double(t.units.parts - 1);
     work[Work::winograd_output] = all_points * vectors;

@@ -82,7 +82,9 @@ struct WinogradTiling {
     }
     std::int64_t runs() const { return axis[0].runs * axis[1].runs * axis[2].runs; }  // of taps, summed as channels are
     std::int64_t products() const { return runs() * channels.total(); }               // of a point
+    // With few tiles each run is a sum of its own.
     std::int64_t step_of_sum() const { return channels.lanes * (few ? 1 : runs()); }
+    std::int64_t sums() const { return units.parts * (few ? runs() : 1); }
     TileBlock block(std::int64_t i, std::int64_t groups) const;
     std::int64_t longest(std::size_t a) const { return blocks_of_axis[a].longest(); }
     std::int64_t most_tiles() const { return images.longest() * longest(0) * longest(1) * longest(2) * axis[2].phases; }
