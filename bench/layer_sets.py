@@ -191,6 +191,72 @@ def audio1d() -> tuple[Layer, ...]:
     )
 
 
+def depthwise() -> tuple[Layer, ...]:
+    """The depthwise layers of MobileNet-V2, each once, and 5x5 and 7x7 ones on maps of the same sizes."""
+    mobile = tuple(replace(layer, count=1) for layer in mobilenetv2() if layer.depthwise)
+    sizes = [(96, 56), (192, 28), (384, 14), (768, 7)]  # channels as ConvNeXt's (Liu et al. 2022)
+    return (
+        *dict.fromkeys(mobile),
+        *(conv(c, c, n, k, s, groups=c) for k in (5, 7) for c, n in sizes for s in (1, 2)),
+    )
+
+
+def few_channels() -> tuple[Layer, ...]:
+    """First layers, of one to four channels in, and last layers, of one to four out."""
+    return (
+        conv(3, 32, 224, 3, stride=2),  # MobileNet
+        conv(3, 96, 227, 11, stride=4, padding=0),  # AlexNet (Krizhevsky et al. 2012)
+        conv(3, 96, 224, 4, stride=4, padding=0),  # Swin (Liu et al. 2021), ConvNeXt
+        conv(1, 64, 256, 9),  # SRCNN (Dong et al. 2014)
+        conv(3, 64, 224, 3),  # VGG
+        conv(32, 1, 256, 5),  # SRCNN's last
+        conv(64, 3, 256, 3),  # the last layer of super-resolution and of denoisers
+        conv(64, 2, 256, 1),  # the last layer of U-Net (Ronneberger et al. 2015)
+    )
+
+
+def grouped() -> tuple[Layer, ...]:
+    """ResNeXt-50 32x4d (Xie et al. 2017) and ShuffleNet (Zhang et al. 2018) with 3 groups."""
+    return (
+        *(conv(c, c, n, 3, groups=32) for c, n in [(128, 56), (256, 28), (512, 14), (1024, 7)]),
+        conv(256, 256, 56, 3, stride=2, groups=32),
+        conv(240, 240, 28, 1, groups=3),
+        conv(60, 240, 28, 1, groups=3),
+    )
+
+
+def sequences() -> tuple[Layer, ...]:
+    """1-D: depthwise, a long FIR filter, dilated, strided, a codec's (SoundStream, Zeghidour et al. 2021)."""
+    causal = ((64, 0),), ((1, 0),)
+    return (
+        conv(512, 512, (1000,), 31, groups=512),  # Conformer
+        conv(1, 1, (480_000,), 129, padding=0),
+        *(conv(64, 128, (16_000,), 2, padding=pad, dilation=pad[0][0]) for pad in reversed(causal)),
+        conv(1, 512, (16_000,), 10, stride=5, padding=0),
+        conv(32, 32, (24_000,), 7),
+    )
+
+
+def long_filters() -> tuple[Layer, ...]:
+    """FIR filters on ten seconds of sound at 48 kHz."""
+    return tuple(conv(1, 1, (480_000,), k, padding=0) for k in (33, 65, 129, 257, 512, 1024))
+
+
+def volumes() -> tuple[Layer, ...]:
+    """3-D: depthwise, and the temporal half of a (2+1)-D layer (X3D, Feichtenhofer 2020; Tran et al. 2018)."""
+    return (
+        conv(108, 108, (16, 28, 28), 3, groups=108),
+        conv(108, 108, (16, 28, 28), (1, 3, 3), groups=108),
+        conv(108, 108, (16, 28, 28), (3, 1, 1), groups=108),
+        conv(64, 64, (16, 56, 56), (3, 1, 1)),
+    )
+
+
+def filters() -> tuple[Layer, ...]:
+    """Filters of an image of four megapixels."""
+    return tuple(conv(1, 1, 2048, k) for k in (3, 5, 7, 9, 11, 15, 21, 31))
+
+
 def lenet() -> tuple[Layer, ...]:
     """LeNet-5 (LeCun et al. 1998): small layers, where the cost of a call counts."""
     return conv(1, 6, 28, 5), conv(6, 16, 14, 5, padding=0)
@@ -221,6 +287,13 @@ SETS = {
         LayerSet("strided", "strides of 2, first layers", strided),
         LayerSet("conv3d", "C3D, a 3-D U-Net, I3D's first layer, dilated", conv3d),
         LayerSet("audio1d", "speech encoders, causal stacks, a vocoder, long filters", audio1d),
+        LayerSet("depthwise", "depthwise: MobileNet-V2, 5x5, 7x7", depthwise),
+        LayerSet("few-channels", "first and last layers", few_channels),
+        LayerSet("grouped", "few channels a group: ResNeXt, ShuffleNet", grouped),
+        LayerSet("sequences", "1-D: depthwise, FIR, dilated, strided", sequences),
+        LayerSet("long-filters", "FIR filters of 33 to 1024 taps", long_filters),
+        LayerSet("volumes", "3-D depthwise, a temporal layer", volumes),
+        LayerSet("filters", "one image of 2048 x 2048, filters of 3x3 to 31x31", filters),
         LayerSet("lenet", "LeNet-5's two layers", lenet),
         LayerSet("single", "single-channel images and volumes", single),
     )
