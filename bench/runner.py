@@ -97,6 +97,9 @@ def entries_of(
     ]
 
 
+PRODUCTS_AT_ONCE = 100_000_000  # of an output channel
+
+
 def reference(problem: Problem) -> Array:
     """The result in float64, in the problem's layout: by PyTorch, or where it is not installed by npconv."""
     layer = problem.layer
@@ -110,6 +113,24 @@ def reference(problem: Problem) -> Array:
         x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
     around = [n for pair in reversed(layer.padding) for n in pair]
     function = getattr(F, f"conv{layer.rank}d")
-    padded = F.pad(torch.from_numpy(x), around)
-    y = function(padded, torch.from_numpy(w), None, layer.stride, 0, layer.dilation, layer.groups).numpy()
+    padded, weights = F.pad(torch.from_numpy(x), around), torch.from_numpy(w)
+    # In bands of the first axis, because PyTorch's copy of the input has a value for each product.
+    rows, stride = layer.output_size[0], layer.stride[0]
+    reach = layer.dilation[0] * (layer.kernel[0] - 1) + 1
+    products = layer.flops // 2 // layer.o * layer.groups
+    height = max(1, rows * PRODUCTS_AT_ONCE // max(1, products))
+    bands = [
+        function(
+            padded[:, :, a * stride : (b - 1) * stride + reach],
+            weights,
+            None,
+            layer.stride,
+            0,
+            layer.dilation,
+            layer.groups,
+        )
+        for a in range(0, rows, height)
+        for b in [min(rows, a + height)]
+    ]
+    y = torch.cat(bands, 2).numpy()
     return np.moveaxis(y, 1, -1) if problem.channels_last else y

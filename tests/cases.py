@@ -288,6 +288,7 @@ class Canvas:
 
 # ---- running npconv ----------------------------------------------------------------------------------------
 
+KERNELS_OF_ONE_SET = ("gemm", "depthwise")  # what runs is of the instruction set in use and nothing else
 FORMS = ("call", "typed", "out", "inplace", "plan")
 
 
@@ -363,7 +364,7 @@ def _run(case: Case, expected: Solution, how: Call) -> str | None:
     before = _core._kernel_runs()
     results, canvas = _results(case, expected, how)
     ran = {name for name, count in _core._kernel_runs().items() if count > before.get(name, 0)}
-    if how.isa and how.algorithm == "gemm" and case.macs and ran != {how.isa}:
+    if how.isa and how.algorithm in KERNELS_OF_ONE_SET and case.macs and ran != {how.isa}:
         return f"the kernels that ran are {sorted(ran)}, not {how.isa}"
     if canvas is not None and results[-1][0] is not canvas.out:
         return "the result is not out"
@@ -482,6 +483,13 @@ def random_case(
     if extras["data"] in ("normal", "wide"):
         extras["activation"] = None
     return dataclasses.replace(case, **extras)
+
+
+def random_depthwise_case(r: random.Random, rank: int | None = None, **how: Any) -> Case:
+    """A random case of one input channel a group, often with as many output channels."""
+    case = random_case(r, rank, **how)
+    groups, multiplier = r.choice((*CHANNELS, 32, 48, 80)), r.choice((1, 1, 1, 2, 3))
+    return dataclasses.replace(case, single=False, cin=groups, cout=groups * multiplier, groups=groups)
 
 
 def _random_shape(r: random.Random, rank: int) -> Case:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Arrays between inaccessible pages, and a script that convolves them: one element too far is a fault.
 
-python tests/guarded.py ISA CASES SEED    runs random cases and ends with "guarded cases: N"
+python tests/guarded.py ISA CASES SEED [ALGORITHM]    runs random cases and ends with "guarded cases: N"
 """
 
 from __future__ import annotations
@@ -81,14 +81,16 @@ def run(
 
 def main() -> None:
     isa, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    algorithm = sys.argv[4] if len(sys.argv) > 4 else "gemm"
+    draw = cases.random_depthwise_case if algorithm == "depthwise" else cases.random_case
     r = random.Random(seed)
     for i in range(count):
-        case = cases.random_case(r, inexact=True)
+        case = draw(r, inexact=True)
         dtype, layout, side = cases.DTYPES[i % 2], cases.LAYOUTS[i // 2 % 2], (AFTER, BEFORE)[i // 4 % 2]
         # Said first: a fault leaves no other trace.
-        print(f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side}, 'gemm')", file=sys.stderr, flush=True)
+        print(f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side}, {algorithm!r})", file=sys.stderr, flush=True)
         # Not "auto": with small tiles gemm may look so slow that Winograd is chosen, which is not exact.
-        run(case, isa, dtype, layout, side, "gemm")
+        run(case, isa, dtype, layout, side, algorithm)
     print(f"guarded cases: {count}")
 
 

@@ -20,9 +20,10 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.parametrize("algorithm", ["gemm", "depthwise"])
 @pytest.mark.parametrize("name", _core._isa_names())
-def test_no_access_beyond_any_buffer(name: str) -> None:
-    result = python("guarded.py", name, str(CASES), "1")
+def test_no_access_beyond_any_buffer(name: str, algorithm: str) -> None:
+    result = python("guarded.py", name, str(CASES), "1", algorithm)
     last = result.stderr.splitlines()[-1:] if result.stderr else []
     assert result.returncode == 0, f"exit code {result.returncode} in {last}\n{result.stderr[-2000:]}"
     assert result.stdout == f"guarded cases: {CASES}\n"

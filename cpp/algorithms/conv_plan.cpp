@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "algorithms/depthwise.hpp"
 #include "algorithms/gemm.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
@@ -37,17 +38,9 @@ void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io,
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: run_winograd(p, *winograd_tiles(algorithm), io, threads); return;
+        case Algorithm::depthwise: run_depthwise(p, io, threads); return;
         case Algorithm::naive: run_naive(p, io, threads); return;
     }
-}
-
-template <class T>
-Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
-    io.w = parameters.weights->as<const T>();
-    io.finite_weights = std::isfinite(parameters.largest_weight);
-    io.largest_weight = parameters.largest_weight;
-    io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
-    return io;
 }
 
 bool has_a_choice(const Decision& decision) {
@@ -85,7 +78,7 @@ ConvPlan::ConvPlan(const Problem& problem, const std::string& algorithm, const W
     if (algorithm == "measure" && !problem.shape.empty()) {
         measure(weights, threads);
     } else {
-        parameters_ = pack(decision_.algorithm, weights, threads);
+        parameters_ = pack_parameters(problem_, decision_.algorithm, weights, threads);
     }
     keep_format();
 }
@@ -110,13 +103,13 @@ void ConvPlan::keep_format() {
 }
 
 template <class T>
-Parameters ConvPlan::pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const {
-    const std::int64_t channels = problem_.shape.groups * problem_.shape.out_channels;
+Parameters pack_parameters(const Problem& p, Algorithm algorithm, const WeightsView<T>& weights, int threads) {
     Parameters parameters;
-    parameters.format = format_of(problem_, algorithm);
-    PackedWeights packed = pack_weights(problem_, algorithm, weights.w, threads);
+    parameters.format = format_of(p, algorithm);
+    PackedWeights packed = pack_weights(p, algorithm, weights.w, threads);
     parameters.weights = std::make_shared<const Buffer>(std::move(packed.data));
     parameters.largest_weight = packed.largest;
+    const std::int64_t channels = p.shape.groups * p.shape.out_channels;
     if (weights.bias) parameters.bias = std::make_shared<const Buffer>(pack_bias(channels, weights.bias, weights.bias_stride));
     return parameters;
 }
@@ -133,7 +126,7 @@ void ConvPlan::measure(const WeightsView<T>& weights, int threads) {
     double best = 0.0;
     for (Candidate& c : decision_.candidates) {
         if (!entry_of(c.algorithm).automatic || !c.refusal.empty() || c.cycles > 10 * estimate) continue;
-        const Parameters packed = pack(c.algorithm, weights, threads);
+        const Parameters packed = pack_parameters(problem_, c.algorithm, weights, threads);
         double least = 0.0;
         for (int round = 0; round < 4; ++round) {  // the first one warms up
             const auto start = Clock::now();
@@ -163,7 +156,7 @@ void ConvPlan::set_parameters(Parameters parameters) {
 
 template <class T>
 Parameters ConvPlan::pack(const WeightsView<T>& weights, int threads) const {
-    return pack(decision_.algorithm, weights, threads);
+    return pack_parameters(problem_, decision_.algorithm, weights, threads);
 }
 
 template <class T>
@@ -185,6 +178,7 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: return winograd_workspace_bytes(problem_, *winograd_tiles(algorithm), threads);
+        case Algorithm::depthwise: return depthwise_workspace_bytes(problem_, threads);
         case Algorithm::naive: return 0;
     }
     throw std::logic_error("no workspace known for this algorithm");
@@ -220,6 +214,8 @@ void convolve_once(const Problem& problem, const std::string& algorithm, const W
     run_algorithm(p, choice.algorithm, io, threads);
 }
 
+template Parameters pack_parameters(const Problem&, Algorithm, const WeightsView<float>&, int);
+template Parameters pack_parameters(const Problem&, Algorithm, const WeightsView<double>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
 template void convolve_once(const Problem&, const std::string&, const WeightsView<float>&, Operands<float>, int);

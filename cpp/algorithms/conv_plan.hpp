@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // plan -> pack -> run, tied together: a decision, the packed weights, and the call. May be run from several threads at once.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,19 @@ struct WeightsView {
     std::int64_t bias_stride = 1;
 };
 
+// The operands with what a plan keeps.
+template <class T>
+Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
+    io.w = parameters.weights->as<const T>();
+    io.finite_weights = std::isfinite(parameters.largest_weight);
+    io.largest_weight = parameters.largest_weight;
+    io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
+    return io;
+}
+
+template <class T>
+Parameters pack_parameters(const Problem& problem, Algorithm algorithm, const WeightsView<T>& weights, int threads);
+
 class ConvPlan {
   public:
     // The weights are copied. "measure" times the candidates with `threads` threads.
@@ -56,8 +70,6 @@ class ConvPlan {
     std::int64_t packed_bytes() const { return parameters().bytes(); }
 
   private:
-    template <class T>
-    Parameters pack(Algorithm algorithm, const WeightsView<T>& weights, int threads) const;
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
     void keep_format();

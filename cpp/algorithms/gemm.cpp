@@ -123,9 +123,11 @@ class GemmRun {
     }
 
     // A block of t_.map whose pixels are neighbours in y, no larger than the tiling's blocks, and no more panels than the tiling's chunks.
-    void compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t of_panels,
-                 int thread) const {
+    // copy: its input, if that is not where the operands say.
+    void compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t of_panels, int thread,
+                 const T* copy = nullptr) const {
         Task k{};
+        k.copy = copy;
         k.pixels = pixels;
         k.group = group;
         k.image = image;
@@ -151,6 +153,7 @@ class GemmRun {
         std::int64_t first_pixel;  // its number in y
         std::int64_t first_panel, end_panel;
         std::int64_t group, image;
+        const T* copy;
         Scratch<T> scratch;
         Panels panels;
     };
@@ -185,7 +188,7 @@ class GemmRun {
     // LOOP 2
     void multiply(const Task& k) const {
         TensorView<const T> x = io_.x;
-        x.data += k.image * x.batch + k.group * s_.in_channels * x.channel;
+        x.data = k.copy ? k.copy - k.pixels.begin[2] * flat_x_ : x.data + k.image * x.batch + k.group * s_.in_channels * x.channel;
         const std::int64_t blocks = t_.k.blocks();
         for (std::int64_t b = 0; b < blocks; ++b) {
             const KBlock block = t_.k.block(b);
@@ -413,10 +416,51 @@ void GemmPieces<T>::compute(const Box& pixels, std::int64_t image, std::int64_t 
     state_->run.compute(pixels, image, group, panel, 1, thread);
 }
 
+template <class T>
+struct GemmBlocks<T>::State {
+    Problem problem;
+    Operands<T> operands;
+    GemmTiling tiling;
+    GemmWorkspace workspace;
+    GemmRun<T> run;
+
+    State(const Problem& p, const Operands<T>& io, std::int64_t most_pixels, int threads)
+        : problem(p),
+          operands(io),
+          tiling(tile_gemm_blocks(p, most_pixels)),
+          workspace(sizes(p, tiling, false), threads),
+          run(problem, tiling, operands, workspace) {}
+};
+
+template <class T>
+GemmBlocks<T>::GemmBlocks(const Problem& p, Operands<T> io, std::int64_t most_pixels, int threads) {
+    const ConvShape& s = p.shape;
+    io.x = {};
+    io.x.channel = 1;
+    io.x.spatial[2] = s.in_channels;
+    io.x.spatial[1] = io.x.spatial[2] * s.axis[2].output;
+    io.x.spatial[0] = io.x.spatial[1] * s.axis[1].output;
+    state_ = std::make_unique<State>(p, io, most_pixels, threads);
+}
+
+template <class T>
+GemmBlocks<T>::~GemmBlocks() = default;
+
+template <class T>
+void GemmBlocks<T>::compute(const T* x, std::int64_t first, std::int64_t pixels, std::int64_t image, int thread) const {
+    state_->run.compute({{0, 0, first}, {1, 1, first + pixels}}, image, 0, 0, state_->tiling.panels.parts, thread, x);
+}
+
+std::int64_t gemm_blocks_bytes(const Problem& p, std::int64_t most_pixels) {
+    return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_blocks(p, most_pixels), false));
+}
+
 std::int64_t gemm_pieces_bytes(const Problem& p) {
     return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_pieces(p, GemmPieces<float>::longest), false));
 }
 
+template class GemmBlocks<float>;
+template class GemmBlocks<double>;
 template class GemmPieces<float>;
 template class GemmPieces<double>;
 template bool run_gemm(const Problem&, const Operands<float>&, int);

@@ -6,9 +6,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "algorithms/depthwise.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "algorithms/winograd_filters.hpp"
 #include "core/parallel.hpp"
+#include "plan/depthwise_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -89,6 +91,11 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
         format.k = order_k(p.shape, p.shape.k(), p.shape.k());
         return format;
     }
+    if (algorithm == Algorithm::depthwise) {
+        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
+        format.unit = tile_depthwise(p).lanes;
+        return format;
+    }
     const auto tiles = winograd_tiles(algorithm);
     const GemmTiling t = tile_gemm(tiles ? direct_problem(p) : p);
     format.k = t.k;
@@ -110,6 +117,7 @@ PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorVi
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: return pack_winograd(p, *winograd_tiles(algorithm), w, threads);
+        case Algorithm::depthwise: return pack_depthwise(p, w);
         case Algorithm::naive: return {pack_naive(p, w), std::numeric_limits<double>::quiet_NaN()};  // it takes every tap
     }
     throw std::logic_error("no packing for this algorithm");

@@ -77,30 +77,30 @@ std::string ints_expected(const char* name, int rank, py::handle value) {
            shown(value);
 }
 
-std::string activation_expected(py::handle value) {
-    return "activation must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " +
+std::string activation_expected(py::handle value, const std::string& argument) {
+    return argument + " must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " +
            shown(value);
 }
 
 // ("leaky_relu", slope) or ("clip", low, high)
-ActivationSpec parse_activation_tuple(py::handle value) {
+ActivationSpec parse_activation_tuple(py::handle value, const std::string& argument) {
     const py::tuple items = snapshot(value);
     const std::size_t n = items.size();
     const py::object first = n > 0 ? py::object(items[0]) : py::object(py::none());
-    if (!PyUnicode_Check(first.ptr())) throw py::type_error(activation_expected(value));
+    if (!PyUnicode_Check(first.ptr())) throw py::type_error(activation_expected(value, argument));
     const auto is = [&](const char* name) { return PyUnicode_CompareWithASCIIString(first.ptr(), name) == 0; };
     if (is("leaky_relu") && n == 2) {
-        const double slope = parse_number(items[1], "activation: the slope of leaky_relu");
-        if (!std::isfinite(slope)) throw py::value_error("activation: the slope of leaky_relu must be finite, got " + shown(value));
+        const double slope = parse_number(items[1], (argument + ": the slope of leaky_relu").c_str());
+        if (!std::isfinite(slope)) throw py::value_error(argument + ": the slope of leaky_relu must be finite, got " + shown(value));
         return {Activation::leaky_relu, slope, 0.0};
     }
     if (is("clip") && n == 3) {
-        const double low = parse_number(items[1], "activation: the lower limit of clip");
-        const double high = parse_number(items[2], "activation: the upper limit of clip");
-        if (!(low <= high)) throw py::value_error("activation: the limits of clip must satisfy low <= high, got " + shown(value));
+        const double low = parse_number(items[1], (argument + ": the lower limit of clip").c_str());
+        const double high = parse_number(items[2], (argument + ": the upper limit of clip").c_str());
+        if (!(low <= high)) throw py::value_error(argument + ": the limits of clip must satisfy low <= high, got " + shown(value));
         return {Activation::clip, low, high};
     }
-    throw py::value_error(activation_expected(value));
+    throw py::value_error(activation_expected(value, argument));
 }
 
 }  // namespace
@@ -217,17 +217,17 @@ bool parse_bool(py::handle value, const char* name) {
     return PyObject_IsTrue(value.ptr()) == 1;
 }
 
-ActivationSpec parse_activation(py::handle value) {
+ActivationSpec parse_activation(py::handle value, const std::string& argument) {
     ActivationSpec spec;
     if (value.is_none()) return spec;
     if (PyUnicode_Check(value.ptr())) {
         const Named<ActivationSpec>* entry = find(activation_names, value);
-        if (!entry) throw py::value_error(activation_expected(value));
+        if (!entry) throw py::value_error(activation_expected(value, argument));
         spec = entry->value;
     } else if (is_sequence(value)) {
-        spec = parse_activation_tuple(value);
+        spec = parse_activation_tuple(value, argument);
     } else {
-        throw py::type_error(activation_expected(value));
+        throw py::type_error(activation_expected(value, argument));
     }
     return spec;
 }

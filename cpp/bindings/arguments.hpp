@@ -41,7 +41,7 @@ Border parse_padding_mode(py::handle value);
 Layout parse_layout(py::handle value);
 bool parse_bool(py::handle value, const char* name);
 double parse_number(py::handle value, const char* what);
-ActivationSpec parse_activation(py::handle value);
+ActivationSpec parse_activation(py::handle value, const std::string& argument = "activation");
 std::string parse_algorithm(py::handle value);
 
 // None: 0. Otherwise 1 to max_threads.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
+#include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
 #include "bindings/run.hpp"
 #include "bindings/settings.hpp"
@@ -59,35 +60,6 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
     return run_once(frame, problem, settings.algorithm, w, bias, checked, threads);
 }
 
-// x_shape: ints, and None for a free batch.
-struct PlannedShape {
-    std::vector<std::int64_t> sizes;  // 1 for a free batch
-    bool free_batch = false;
-    std::string text;  // as given
-};
-
-PlannedShape parse_x_shape(py::handle value) {
-    if (!is_sequence(value)) throw py::type_error("x_shape must be a tuple of ints (None for any batch), got " + shown(value));
-    PlannedShape shape;
-    shape.text = shown(value);
-    for (const py::handle item : snapshot(value)) {
-        if (item.is_none()) {
-            if (!shape.sizes.empty()) throw py::value_error("x_shape may have None for the batch only, its first entry; got " + shape.text);
-            shape.free_batch = true;
-            shape.sizes.push_back(1);
-            continue;
-        }
-        shape.sizes.push_back(parse_int(item, "x_shape"));
-        if (shape.sizes.back() < 0) throw py::value_error("x_shape must not have negative entries, got " + shape.text);
-    }
-    return shape;
-}
-
-void check_free_batch(const PlannedShape& shape, Form form) {
-    if (!shape.free_batch || form == Form::batched) return;
-    throw py::value_error("x_shape may have None for the batch only, and has no batch axis here; got " + shape.text);
-}
-
 // plan_conv has no N: three axes each are a 1-D batch.
 int infer_rank(const PlannedShape& x, const py::array& w) {
     const int x_ndim = static_cast<int>(x.sizes.size()), w_ndim = static_cast<int>(w.ndim());
@@ -116,7 +88,7 @@ class Plan {
 
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
-        check_free_batch(x_, form);
+        x_.check_free_batch(form);
         frame_ = {rank, form, dtype, settings_.layout, "the plan"};
         Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_);
         problem.free_batch = x_.free_batch;
@@ -127,7 +99,7 @@ class Plan {
     py::object operator()(py::handle x, py::handle residual, py::handle out) const {
         Arrays arrays(x, residual, out);
         expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
-        expect_x_shape(arrays.x);
+        x_.expect(arrays.x);
         const ConvShape& planned = plan_->problem().shape;
         const ConvShape shape = x_.free_batch ? with_batch(planned, arrays.x.shape(0), frame_.dtype) : planned;
         Checked checked = check(frame_, shape, arrays, {});
@@ -178,39 +150,18 @@ class Plan {
         return d;
     }
     py::tuple output_shape() const {
-        return with_free_batch(result_shape(plan_->problem().shape, frame_.rank, frame_.form, frame_.layout));
+        return x_.with_free_batch(result_shape(plan_->problem().shape, frame_.rank, frame_.form, frame_.layout));
     }
-    py::tuple x_shape() const { return with_free_batch(x_.sizes); }
+    py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
 
   private:
     // Another input shape; the rest, with the packed weights, is the other plan's.
     Plan(const Plan& other, PlannedShape x) : settings_(other.settings_), frame_(other.frame_), x_(std::move(x)), w_shape_(other.w_shape_) {
-        if (x_.sizes.size() != other.x_.sizes.size()) {
-            throw py::value_error("x_shape must have as many axes as the plan's, " + std::string(py::str(other.x_shape())) + "; got " +
-                                  x_.text);
-        }
-        check_free_batch(x_, frame_.form);
+        x_.expect_axes_of(other.x_);
+        x_.check_free_batch(frame_.form);
         const Sizes sizes = sizes_of(x_.sizes.data(), frame_.rank, frame_.form, frame_.layout);
         const Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_);
         plan_ = std::make_unique<ConvPlan>(*other.plan_, problem.shape, x_.free_batch);
-    }
-
-    void expect_x_shape(const py::array& x) const {
-        bool fits = static_cast<std::size_t>(x.ndim()) == x_.sizes.size();
-        for (std::size_t i = 0; fits && i < x_.sizes.size(); ++i) {
-            fits = (i == 0 && x_.free_batch) || x.shape(static_cast<py::ssize_t>(i)) == x_.sizes[i];
-        }
-        if (fits) return;
-        throw py::value_error("x must have the shape that the plan was made for, " + std::string(py::str(x_shape())) + "; got " +
-                              shape_text(x));
-    }
-
-    py::tuple with_free_batch(const std::vector<std::int64_t>& shape) const {
-        py::tuple result(shape.size());
-        for (std::size_t i = 0; i < shape.size(); ++i) {
-            result[i] = i == 0 && x_.free_batch ? py::object(py::none()) : py::object(py::int_(shape[i]));
-        }
-        return result;
     }
 
     int threads() const { return threads_for_call(settings_.threads); }

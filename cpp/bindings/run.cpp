@@ -18,16 +18,6 @@ Sizes output_sizes(const ConvShape& s, int rank) {
 }
 
 template <class T>
-Operands<T> operands_of(const RunFrame& f, Checked& arrays) {
-    Operands<T> io;
-    io.x = view_of<T>(arrays.x, f.rank, f.form, f.layout);
-    if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
-    io.y = static_cast<T*>(arrays.out.mutable_data());
-    io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
-    return io;
-}
-
-template <class T>
 void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
     const Parameters parameters = plan.parameters();  // with the GIL: see ConvPlan
@@ -45,6 +35,19 @@ void run_once_as(const RunFrame& f, const Problem& problem, const std::string& a
 }
 
 }  // namespace
+
+template <class T>
+Operands<T> operands_of(const RunFrame& f, const Checked& arrays) {
+    Operands<T> io;
+    io.x = view_of<T>(arrays.x, f.rank, f.form, f.layout);
+    if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
+    io.y = static_cast<T*>(const_cast<py::array&>(arrays.out).mutable_data());
+    io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
+    return io;
+}
+
+template Operands<float> operands_of(const RunFrame&, const Checked&);
+template Operands<double> operands_of(const RunFrame&, const Checked&);
 
 std::optional<py::array> as_optional_array(py::handle value, const char* name) {
     if (value.is_none()) return std::nullopt;

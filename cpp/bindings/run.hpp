@@ -50,6 +50,10 @@ struct Checked {
 };
 Checked check(const RunFrame& frame, const ConvShape& shape, Arrays& arrays, const std::vector<NamedArray>& others);
 
+// The arrays as a run takes them.
+template <class T>
+Operands<T> operands_of(const RunFrame& frame, const Checked& arrays);
+
 py::object run(const RunFrame& frame, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads);
 // The same without a plan.
 py::object run_once(const RunFrame& frame, const Problem& problem, const std::string& algorithm, const py::array& w,

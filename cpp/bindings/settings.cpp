@@ -34,6 +34,12 @@ Form form_of(int rank, std::size_t x_ndim, std::size_t w_ndim, const std::string
                           " and w of shape " + w_shape);
 }
 
+void check_activation(const ActivationSpec& activation, DType dtype, const std::string& argument) {
+    if (dtype == DType::f32 && activation.kind == Activation::leaky_relu && !std::isfinite(static_cast<float>(activation.a))) {
+        throw py::value_error(argument + ": the slope of leaky_relu must be finite in float32, got " + std::to_string(activation.a));
+    }
+}
+
 Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, const std::vector<std::int64_t>& w_shape) {
     ConvRequest request;
     request.rank = s.rank;
@@ -61,9 +67,10 @@ Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, 
     problem.flip = s.flip;
     problem.activation = s.activation;
     problem.kernels = &active_kernels();
-    if (dtype == DType::f32 && s.activation.kind == Activation::leaky_relu && !std::isfinite(static_cast<float>(s.activation.a))) {
-        throw py::value_error("activation: the slope of leaky_relu must be finite in float32, got " + std::to_string(s.activation.a));
-    }
+    check_activation(s.activation, dtype);
+    // One channel in and one out: both layouts are the same memory.
+    const ConvShape& shape = problem.shape;
+    if (shape.groups * shape.in_channels == 1 && shape.groups * shape.out_channels == 1) problem.layout = Layout::channels_first;
     return problem;
 }
 

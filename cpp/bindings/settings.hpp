@@ -35,6 +35,9 @@ Settings parse_settings(const Keywords& keywords, int rank);
 // Where the axes of x and w are. ValueError where their number fits no form.
 Form form_of(int rank, std::size_t x_ndim, std::size_t w_ndim, const std::string& x_shape, const std::string& w_shape);
 
+// ValueError where a number of it is too large for dtype.
+void check_activation(const ActivationSpec& activation, DType dtype, const std::string& argument = "activation");
+
 // The settings and the shapes of x and w, judged.
 Problem make_problem(const Settings& settings, DType dtype, Form form, const Sizes& x, const std::vector<std::int64_t>& w_shape);
 

@@ -12,8 +12,10 @@
 #include "core/buffer.hpp"
 #include "core/processor.hpp"
 #include "kernels/registry.hpp"
+#include "plan/depthwise_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
+#include "plan/separable_tiling.hpp"
 #include "plan/winograd_error.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -105,6 +107,10 @@ void register_testing(pybind11::module_& m) {
                                  .most_prepared = 150'000,
                                  .enough_blocks = 8,
                                  .slow_weights = 50'000};
+        const DepthwiseLimits short_blocks{.bytes_of_block = 4096, .vectors_of_chunk = 2, .enough_tasks = 8};
+        set_depthwise_limits(small ? short_blocks : DepthwiseLimits{});
+        const SeparableLimits few_pixels{.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
+        set_separable_limits(small ? few_pixels : SeparableLimits{});
         set_winograd_limits(small ? few : WinogradLimits{});
     });
     m.def("_products_per_cycle", [] { return this_core().products_per_cycle(active_kernels().vector_bytes); });

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # cmake -DNM=nm -DOBJECTS="a.o|b.o" -P check_kernel_symbols.cmake
-# Fails if an object defines a global or weak symbol other than one table npconv::kernels_*: the linker keeps a single copy of an inline
+# Fails if an object defines a global or weak symbol other than one table npconv::*kernels_*: the linker keeps a single copy of an inline
 # function, and it may be the one compiled for an instruction set that the machine lacks.
 string(REPLACE "|" ";" objects "${OBJECTS}")
 if(NOT objects)
@@ -14,7 +14,7 @@ foreach(object IN LISTS objects)
   string(STRIP "${symbols}" symbols)
   string(REPLACE "\n" ";" lines "${symbols}")
   list(LENGTH lines count)
-  if(NOT count EQUAL 1 OR NOT lines MATCHES "^[0-9a-f]+ [DR] _?_ZN6npconv[0-9]+kernels_[a-z0-9]+E$")
+  if(NOT count EQUAL 1 OR NOT lines MATCHES "^[0-9a-f]+ [DR] _?_ZN6npconv[0-9]+([a-z]+_)?kernels_[a-z0-9]+E$")
     message(FATAL_ERROR "${object} must define its kernel table and nothing else, but defines:\n${symbols}")
   endif()
 endforeach()

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#define NPCONV_TABLE kernels_baseline
-#define NPCONV_ISA_NAME "baseline"
 #define NPCONV_ISA_FEATURES "x86-64: SSE2"
 #define NPCONV_CHANNEL_TILE 6, 2
 #define NPCONV_PIXEL_TILE 4, 2
-#include "simd/baseline.hpp"
-//
 #include "kernels/kernels.inl"

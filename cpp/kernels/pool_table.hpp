@@ -94,4 +94,16 @@ struct PoolKernels {
     void (*join_pixels)(const X* x, std::int64_t step, std::int64_t n, std::int64_t channels, X* maxima);
 };
 
+struct PoolTable {
+    PoolKernels<float> f32;
+    PoolKernels<double> f64;
+    PoolKernels<std::int8_t> i8;
+    PoolKernels<std::uint8_t> u8;
+    PoolKernels<std::int16_t> i16;
+    PoolKernels<std::int32_t> i32;
+    PoolKernels<std::int64_t> i64;
+};
+
+extern const PoolTable pool_kernels_baseline, pool_kernels_avx2, pool_kernels_avx512, pool_kernels_neon;
+
 }  // namespace npconv

@@ -24,9 +24,18 @@ void select_kernels(const std::string& isa);
 template <class T>
 const WinogradKernels<T>& winograd_kernels_of(const KernelTable& table) {
     if constexpr (std::is_same_v<T, float>) {
-        return table.winograd_f32;
+        return table.winograd->f32;
     } else {
-        return table.winograd_f64;
+        return table.winograd->f64;
+    }
+}
+
+template <class T>
+const DepthwiseKernels<T>& depthwise_kernels_of(const KernelTable& table) {
+    if constexpr (std::is_same_v<T, float>) {
+        return table.depthwise->f32;
+    } else {
+        return table.depthwise->f64;
     }
 }
 
@@ -34,13 +43,13 @@ template <class T>
 const Kernels<T>& kernels_of(const KernelTable& table);
 template <class T>
 const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {
-    if constexpr (std::is_same_v<T, float>) return table.pool_f32;
-    if constexpr (std::is_same_v<T, double>) return table.pool_f64;
-    if constexpr (std::is_same_v<T, std::int8_t>) return table.pool_i8;
-    if constexpr (std::is_same_v<T, std::uint8_t>) return table.pool_u8;
-    if constexpr (std::is_same_v<T, std::int16_t>) return table.pool_i16;
-    if constexpr (std::is_same_v<T, std::int32_t>) return table.pool_i32;
-    if constexpr (std::is_same_v<T, std::int64_t>) return table.pool_i64;
+    if constexpr (std::is_same_v<T, float>) return table.pool->f32;
+    if constexpr (std::is_same_v<T, double>) return table.pool->f64;
+    if constexpr (std::is_same_v<T, std::int8_t>) return table.pool->i8;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return table.pool->u8;
+    if constexpr (std::is_same_v<T, std::int16_t>) return table.pool->i16;
+    if constexpr (std::is_same_v<T, std::int32_t>) return table.pool->i32;
+    if constexpr (std::is_same_v<T, std::int64_t>) return table.pool->i64;
 }
 template <>
 inline const Kernels<float>& kernels_of<float>(const KernelTable& table) {

@@ -4,12 +4,12 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/depthwise_table.hpp"
+#include "kernels/output.hpp"
 #include "kernels/pool_table.hpp"
 #include "kernels/winograd_table.hpp"
 
 namespace npconv {
-
-enum class Activation : int { none, clip, leaky_relu, sigmoid, tanh, silu, hardswish, gelu, gelu_tanh };
 
 // A run of `length` consecutive values of k (input channels of one tap): the input of the first stands `offset` elements after the
 // pixel's own place, each next one k_stride further; their weights begin with row `k` of the packed panel.
@@ -17,19 +17,6 @@ struct Segment {
     std::int64_t offset;
     std::int64_t k;
     std::int64_t length;
-};
-
-// Where finished sums go: y = activation(sum + bias + residual). The residual is laid out as y, with strides of its own.
-template <class T>
-struct Output {
-    T* y;
-    std::int64_t y_stride;  // channels last: between pixels; channels first: between channels. The other stride is 1
-    const T* bias;          // [channels], or null
-    const T* residual;      // or null
-    std::int64_t residual_stride;
-    std::int64_t channels;  // that count; the vectors of a tile may hold more
-    Activation activation;
-    T a, b;  // clip: limits; leaky_relu: a is the slope
 };
 
 // Register tiles of the GEMM, summed over the segments in order. The order of the sum is that of k, whatever the tile and the lanes:
@@ -101,15 +88,9 @@ struct KernelTable {
     int vector_bytes;
     Kernels<float> f32;
     Kernels<double> f64;
-    WinogradKernels<float> winograd_f32;
-    WinogradKernels<double> winograd_f64;
-    PoolKernels<float> pool_f32;
-    PoolKernels<double> pool_f64;
-    PoolKernels<std::int8_t> pool_i8;
-    PoolKernels<std::uint8_t> pool_u8;
-    PoolKernels<std::int16_t> pool_i16;
-    PoolKernels<std::int32_t> pool_i32;
-    PoolKernels<std::int64_t> pool_i64;
+    const WinogradTable* winograd;
+    const DepthwiseTable* depthwise;
+    const PoolTable* pool;
 };
 
 extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512, kernels_neon;

@@ -151,4 +151,11 @@ struct WinogradKernels {
     void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // of each vector its largest lane; NaN if it has one
 };
 
+struct WinogradTable {
+    WinogradKernels<float> f32;
+    WinogradKernels<double> f64;
+};
+
+extern const WinogradTable winograd_kernels_baseline, winograd_kernels_avx2, winograd_kernels_avx512, winograd_kernels_neon;
+
 }  // namespace npconv

@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "plan/depthwise_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -64,6 +65,16 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     }
 }
 
+void describe_depthwise(std::ostream& out, const Problem& p) {
+    const DepthwiseTiling t = tile_depthwise(p);
+    out << "tiling       register tile " << depthwise_pixels << " pixels x " << t.lanes
+        << " channels, lane = channel; rows of the kernel in " << t.taps.parts << " run(s) of at most " << t.taps.longest() << " tap(s)\n"
+        << "             " << t.tasks << " task(s): " << t.blocks() << " block(s) of at most " << t.most_pixels() << " pixels x "
+        << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << " vector(s) of channels, for each image\n";
+    if (t.copied) out << "             the input is read from copies of its parts, a vector of channels at a time\n";
+    out << "operations   " << count(direct_count(p.shape)) << " (direct count); taps in a border of zeros are left out\n";
+}
+
 // As it was considered for the decision, or for these words.
 Candidate candidate_of(const Problem& p, const Decision& d, Algorithm algorithm) {
     for (const Candidate& c : d.candidates) {
@@ -117,12 +128,9 @@ void describe_error(std::ostream& out, const Problem& p, WinogradTiles tiles) {
         << winograd_range << " times from one receptive field to another, are computed as by gemm\n";
 }
 
-}  // namespace
-
-std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
+void describe_shape(std::ostream& out, const char* begin, const Problem& p) {
     const ConvShape& s = p.shape;
-    std::ostringstream out;
-    out << "convolution  " << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first")
+    out << begin << npconv::name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first")
         << ", batch " << (p.free_batch ? "any (figures of one image)" : std::to_string(s.batch)) << ", " << s.groups << " group(s) of "
         << s.in_channels << " -> " << s.out_channels << " channels, padding_mode " << name_of(p.border) << "\n";
     const char* names[] = {"depth ", "height", "width "};
@@ -130,6 +138,35 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         const Axis& axis = s.axis[a];
         if (a == 2 || axis.input != 1 || axis.output != 1 || axis.kernel != 1) describe_axis(out, names[a], axis);
     }
+}
+
+// Of sums of n products. rounded: once more, at the end.
+void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dtype, double rounded = 0.0) {
+    const double mu = static_cast<double>(n + 2) * (dtype == DType::f64 ? 0x1p-53 : 0x1p-24);
+    if (mu < 1) {
+        out << of << " <= " << mu / (1 - mu) + rounded << " (|x|*|w| + |b| + |r|) + " << n << " * "
+            << (dtype == DType::f32 || rounded > 0 ? "1.2e-38" : "2.2e-308") << ", before the activation\n";
+    } else {
+        out << of << " unbounded: the sum is too long\n";
+    }
+}
+
+void describe_memory(std::ostream& out, const Footprint& footprint) {
+    out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
+        << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
+}
+
+void describe_kernels(std::ostream& out, const Problem& p) {
+    out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
+        << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
+}
+
+}  // namespace
+
+std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
+    const ConvShape& s = p.shape;
+    std::ostringstream out;
+    describe_shape(out, "convolution  ", p);
     out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
     double chosen = 0.0;
     for (const Candidate& c : d.candidates) chosen = c.algorithm == d.algorithm ? c.cycles : chosen;
@@ -151,27 +188,36 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     if (d.algorithm == Algorithm::naive) {
         out << "operations   " << count(direct_count(s)) << "\n";
     } else {
-        out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
-            << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
-        if (!tiles) describe_gemm(out, p);
+        describe_kernels(out, p);
+        if (d.algorithm == Algorithm::gemm) describe_gemm(out, p);
+        if (d.algorithm == Algorithm::depthwise && !s.empty()) describe_depthwise(out, p);
         if (tiles && !s.empty()) describe_winograd(out, p, *tiles);
     }
-    out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
-        << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
+    describe_memory(out, footprint);
     if (tiles) {
         describe_error(out, p, *tiles);
         return out.str();
     }
     const bool naive_f32 = d.algorithm == Algorithm::naive && p.dtype == DType::f32;  // summed in double, rounded once
-    const double u = naive_f32 || p.dtype == DType::f64 ? 0x1p-53 : 0x1p-24;
-    const double mu = static_cast<double>(s.k() + 2) * u;
-    out << "error        |y - exact| <= ";
-    if (mu < 1) {
-        out << mu / (1 - mu) + (naive_f32 ? 0x1p-24 : 0.0) << " (|x|*|w| + |b| + |r|) + " << s.k() << " * "
-            << (p.dtype == DType::f32 ? "1.2e-38" : "2.2e-308") << ", before the activation\n";
-    } else {
-        out << "unbounded: the sum is too long\n";
+    describe_bound(out, "error        |y - exact|", s.k(), naive_f32 ? DType::f64 : p.dtype, naive_f32 ? 0x1p-24 : 0.0);
+    return out.str();
+}
+
+std::string explain_separable(const SeparableProblem& p, const Footprint& footprint) {
+    std::ostringstream out;
+    describe_shape(out, "depthwise    ", p.depthwise);
+    describe_shape(out, "pointwise    ", p.pointwise);
+    out << "algorithm    separable: depthwise results of a block of pixels stay in the caches until the products have used them\n";
+    if (!p.depthwise.shape.empty()) {
+        const SeparableTiling t = tile_separable(p);
+        describe_kernels(out, p.pointwise);
+        out << "tiling       " << t.tasks << " task(s): " << t.depthwise.blocks() << " block(s) of at most " << t.most_pixels
+            << " pixels, with all channels, for each image\n";
     }
+    out << "operations   " << count(direct_count(p.depthwise.shape) + direct_count(p.pointwise.shape)) << " (direct count)\n";
+    describe_memory(out, footprint);
+    describe_bound(out, "error        of the depthwise result: |y - exact|", p.depthwise.shape.k(), p.depthwise.dtype);
+    describe_bound(out, "             of the pointwise one:    |y - exact|", p.pointwise.shape.k(), p.pointwise.dtype);
     return out.str();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "plan/planner.hpp"
+#include "plan/separable_tiling.hpp"
 
 namespace npconv {
 
@@ -15,5 +16,8 @@ struct Footprint {
 };
 
 std::string explain(const Problem& problem, const Decision& decision, const Footprint& footprint);
+
+// The same of a separable convolution, which has one algorithm.
+std::string explain_separable(const SeparableProblem& problem, const Footprint& footprint);
 
 }  // namespace npconv

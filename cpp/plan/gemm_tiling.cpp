@@ -225,6 +225,12 @@ GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels) {
     return t;
 }
 
+GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels) {
+    GemmTiling t = tile_gemm_pieces(problem, pixels);
+    t.chunks = SpreadSplit(t.panels.parts, 1);
+    return t;
+}
+
 int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }
 
 TilingLimits tiling_limits() { return limits; }

@@ -61,6 +61,9 @@ GemmTiling tile_gemm_for_many_images(const Problem& problem);
 // The same for pieces of at most so many pixels of a row, and one panel at a time. The packed weights are those of tile_gemm.
 GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels);
 
+// The same for blocks of at most so many pixels of a flat map, and all panels at a time.
+GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels);
+
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
 

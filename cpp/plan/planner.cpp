@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "plan/depthwise_costs.hpp"
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_costs.hpp"
@@ -40,6 +41,16 @@ Prospect prospect_of_winograd(const Problem& p) {
     return prospect;
 }
 
+Prospect prospect_of_depthwise(const Problem& p) {
+    Prospect prospect;
+    prospect.refusal = depthwise_refusal(p);
+    if (!prospect.refusal.empty()) return prospect;
+    const DepthwiseTiling t = tile_depthwise(p);
+    prospect.work = depthwise_work(p, t);
+    prospect.packing = depthwise_packing_work(p, t);
+    return prospect;
+}
+
 }  // namespace
 
 const std::vector<AlgorithmEntry>& algorithms() {
@@ -51,6 +62,8 @@ const std::vector<AlgorithmEntry>& algorithms() {
          prospect_of_winograd<WinogradTiles::two>},
         {Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error", false,
          prospect_of_winograd<WinogradTiles::six>},
+        {Algorithm::depthwise, "depthwise", "one input channel a group: a vector of channels at a time, a row of taps in registers", true,
+         prospect_of_depthwise},
         {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, prospect_of_naive},
     };
     return entries;

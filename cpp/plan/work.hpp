@@ -53,6 +53,18 @@ enum class Work : std::size_t {
     winograd_transposed,    //     that is transposed first
     winograd_made,          //   a vector of weights that is transformed where it is used
     winograd_in_registers,  //   or beside its products
+    depthwise_call,         // depthwise, lane = channel
+    depthwise_task,         //   a block of pixels and a chunk of channels
+    depthwise_tile,         //   a register tile of pixels
+    depthwise_step,         //     and a row of taps
+    depthwise_product,      //   a multiplication of vectors
+    depthwise_gathered,     //   a vector of channels that is copied, where they stand together
+    depthwise_turned,       //     or plane by plane
+    depthwise_picked,       //     or one by one
+    depthwise_stored,       //   a vector of outputs
+    depthwise_transposed,   //     that is transposed
+    depthwise_line,         //   lines as above
+    depthwise_memory_line,  //
     packed_call,            // weights of a plain call
     packed_tap,             //   a value
     packed_point,           //   a transformed vector

@@ -39,6 +39,7 @@ from ._global import (
 )
 from ._max_pool import max_pool1d, max_pool2d, max_pool3d
 from ._plan import ConvPlan, plan_conv
+from ._separable import SeparableConvPlan, plan_separable_conv2d, separable_conv2d
 from ._threads import get_num_threads, num_threads, set_num_threads
 from ._unfold import fold1d, fold2d, fold3d, unfold1d, unfold2d, unfold3d
 from ._unpool import max_unpool1d, max_unpool2d, max_unpool3d
@@ -47,6 +48,7 @@ __version__: str = _core.__version__
 
 __all__ = [
     "ConvPlan",
+    "SeparableConvPlan",
     "__version__",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -82,6 +84,8 @@ __all__ = [
     "max_unpool3d",
     "num_threads",
     "plan_conv",
+    "plan_separable_conv2d",
+    "separable_conv2d",
     "set_num_threads",
     "show_config",
     "unfold1d",

@@ -29,6 +29,24 @@ def conv(
     num_threads: int | None,
     /,
 ) -> FloatArray: ...
+def separable_conv2d(
+    x: ArrayLike,
+    depthwise_w: ArrayLike,
+    pointwise_w: ArrayLike,
+    bias: ArrayLike | None,
+    depthwise_bias: ArrayLike | None,
+    depthwise_activation: Activation,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    padding_mode: str,
+    layout: str,
+    activation: Activation,
+    residual: ArrayLike | None,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
 def max_pool(
     rank: int,
     x: ArrayLike,
@@ -219,6 +237,47 @@ def grad_max_unpool(
     layout: str,
     /,
 ) -> FloatArray: ...
+
+@final
+class SeparablePlan:
+    def __init__(
+        self,
+        x_shape: Sequence[SupportsIndex | None],
+        depthwise_w: ArrayLike,
+        pointwise_w: ArrayLike,
+        bias: ArrayLike | None,
+        depthwise_bias: ArrayLike | None,
+        depthwise_activation: Activation,
+        stride: Ints,
+        padding: Padding,
+        dilation: Ints,
+        padding_mode: str,
+        layout: str,
+        activation: Activation,
+        num_threads: int | None,
+        /,
+    ) -> None: ...
+    def __call__(self, x: ArrayLike, residual: ArrayLike | None, out: FloatArray | None, /) -> FloatArray: ...
+    def for_shape(self, x_shape: Sequence[SupportsIndex | None], /) -> SeparablePlan: ...
+    def update_weights(
+        self,
+        depthwise_w: ArrayLike,
+        pointwise_w: ArrayLike,
+        bias: ArrayLike | None,
+        depthwise_bias: ArrayLike | None,
+        /,
+    ) -> None: ...
+    def explain(self) -> str: ...
+    @property
+    def x_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def flops(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
 
 @final
 class Plan:

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tiling in plan/depthwise_tiling.hpp, the kernel in kernels/depthwise.inl.
+#include "algorithms/depthwise.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "algorithms/epilogue.hpp"
+#include "algorithms/gemm_packing.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+#include "core/workspace.hpp"
+#include "kernels/registry.hpp"
+#include "plan/depthwise_tiling.hpp"
+#include "plan/gemm_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+enum Slot : std::size_t { tap_rows, rows, copy, sums, residual_copy, slots };
+using DepthwiseWorkspace = Workspace<slots>;
+
+int slots_of(const DepthwiseTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
+
+DepthwiseWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
+    const std::int64_t vector = t.lanes * size_of(p.dtype);
+    DepthwiseWorkspace::Sizes bytes{};
+    bytes[tap_rows] = t.most_rows() * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
+    bytes[rows] = t.most_rows() * static_cast<std::int64_t>(sizeof(DepthwiseRow));
+    bytes[copy] = copied_pixels(p, t.longest_block()) * t.together * vector;
+    bytes[sums] = t.keeps_sums ? t.most_pixels() * t.together * vector : 0;
+    bytes[residual_copy] = t.most_pixels() * t.chunks.longest() * vector;
+    return bytes;
+}
+
+// Where a block finds its input: the first place of each axis, in input coordinates, and how many there are; and the elements between
+// places.
+struct Window {
+    std::array<std::int64_t, 3> first{}, count{};
+    std::array<std::int64_t, 3> stride{};
+};
+
+template <class T>
+class DepthwiseRun {
+  public:
+    DepthwiseRun(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, const DepthwiseWorkspace& workspace)
+        : p_(p),
+          s_(p.shape),
+          t_(t),
+          io_(io),
+          kernels_(kernels_of<T>(*p.kernels)),
+          channels_(kernel(t, *p.kernels)),
+          gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
+          workspace_(workspace),
+          epilogue_(p, io),
+          copied_(t.copied || io.x.channel != 1),
+          bordered_(p.border != Border::zeros) {}
+
+    // LOOP 1: tasks in the order image, chunk, block.
+    void task(std::int64_t index, int thread) const {
+        const Box pixels = t_.block(index % t_.blocks());
+        index /= t_.blocks();
+        const std::int64_t chunk = index % t_.chunks.parts, image = index / t_.chunks.parts;
+        compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), nullptr, thread);
+    }
+
+    // to: [pixel][channel], or null: the output.
+    void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, T* to, int thread) const {
+        const Window window = copied_ ? window_of_copy(pixels) : window_of_input();
+        DepthwiseChannels<T> d{};
+        d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
+        d.vector = copied_ ? window.count[0] * window.stride[0] : t_.lanes;
+        d.taps = s_.taps();
+        d.every_tap = !io_.finite_weights;
+        d.pixels = pixels.length(2);
+        d.rows = pixels.length(0) * pixels.length(1);
+        d.tap = workspace_.template get<TapRow>(thread, tap_rows);
+        d.row = workspace_.template get<DepthwiseRow>(thread, rows);
+        list(pixels, window, workspace_.template get<TapRow>(thread, tap_rows), workspace_.template get<DepthwiseRow>(thread, rows));
+        const TensorView<const T> x = image_of(image);
+        if (!copied_) {
+            d.x = x.data + first_vector * t_.lanes;
+            d.w = io_.w + first_vector * t_.lanes * d.taps;
+            d.output = output(pixels, image, first_vector, vectors, to, thread);
+            channels_(d);
+            return;
+        }
+        T* copies = workspace_.template get<T>(thread, copy);
+        d.x = copies;
+        for (std::int64_t v = first_vector, end = v + vectors; v < end; v += t_.together) {  // LOOP 2
+            const std::int64_t count = std::min(t_.together, end - v);
+            for (std::int64_t i = 0; i < count; ++i) copy_window(x, window, v + i, copies + i * d.vector);
+            d.w = io_.w + v * t_.lanes * d.taps;
+            const Output<T> o = output(pixels, image, v, count, to, thread);
+            if (!t_.keeps_sums) {
+                d.output = o;
+                channels_(d);
+                continue;
+            }
+            T* block_sums = workspace_.template get<T>(thread, sums);
+            d.output = Output<T>{};
+            d.output.y = block_sums;
+            d.output.y_stride = d.output.channels = count * t_.lanes;
+            channels_(d);
+            kernels_.transpose_sums({block_sums, d.output.y_stride, pixels.pixels(), o});
+        }
+    }
+
+  private:
+    using Kernel = void (*)(const DepthwiseChannels<T>&);
+
+    static Kernel kernel(const DepthwiseTiling& t, const KernelTable& table) {
+        const auto& of_step = depthwise_kernels_of<T>(table).channels[t.step - 1];
+        const Kernel own = t.taps.shorter == t.taps.longest() ? of_step[t.taps.longest()] : nullptr;  // all runs are as long
+        return own ? own : of_step[0];
+    }
+
+    std::int64_t all_channels() const { return s_.groups * s_.out_channels; }
+
+    // Of vectors of channels of a block.
+    Output<T> output(const Box& pixels, std::int64_t image, std::int64_t vector, std::int64_t vectors, T* to, int thread) const {
+        const std::int64_t channel = vector * t_.lanes, channels = std::min(vectors * t_.lanes, all_channels() - channel);
+        const std::int64_t first = (pixels.begin[0] * s_.axis[1].output + pixels.begin[1]) * s_.axis[2].output + pixels.begin[2];
+        Output<T> o = epilogue_.output(image, channel, channels, first, pixels.pixels(), workspace_.template get<T>(thread, residual_copy));
+        if (to) {
+            o.y = to + channel;
+            o.y_stride = all_channels();
+        }
+        return o;
+    }
+
+    TensorView<const T> image_of(std::int64_t image) const {
+        TensorView<const T> x = io_.x;
+        x.data += image * x.batch;
+        return x;
+    }
+
+    Window window_of_input() const {
+        Window w;
+        for (std::size_t a = 0; a < 3; ++a) {
+            w.count[a] = s_.axis[a].input;
+            w.stride[a] = io_.x.spatial[a];
+        }
+        return w;
+    }
+
+    Window window_of_copy(const Box& pixels) const {
+        Window w;
+        for (std::size_t a = 0; a < 3; ++a) {
+            const Axis& axis = s_.axis[a];
+            const std::int64_t begin = axis.at(pixels.begin[a], 0), end = axis.at(pixels.end[a] - 1, axis.kernel - 1) + 1;
+            const bool zeros = !bordered_;
+            w.first[a] = zeros ? std::clamp<std::int64_t>(begin, 0, axis.input) : begin;
+            w.count[a] = (zeros ? std::clamp<std::int64_t>(end, w.first[a], axis.input) : end) - w.first[a];
+        }
+        w.stride = {w.count[1] * w.count[2] * t_.lanes, w.count[2] * t_.lanes, t_.lanes};
+        return w;
+    }
+
+    // The rows of outputs of a block, each with the rows of taps that it meets.
+    void list(const Box& pixels, const Window& window, TapRow* taps, DepthwiseRow* row) const {
+        const auto& axis = s_.axis;
+        const std::int64_t width = axis[2].output;
+        std::int64_t n = 0, index = 0;
+        for (std::int64_t d = pixels.begin[0]; d < pixels.end[0]; ++d) {
+            for (std::int64_t h = pixels.begin[1]; h < pixels.end[1]; ++h, ++row) {
+                row->first = n;
+                row->index = index;
+                row->begin = std::numeric_limits<std::int64_t>::min();
+                row->end = std::numeric_limits<std::int64_t>::max();
+                index += pixels.length(2);
+                for (std::int64_t i = 0; i < axis[0].kernel * axis[1].kernel; ++i) {
+                    const std::int64_t plane = axis[0].at(d, i / axis[1].kernel) - window.first[0];
+                    const std::int64_t line = axis[1].at(h, i % axis[1].kernel) - window.first[1];
+                    const bool present = plane >= 0 && plane < window.count[0] && line >= 0 && line < window.count[1];
+                    if (!present && io_.finite_weights) continue;
+                    for (std::int64_t run = 0; run < t_.taps.parts; ++run, ++n) {
+                        const std::int64_t tap = t_.taps.begin(run), place = axis[2].at(pixels.begin[2], tap) - window.first[2];
+                        TapRow& t = taps[n];
+                        t.w = i * axis[2].kernel + tap;
+                        t.taps = t_.taps.length(run);
+                        t.x = t.begin = t.end = 0;
+                        if (present) {
+                            t.x = plane * window.stride[0] + line * window.stride[1] + place * window.stride[2];
+                            t.begin = -place;
+                            t.end = window.count[2] - place;
+                            if (t_.by_tap) {
+                                const Inside in = inside(place, axis[2].stride, window.count[2], 0, width);
+                                t.begin = in.begin;
+                                t.end = in.end;
+                            }
+                        }
+                        row->begin = std::max(row->begin, t.begin);
+                        row->end = std::min(row->end, t.end);
+                    }
+                }
+                row->last = n;
+            }
+        }
+    }
+
+    // A vector of channels of all places of a window.
+    void copy_window(const TensorView<const T>& x, const Window& w, std::int64_t vector, T* to) const {
+        const std::int64_t channel = vector * t_.lanes;
+        const auto channels = static_cast<int>(std::min<std::int64_t>(t_.lanes, all_channels() - channel));
+        const auto& axis = s_.axis;
+        const bool whole_rows = w.first[2] == 0 && w.count[2] == axis[2].input && x.spatial[1] == w.count[2] * x.spatial[2];
+        for (std::int64_t d = 0; d < w.count[0]; ++d, to += w.stride[0]) {
+            const std::int64_t plane = border_source(w.first[0] + d, axis[0].input, p_.border);
+            const T* from = x.data + plane * x.spatial[0];
+            if (!bordered_) {  // all inside
+                from += w.first[1] * x.spatial[1] + w.first[2] * x.spatial[2];
+                const bool one = whole_rows;
+                gather(from, x, one ? 1 : w.count[1], one ? w.count[1] * w.count[2] : w.count[2], channel, channels, to);
+                continue;
+            }
+            for (std::int64_t h = 0; h < w.count[1]; ++h) {
+                const T* line = from + border_source(w.first[1] + h, axis[1].input, p_.border) * x.spatial[1];
+                copy_line(line, x, w, channel, channels, to + h * w.stride[1]);
+            }
+        }
+    }
+
+    // A row with its border.
+    void copy_line(const T* from, const TensorView<const T>& x, const Window& w, std::int64_t channel, int channels, T* to) const {
+        const std::int64_t input = s_.axis[2].input;
+        const Inside in = inside(w.first[2], 1, input, 0, w.count[2]);
+        const auto one = [&](std::int64_t i) {
+            gather(from + border_source(w.first[2] + i, input, p_.border) * x.spatial[2], x, 1, 1, channel, channels, to + i * t_.lanes);
+        };
+        for (std::int64_t i = 0; i < in.begin; ++i) one(i);
+        if (in.end > in.begin)
+            gather(from + (w.first[2] + in.begin) * x.spatial[2], x, 1, in.end - in.begin, channel, channels, to + in.begin * t_.lanes);
+        for (std::int64_t i = in.end; i < w.count[2]; ++i) one(i);
+    }
+
+    // Rows of pixels; several output channels may have one input channel.
+    void gather(const T* from, const TensorView<const T>& x, std::int64_t lines, std::int64_t pixels, std::int64_t channel, int channels,
+                T* to) const {
+        const std::int64_t lanes = t_.lanes;
+        if (s_.out_channels == 1) {
+            gather_(
+                {from + channel * x.channel, x.spatial[1], x.spatial[2], x.channel, lines, pixels, channels, to, pixels * lanes, nullptr});
+            return;
+        }
+        for (std::int64_t i = 0; i < lines * pixels; ++i, to += lanes) {
+            const T* pixel = from + i / pixels * x.spatial[1] + i % pixels * x.spatial[2];
+            for (std::int64_t c = 0; c < lanes; ++c) to[c] = c < channels ? pixel[(channel + c) / s_.out_channels * x.channel] : T(0);
+        }
+    }
+
+    const Problem& p_;
+    const ConvShape& s_;
+    const DepthwiseTiling& t_;
+    const Operands<T>& io_;
+    const Kernels<T>& kernels_;
+    Kernel channels_;
+    void (*gather_)(const ChannelVectors<T>&);
+    const DepthwiseWorkspace& workspace_;
+    const Epilogue<T> epilogue_;
+    const bool copied_, bordered_;
+};
+
+}  // namespace
+
+std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
+    if (p.shape.empty()) return 0;
+    const auto bytes = [&](std::int64_t batch) {
+        Problem images = p;
+        images.shape.batch = batch;
+        const DepthwiseTiling t = tile_depthwise(images);
+        return DepthwiseWorkspace::bytes_per_thread(sizes(p, t)) * (p.free_batch ? threads : slots_of(t, worthwhile_threads(p, threads)));
+    };
+    if (!p.free_batch) return bytes(p.shape.batch);
+    return std::max(bytes(1), bytes(depthwise_limits().enough_tasks));
+}
+
+template <class T>
+void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
+    const DepthwiseTiling t = tile_depthwise(p);
+    const int used = worthwhile_threads(p, threads);
+    const DepthwiseWorkspace workspace(sizes(p, t), slots_of(t, used));
+    const DepthwiseRun<T> run(p, t, io, workspace);
+    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+}
+
+template <class T>
+struct DepthwiseBlocks<T>::State {
+    Problem problem;
+    Operands<T> operands;
+    DepthwiseTiling tiling;
+    DepthwiseWorkspace workspace;
+    DepthwiseRun<T> run;
+
+    State(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
+        : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
+};
+
+template <class T>
+DepthwiseBlocks<T>::DepthwiseBlocks(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
+    : state_(std::make_unique<State>(p, io, t, threads)) {}
+
+template <class T>
+DepthwiseBlocks<T>::~DepthwiseBlocks() = default;
+
+template <class T>
+void DepthwiseBlocks<T>::compute(const Box& pixels, std::int64_t image, T* to, int thread) const {
+    const SpreadSplit& chunks = state_->tiling.chunks;
+    for (std::int64_t c = 0; c < chunks.parts; ++c) {
+        state_->run.compute(pixels, image, chunks.begin(c), chunks.length(c), to, thread);
+    }
+}
+
+std::int64_t depthwise_blocks_bytes(const Problem& p, const DepthwiseTiling& t) {
+    return DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
+}
+
+template class DepthwiseBlocks<float>;
+template class DepthwiseBlocks<double>;
+
+template <class T>
+PackedWeights pack_depthwise(const Problem& p, const TensorView<const T>& w) {
+    const DepthwiseTiling t = tile_depthwise(p);
+    const ConvShape& s = p.shape;
+    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes;
+    PackedWeights packed{Buffer(static_cast<std::size_t>(t.vectors * taps * lanes) * sizeof(T)), 0.0};
+    T* to = packed.data.as<T>();
+    std::fill_n(to, t.vectors * taps * lanes, T(0));
+    const KBlock all = order_k(s, s.k(), s.k()).block(0);
+    T largest = 0;
+    for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t tap) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+            const T value = w.data[c * w.batch + offset];
+            to[(c / lanes * taps + tap) * lanes + c % lanes] = value;
+            largest = larger_magnitude(largest, std::abs(value));
+        }
+    });
+    packed.largest = static_cast<double>(largest);
+    return packed;
+}
+
+template PackedWeights pack_depthwise(const Problem&, const TensorView<const float>&);
+template PackedWeights pack_depthwise(const Problem&, const TensorView<const double>&);
+template void run_depthwise(const Problem&, const Operands<float>&, int);
+template void run_depthwise(const Problem&, const Operands<double>&, int);
+
+}  // namespace npconv

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/separable.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "algorithms/depthwise.hpp"
+#include "algorithms/gemm.hpp"
+#include "algorithms/kernel_runs.hpp"
+#include "core/parallel.hpp"
+#include "core/workspace.hpp"
+#include "plan/gemm_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+using Between = Workspace<1>;
+
+// One number for both halves: all threads or one.
+int threads_for(const SeparableProblem& p, int threads) {
+    return std::max(worthwhile_threads(p.depthwise, threads), worthwhile_threads(p.pointwise, threads));
+}
+
+int slots_of(const SeparableTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
+
+Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t) {
+    return {t.most_pixels * p.pointwise.shape.in_channels * size_of(p.pointwise.dtype)};
+}
+
+}  // namespace
+
+template <class T>
+SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads) : problem_(problem) {
+    if (const std::string refusal = separable_refusal(problem); !refusal.empty()) throw std::invalid_argument("depthwise_w: " + refusal);
+    parameters_ = pack(weights, threads);
+}
+
+SeparablePlan::SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem)
+    : problem_(problem), parameters_(other.parameters()) {
+    if (const std::string refusal = separable_refusal(problem); !refusal.empty()) throw std::invalid_argument("depthwise_w: " + refusal);
+    if (parameters_.pointwise.format != format_of(problem.pointwise, Algorithm::gemm)) {
+        throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
+    }
+}
+
+template <class T>
+SeparableParameters SeparablePlan::pack(const SeparableWeights<T>& weights, int threads) const {
+    return {pack_parameters(problem_.depthwise, Algorithm::depthwise, weights.depthwise, threads),
+            pack_parameters(problem_.pointwise, Algorithm::gemm, weights.pointwise, threads)};
+}
+
+SeparableParameters SeparablePlan::parameters() const {
+    const std::lock_guard lock(mutex_);
+    return parameters_;
+}
+
+void SeparablePlan::set_parameters(SeparableParameters parameters) {
+    const std::lock_guard lock(mutex_);
+    if (!parameters.depthwise.bias) parameters.depthwise.bias = parameters_.depthwise.bias;
+    if (!parameters.pointwise.bias) parameters.pointwise.bias = parameters_.pointwise.bias;
+    parameters_ = std::move(parameters);
+}
+
+template <class T>
+void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameters, const Operands<T>& io, int threads) const {
+    SeparableProblem p = problem_;
+    for (Problem* half : {&p.depthwise, &p.pointwise}) {
+        half->shape.batch = batch;
+        half->free_batch = false;
+    }
+    if (p.pointwise.shape.empty()) return;
+    const SeparableTiling t = tile_separable(p);
+    const int used = threads_for(p, threads), slots = slots_of(t, used);
+    Operands<T> first = with_parameters(io, parameters.depthwise);
+    const Operands<T> second = with_parameters(io, parameters.pointwise);
+    first.residual = {};
+    first.y = nullptr;
+    count_kernel_run(*p.depthwise.kernels);
+    const Between between(between_bytes(p, t), slots);
+    const DepthwiseBlocks<T> depthwise(p.depthwise, first, t.depthwise, slots);
+    const GemmBlocks<T> pointwise(p.pointwise, second, t.most_pixels, slots);
+    const auto& axis = p.depthwise.shape.axis;
+    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
+        const std::int64_t image = task / t.depthwise.blocks();
+        const Box pixels = t.depthwise.block(task % t.depthwise.blocks());
+        T* values = between.template get<T>(thread, 0);
+        depthwise.compute(pixels, image, values, thread);
+        const std::int64_t begin = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
+        pointwise.compute(values, begin, pixels.pixels(), image, thread);
+    });
+}
+
+std::int64_t SeparablePlan::workspace_bytes(int threads) const {
+    const auto bytes = [&](std::int64_t batch) -> std::int64_t {
+        SeparableProblem p = problem_;
+        p.depthwise.shape.batch = p.pointwise.shape.batch = batch;
+        if (p.pointwise.shape.empty()) return 0;
+        const SeparableTiling t = tile_separable(p);
+        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t, threads_for(p, threads));
+        return (Between::bytes_per_thread(between_bytes(p, t)) + depthwise_blocks_bytes(p.depthwise, t.depthwise) +
+                gemm_blocks_bytes(p.pointwise, t.most_pixels)) *
+               slots;
+    };
+    if (!problem_.depthwise.free_batch) return bytes(problem_.depthwise.shape.batch);
+    return std::max({bytes(1), bytes(2), bytes(depthwise_limits().enough_tasks)});
+}
+
+template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<float>&, int);
+template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<double>&, int);
+template SeparableParameters SeparablePlan::pack(const SeparableWeights<float>&, int) const;
+template SeparableParameters SeparablePlan::pack(const SeparableWeights<double>&, int) const;
+template void SeparablePlan::run(std::int64_t, const SeparableParameters&, const Operands<float>&, int) const;
+template void SeparablePlan::run(std::int64_t, const SeparableParameters&, const Operands<double>&, int) const;
+
+}  // namespace npconv

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bindings/planned_shape.hpp"
+
+namespace npconv {
+
+PlannedShape parse_x_shape(py::handle value) {
+    if (!is_sequence(value)) throw py::type_error("x_shape must be a tuple of ints (None for any batch), got " + shown(value));
+    PlannedShape shape;
+    shape.text = shown(value);
+    for (const py::handle item : snapshot(value)) {
+        if (item.is_none()) {
+            if (!shape.sizes.empty()) throw py::value_error("x_shape may have None for the batch only, its first entry; got " + shape.text);
+            shape.free_batch = true;
+            shape.sizes.push_back(1);
+            continue;
+        }
+        shape.sizes.push_back(parse_int(item, "x_shape"));
+        if (shape.sizes.back() < 0) throw py::value_error("x_shape must not have negative entries, got " + shape.text);
+    }
+    return shape;
+}
+
+void PlannedShape::check_free_batch(Form form) const {
+    if (!free_batch || form == Form::batched) return;
+    throw py::value_error("x_shape may have None for the batch only, and has no batch axis here; got " + text);
+}
+
+void PlannedShape::expect_axes_of(const PlannedShape& plan) const {
+    if (sizes.size() == plan.sizes.size()) return;
+    throw py::value_error("x_shape must have as many axes as the plan's, " + std::string(py::str(plan.with_free_batch(plan.sizes))) +
+                          "; got " + text);
+}
+
+void PlannedShape::expect(const py::array& x) const {
+    bool fits = static_cast<std::size_t>(x.ndim()) == sizes.size();
+    for (std::size_t i = 0; fits && i < sizes.size(); ++i) {
+        fits = (i == 0 && free_batch) || x.shape(static_cast<py::ssize_t>(i)) == sizes[i];
+    }
+    if (fits) return;
+    throw py::value_error("x must have the shape that the plan was made for, " + std::string(py::str(with_free_batch(sizes))) + "; got " +
+                          shape_text(x));
+}
+
+py::tuple PlannedShape::with_free_batch(const std::vector<std::int64_t>& shape) const {
+    py::tuple result(shape.size());
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        result[i] = i == 0 && free_batch ? py::object(py::none()) : py::object(py::int_(shape[i]));
+    }
+    return result;
+}
+
+}  // namespace npconv

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The input shape of a plan, as plan_conv and its like take it.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bindings/arguments.hpp"
+#include "bindings/arrays.hpp"
+
+namespace npconv {
+
+// x_shape: ints, and None for a free batch.
+struct PlannedShape {
+    std::vector<std::int64_t> sizes;  // 1 for a free batch
+    bool free_batch = false;
+    std::string text;  // as given
+
+    // ValueError where None stands for what is no batch,
+    void check_free_batch(Form form) const;
+    // where the number of axes differs from that of a plan's shape,
+    void expect_axes_of(const PlannedShape& plan) const;
+    // where an input has another shape.
+    void expect(const py::array& x) const;
+
+    // A shape as the caller sees it: None for a free batch.
+    py::tuple with_free_batch(const std::vector<std::int64_t>& shape) const;
+};
+
+PlannedShape parse_x_shape(py::handle value);
+
+}  // namespace npconv

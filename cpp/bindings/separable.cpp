@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// separable_conv2d and its plan, as Python sees them.
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "algorithms/separable.hpp"
+#include "bindings/planned_shape.hpp"
+#include "bindings/register.hpp"
+#include "bindings/run.hpp"
+#include "bindings/settings.hpp"
+#include "core/sizes.hpp"
+#include "plan/explain.hpp"
+
+namespace npconv {
+namespace {
+
+// What is no array, as it comes from Python.
+struct SeparableKeywords {
+    py::handle depthwise_activation, stride, padding, dilation, padding_mode, layout, activation, num_threads;
+};
+
+struct SeparableSettings {
+    Settings of_conv;  // of the depthwise half, but for the number of groups
+    ActivationSpec activation;
+};
+
+SeparableSettings parse(const SeparableKeywords& k) {
+    const py::int_ one(1);
+    const py::bool_ no(false);
+    const py::str automatic("auto");
+    const py::none none;
+    SeparableSettings s;
+    s.of_conv = parse_settings({k.stride, k.padding, k.dilation, one, k.padding_mode, no, k.layout, none, automatic, k.num_threads}, 2);
+    s.of_conv.activation = parse_activation(k.depthwise_activation, "depthwise_activation");
+    s.activation = parse_activation(k.activation);
+    return s;
+}
+
+struct SeparableArrays {
+    py::array depthwise_w, pointwise_w;
+    std::optional<py::array> depthwise_bias, bias;
+
+    SeparableArrays(py::handle depthwise, py::handle pointwise, py::handle depthwise_bias_value, py::handle bias_value)
+        : depthwise_w(as_array(depthwise, "depthwise_w")),
+          pointwise_w(as_array(pointwise, "pointwise_w")),
+          depthwise_bias(as_optional_array(depthwise_bias_value, "depthwise_bias")),
+          bias(as_optional_array(bias_value, "bias")) {
+        for (py::array* a : {&depthwise_w, &pointwise_w}) *a = own_view(*a);  // no other code can give them another shape
+    }
+
+    void expect(DType dtype, const char* of) const {
+        expect_dtype(depthwise_w, "depthwise_w", dtype, of);
+        expect_dtype(pointwise_w, "pointwise_w", dtype, of);
+        if (depthwise_bias) expect_dtype(*depthwise_bias, "depthwise_bias", dtype, of);
+        if (bias) expect_dtype(*bias, "bias", dtype, of);
+    }
+
+    std::vector<NamedArray> named() const {
+        std::vector<NamedArray> all{{"depthwise_w", &depthwise_w}, {"pointwise_w", &pointwise_w}};
+        if (depthwise_bias) all.push_back({"depthwise_bias", &*depthwise_bias});
+        if (bias) all.push_back({"bias", &*bias});
+        return all;
+    }
+};
+
+Form form_of_images(std::size_t axes, const std::string& text) {
+    if (axes == 4) return Form::batched;
+    if (axes == 3) return Form::unbatched;
+    throw py::value_error("x must have 4 axes, or 3 without the batch; got shape " + text);
+}
+
+void check_weights(const SeparableArrays& a, std::int64_t channels) {
+    const std::vector<std::int64_t> depthwise = shape_of(a.depthwise_w), pointwise = shape_of(a.pointwise_w);
+    if (depthwise.size() != 4 || depthwise[1] != 1 || channels < 1 || depthwise[0] < 1 || depthwise[0] % channels != 0) {
+        throw py::value_error("depthwise_w must have shape (a multiple of the " + std::to_string(channels) +
+                              " channels of x, 1, kernel height, kernel width); got " + tuple_text(depthwise));
+    }
+    if (pointwise.size() != 4 || pointwise[1] != depthwise[0] || pointwise[2] != 1 || pointwise[3] != 1) {
+        throw py::value_error("pointwise_w must have shape (output channels, " + std::to_string(depthwise[0]) + ", 1, 1); got " +
+                              tuple_text(pointwise));
+    }
+}
+
+void check_bias_of(const std::optional<py::array>& bias, const char* name, std::int64_t channels) {
+    if (!bias || (bias->ndim() == 1 && bias->shape(0) == channels)) return;
+    throw py::value_error(std::string(name) + " must have shape (" + std::to_string(channels) + ",), one number for each channel; got " +
+                          shape_text(*bias));
+}
+
+SeparableProblem make_separable(SeparableSettings& s, DType dtype, Form form, const Sizes& x, const SeparableArrays& a) {
+    check_weights(a, x.channels);
+    s.of_conv.groups = x.channels;
+    check_activation(s.of_conv.activation, dtype, "depthwise_activation");
+    check_activation(s.activation, dtype);
+    SeparableProblem p;
+    p.depthwise = make_problem(s.of_conv, dtype, form, x, shape_of(a.depthwise_w));
+    p.depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
+    p.pointwise = pointwise_of(p.depthwise, a.pointwise_w.shape(0), s.activation);
+    with_batch(p.pointwise.shape, p.pointwise.shape.batch, dtype);  // that its sizes can be multiplied
+    check_bias_of(a.depthwise_bias, "depthwise_bias", a.depthwise_w.shape(0));
+    check_bias_of(a.bias, "bias", a.pointwise_w.shape(0));
+    return p;
+}
+
+// f(weights) without the GIL.
+template <class F>
+auto with_weights(const SeparableArrays& given, DType dtype, const F& f) {
+    const auto readable_bias = [](const std::optional<py::array>& b) { return b ? std::optional<py::array>(readable(*b)) : std::nullopt; };
+    const py::array depthwise = readable(given.depthwise_w), pointwise = readable(given.pointwise_w);
+    const std::optional<py::array> depthwise_bias = readable_bias(given.depthwise_bias), bias = readable_bias(given.bias);
+    return with_real(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const SeparableWeights<T> weights{weights_of<T>(depthwise, 2, depthwise_bias), weights_of<T>(pointwise, 2, bias)};
+        const py::gil_scoped_release release;
+        return f(weights);
+    });
+}
+
+std::unique_ptr<SeparablePlan> make_plan(const SeparableProblem& p, const SeparableArrays& arrays, int threads) {
+    return with_weights(arrays, p.depthwise.dtype,
+                        [&](const auto& weights) { return std::make_unique<SeparablePlan>(p, weights, threads); });
+}
+
+py::object run_plan(const RunFrame& f, const SeparablePlan& plan, std::int64_t batch, Checked& arrays, int threads) {
+    with_real(f.dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const Operands<T> io = operands_of<T>(f, arrays);
+        const SeparableParameters parameters = plan.parameters();  // with the GIL: see ConvPlan
+        const py::gil_scoped_release release;
+        plan.run(batch, parameters, io, threads);
+    });
+    return arrays.result;
+}
+
+py::object separable_conv2d(py::handle x, py::handle depthwise_w, py::handle pointwise_w, py::handle bias, py::handle depthwise_bias,
+                            py::handle depthwise_activation, py::handle stride, py::handle padding, py::handle dilation,
+                            py::handle padding_mode, py::handle layout, py::handle activation, py::handle residual, py::handle out,
+                            py::handle num_threads) {
+    SeparableSettings settings = parse({depthwise_activation, stride, padding, dilation, padding_mode, layout, activation, num_threads});
+    const SeparableArrays weights(depthwise_w, pointwise_w, depthwise_bias, bias);
+    Arrays arrays(x, residual, out);
+    arrays.keep_shapes();  // packing lets other threads run
+
+    const DType dtype = dtype_of(arrays.x, "x");
+    weights.expect(dtype, "x");
+    const std::vector<std::int64_t> x_shape = shape_of(arrays.x);
+    const Form form = form_of_images(x_shape.size(), tuple_text(x_shape));
+    const Sizes sizes = sizes_of(x_shape.data(), 2, form, settings.of_conv.layout);
+    const SeparableProblem problem = make_separable(settings, dtype, form, sizes, weights);
+    const RunFrame frame{2, form, dtype, settings.of_conv.layout, "x"};
+    Checked checked = check(frame, problem.pointwise.shape, arrays, weights.named());
+    const int threads = threads_for_call(settings.of_conv.threads);
+    return run_plan(frame, *make_plan(problem, weights, threads), problem.depthwise.shape.batch, checked, threads);
+}
+
+class PlannedSeparable {
+  public:
+    PlannedSeparable(py::handle x_shape, py::handle depthwise_w, py::handle pointwise_w, py::handle bias, py::handle depthwise_bias,
+                     py::handle depthwise_activation, py::handle stride, py::handle padding, py::handle dilation, py::handle padding_mode,
+                     py::handle layout, py::handle activation, py::handle num_threads)
+        : settings_(parse({depthwise_activation, stride, padding, dilation, padding_mode, layout, activation, num_threads})),
+          x_(parse_x_shape(x_shape)) {
+        const SeparableArrays weights(depthwise_w, pointwise_w, depthwise_bias, bias);
+        const DType dtype = dtype_of(weights.depthwise_w, "depthwise_w");
+        weights.expect(dtype, "depthwise_w");
+        const Form form = form_of_images(x_.sizes.size(), x_.text);
+        x_.check_free_batch(form);
+        frame_ = {2, form, dtype, settings_.of_conv.layout, "the plan"};
+        SeparableProblem problem = make_separable(settings_, dtype, form, sizes(), weights);
+        problem.depthwise.free_batch = problem.pointwise.free_batch = x_.free_batch;
+        depthwise_shape_ = shape_of(weights.depthwise_w);
+        pointwise_shape_ = shape_of(weights.pointwise_w);
+        plan_ = make_plan(problem, weights, threads());
+    }
+
+    py::object operator()(py::handle x, py::handle residual, py::handle out) const {
+        Arrays arrays(x, residual, out);
+        expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
+        x_.expect(arrays.x);
+        const ConvShape& planned = plan_->problem().pointwise.shape;
+        const ConvShape shape = x_.free_batch ? with_batch(planned, arrays.x.shape(0), frame_.dtype) : planned;
+        if (x_.free_batch) with_batch(plan_->problem().depthwise.shape, shape.batch, frame_.dtype);
+        Checked checked = check(frame_, shape, arrays, {});
+        return run_plan(frame_, *plan_, shape.batch, checked, threads());
+    }
+
+    PlannedSeparable for_shape(py::handle x_shape) const { return PlannedSeparable(*this, parse_x_shape(x_shape)); }
+
+    void update_weights(py::handle depthwise_w, py::handle pointwise_w, py::handle bias, py::handle depthwise_bias) {
+        const SeparableArrays weights(depthwise_w, pointwise_w, depthwise_bias, bias);
+        weights.expect(frame_.dtype, "the plan");
+        const auto expect_shape = [](const py::array& a, const char* name, const std::vector<std::int64_t>& wanted) {
+            if (shape_of(a) == wanted) return;
+            throw py::value_error(std::string(name) + " must have the shape that the plan was made for, " + tuple_text(wanted) + "; got " +
+                                  shape_text(a));
+        };
+        expect_shape(weights.depthwise_w, "depthwise_w", depthwise_shape_);
+        expect_shape(weights.pointwise_w, "pointwise_w", pointwise_shape_);
+        check_bias_of(weights.depthwise_bias, "depthwise_bias", depthwise_shape_[0]);
+        check_bias_of(weights.bias, "bias", pointwise_shape_[0]);
+        const int used = threads();
+        plan_->set_parameters(with_weights(weights, frame_.dtype, [&](const auto& w) { return plan_->pack(w, used); }));
+    }
+
+    std::int64_t flops() const {
+        const SeparableProblem& p = plan_->problem();
+        return 2 * (p.depthwise.shape.macs() + p.pointwise.shape.macs());
+    }
+    std::int64_t workspace_bytes() const { return plan_->workspace_bytes(threads()); }
+    std::int64_t packed_bytes() const { return plan_->packed_bytes(); }
+    std::string explain() const { return npconv::explain_separable(plan_->problem(), {threads(), workspace_bytes(), packed_bytes()}); }
+    py::tuple output_shape() const {
+        return x_.with_free_batch(result_shape(plan_->problem().pointwise.shape, 2, frame_.form, frame_.layout));
+    }
+    py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
+
+  private:
+    // Another input shape; the rest, with the packed weights, is the other plan's.
+    PlannedSeparable(const PlannedSeparable& other, PlannedShape x)
+        : settings_(other.settings_),
+          frame_(other.frame_),
+          x_(std::move(x)),
+          depthwise_shape_(other.depthwise_shape_),
+          pointwise_shape_(other.pointwise_shape_) {
+        x_.expect_axes_of(other.x_);
+        x_.check_free_batch(frame_.form);
+        SeparableProblem problem = other.plan_->problem();
+        problem.depthwise = make_problem(settings_.of_conv, frame_.dtype, frame_.form, sizes(), depthwise_shape_);
+        problem.depthwise.layout = settings_.of_conv.layout;
+        problem.pointwise = pointwise_of(problem.depthwise, pointwise_shape_[0], settings_.activation);
+        problem.depthwise.free_batch = problem.pointwise.free_batch = x_.free_batch;
+        plan_ = std::make_unique<SeparablePlan>(*other.plan_, problem);
+    }
+
+    Sizes sizes() const { return sizes_of(x_.sizes.data(), 2, frame_.form, frame_.layout); }
+    int threads() const { return threads_for_call(settings_.of_conv.threads); }
+
+    SeparableSettings settings_;
+    RunFrame frame_{};
+    PlannedShape x_;
+    std::vector<std::int64_t> depthwise_shape_, pointwise_shape_;
+    std::unique_ptr<SeparablePlan> plan_;
+};
+
+}  // namespace
+
+void register_separable(py::module_& m) {
+    m.def("separable_conv2d", &separable_conv2d,
+          "x, depthwise_w, pointwise_w, bias, then the keywords in the order of the public signature");
+    py::class_<PlannedSeparable>(m, "SeparablePlan", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
+        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                      py::handle, py::handle, py::handle, py::handle>())
+        .def("__call__", &PlannedSeparable::operator())
+        .def("for_shape", &PlannedSeparable::for_shape)
+        .def("update_weights", &PlannedSeparable::update_weights)
+        .def("explain", &PlannedSeparable::explain)
+        .def_property_readonly("x_shape", &PlannedSeparable::x_shape)
+        .def_property_readonly("output_shape", &PlannedSeparable::output_shape)
+        .def_property_readonly("flops", &PlannedSeparable::flops)
+        .def_property_readonly("workspace_bytes", &PlannedSeparable::workspace_bytes)
+        .def_property_readonly("packed_bytes", &PlannedSeparable::packed_bytes);
+}
+
+}  // namespace npconv

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The table of depthwise kernels of one instruction set (see kernels.inl).
+#include <cstdint>
+
+#include "kernels/isa.hpp"
+#include "kernels/table.hpp"
+#include NPCONV_SIMD
+
+namespace npconv {
+namespace {
+
+#include "kernels/activations.inl"
+#include "kernels/depthwise.inl"
+#include "kernels/finish.inl"
+
+}  // namespace
+
+constinit const DepthwiseTable NPCONV_OF_ISA(depthwise_kernels) = {make_depthwise_kernels<F32>(), make_depthwise_kernels<F64>()};
+
+}  // namespace npconv

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Depthwise convolution with lane = channel: seven neighbouring pixels of a row and a vector of channels are summed in registers. For each
+// row of up to seven taps the weights are loaded once; each pixel of the input is loaded once, too, and used for all outputs that it meets:
+//
+//              pixel of the input   0   1   2   3   4   5   6   7   8       3 taps, stride 1: 9 + 3 loads, 21 multiplications
+//   output 0                       w0  w1  w2
+//   output 1                           w0  w1  w2                           registers: 7 sums + 7 w + 1 x = 15
+//   ...                                        ...
+//   output 6                                               w0  w1  w2
+//
+// Sums are in the order of the taps, whatever the tiles are. Pixels outside the input are left out, or where zeros count multiplied as
+// such.
+
+// A tile of `V` vectors of channels. Whole: all places of the tile are inside; else begin, end: those that are. x: place 0. Tail: the last
+// vector is not full.
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
+[[gnu::always_inline]] inline void tap_row(typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x, std::int64_t pixel,
+                                           std::int64_t x_vector, const typename Vec::T* w, std::int64_t w_vector, std::int64_t begin,
+                                           std::int64_t end, bool every_tap, int tail) {
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes, P = depthwise_pixels, places = (P - 1) * Step + Taps;
+    V wk[NV][Taps];
+#pragma GCC unroll 2
+    for (int j = 0; j < NV; ++j) {
+#pragma GCC unroll 7
+        for (int s = 0; s < Taps; ++s) wk[j][s] = Vec::load(w + j * w_vector + s * L);
+    }
+#pragma GCC unroll 19
+    for (int i = 0; i < places; ++i, x += pixel) {
+        const bool inside = Whole || (i >= begin && i < end);
+        if (!inside && !every_tap) continue;
+#pragma GCC unroll 2
+        for (int j = 0; j < NV; ++j) {
+            const V xi = !inside ? Vec::zero() : Tail && j == NV - 1 ? Vec::load_n(x + j * x_vector, tail) : Vec::load(x + j * x_vector);
+#pragma GCC unroll 7
+            for (int p = 0; p < P; ++p) {
+                const int s = i - p * Step;
+                if (s >= 0 && s < Taps) sum[p][j] = Vec::fma(xi, wk[j][s], sum[p][j]);
+            }
+        }
+    }
+}
+
+// Taps: of each tap row; 0: each says how many.
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
+[[gnu::always_inline]] inline void tap_rows(const DepthwiseChannels<typename Vec::T>& d, const DepthwiseRow& row, std::int64_t place,
+                                            const typename Vec::T* from, const typename Vec::T* weights, int tail,
+                                            typename Vec::V (&sum)[depthwise_pixels][NV]) {
+    constexpr int L = Vec::lanes;
+    const bool every = d.every_tap;
+    const std::int64_t pixel = d.pixel, x_vector = d.vector, w_vector = d.taps * L;
+    from += place * pixel;
+    for (const TapRow *t = d.tap + row.first, *last = d.tap + row.last; t != last; ++t) {
+        const auto* x = from + t->x;
+        const auto* w = weights + t->w * L;
+        const std::int64_t begin = t->begin - place, end = t->end - place;
+        if constexpr (Taps > 0) {
+            tap_row<Vec, NV, Taps, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail);
+            continue;
+        }
+        switch (t->taps) {
+            case 1: tap_row<Vec, NV, 1, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 2: tap_row<Vec, NV, 2, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 3: tap_row<Vec, NV, 3, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 4: tap_row<Vec, NV, 4, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 5: tap_row<Vec, NV, 5, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 6: tap_row<Vec, NV, 6, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 7: tap_row<Vec, NV, 7, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            default: __builtin_unreachable();
+        }
+    }
+}
+
+// The outputs p, p + 1, ... of a row.
+template <class Vec, int NV, int Taps, int Step, bool Tail>
+[[gnu::always_inline]] inline void depthwise_tile(const DepthwiseChannels<typename Vec::T>& d, const DepthwiseRow& row, std::int64_t p,
+                                                  bool whole, const typename Vec::T* from, const typename Vec::T* weights,
+                                                  const Output<typename Vec::T>& output) {
+    using V = typename Vec::V;
+    constexpr int P = depthwise_pixels;
+    const int tail = static_cast<int>(output.channels - (NV - 1) * Vec::lanes);
+    V sum[P][NV];
+#pragma GCC unroll 7
+    for (int i = 0; i < P; ++i) {
+#pragma GCC unroll 2
+        for (int j = 0; j < NV; ++j) sum[i][j] = Vec::zero();
+    }
+    if (whole) {
+        tap_rows<Vec, NV, Taps, Step, Tail, true>(d, row, p * Step, from, weights, tail, sum);
+    } else {
+        tap_rows<Vec, NV, Taps, Step, Tail, false>(d, row, p * Step, from, weights, tail, sum);
+    }
+    const std::int64_t count = d.pixels - p;
+    std::int64_t index[P];
+#pragma GCC unroll 7
+    for (int i = 0; i < P; ++i) index[i] = row.index + p + i;
+    if (count >= P) {
+        finish_channel_tile<Vec>(sum, index, output);
+        return;
+    }
+#pragma GCC unroll 7
+    for (int i = 0; i < P; ++i) {
+        if (i >= count) break;
+        V one[1][NV];
+#pragma GCC unroll 2
+        for (int j = 0; j < NV; ++j) one[0][j] = sum[i][j];
+        finish_channel_tile<Vec>(one, index + i, output);
+    }
+}
+
+template <class Vec>
+constexpr int most_depthwise_vectors = Vec::registers >= 32 ? 2 : 1;  // of a tile
+
+template <class Vec, int Taps, int Step>
+void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
+    constexpr int L = Vec::lanes, places = (depthwise_pixels - 1) * Step + (Taps > 0 ? Taps : depthwise_taps);
+    constexpr int two = most_depthwise_vectors<Vec>;
+    const auto d = given;
+    const int tail = static_cast<int>(d.output.channels % L);
+    for (const DepthwiseRow *row = d.row, *last = row + d.rows; row != last; ++row) {
+        for (std::int64_t p = 0; p < d.pixels; p += depthwise_pixels) {
+            const bool inside = p * Step >= row->begin && p * Step + places <= row->end;
+            const auto* x = d.x;
+            const auto* w = d.w;
+            auto output = d.output;
+            std::int64_t vectors = d.output.channels / L;
+            const auto next = [&](int n) {
+                x += n * d.vector;
+                w += d.taps * n * L;
+                output.y += n * L;
+                if (output.bias) output.bias += n * L;
+                if (output.residual) output.residual += n * L;
+            };
+            output.channels = two * L;
+            for (; vectors >= two; vectors -= two) {
+                depthwise_tile<Vec, two, Taps, Step, false>(d, *row, p, inside, x, w, output);
+                next(two);
+            }
+            output.channels = L;
+            for (; vectors > 0; --vectors) {
+                depthwise_tile<Vec, 1, Taps, Step, false>(d, *row, p, inside, x, w, output);
+                next(1);
+            }
+            output.channels = tail;
+            if (tail > 0) depthwise_tile<Vec, 1, Taps, Step, true>(d, *row, p, inside, x, w, output);
+        }
+    }
+}
+
+template <class Vec>
+constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
+    return {most_depthwise_vectors<Vec>,
+            {{&depthwise_channels<Vec, 0, 1>, &depthwise_channels<Vec, 1, 1>, nullptr, &depthwise_channels<Vec, 3, 1>, nullptr,
+              &depthwise_channels<Vec, 5, 1>, nullptr, &depthwise_channels<Vec, 7, 1>},
+             {&depthwise_channels<Vec, 0, 2>, nullptr, nullptr, &depthwise_channels<Vec, 3, 2>, nullptr, &depthwise_channels<Vec, 5, 2>,
+              nullptr, &depthwise_channels<Vec, 7, 2>}}};
+}

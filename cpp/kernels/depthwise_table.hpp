@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The kernels of depthwise convolution and how they are called. Plain data only, as table.hpp.
+#pragma once
+#include <cstdint>
+
+#include "kernels/output.hpp"
+
+namespace npconv {
+
+constexpr int depthwise_pixels = 7;   // of a register tile: 7, 14, 28, 56 and 112 are the usual sizes of maps
+constexpr int depthwise_taps = 7;     // neighbouring ones that share what is loaded of the input
+constexpr int depthwise_strides = 2;  // of pixels, 1 and 2, beside which they do
+
+// Neighbouring taps of a row of the kernel, and the row of the input that they meet for a row of outputs. Places are counted in input
+// pixels from the one that the first tap meets for the first output, with steps of `pixel` elements.
+struct TapRow {
+    std::int64_t x;           // element of that pixel: what it is, if it is in a border, is not read
+    std::int64_t begin, end;  // places that are inside the input; the others hold zeros
+    std::int64_t w;           // the number of the first tap
+    std::int64_t taps;        // 1 to depthwise_taps
+};
+
+// A row of outputs.
+struct DepthwiseRow {
+    std::int64_t first, last;  // its tap rows are first, ..., last - 1
+    std::int64_t begin, end;   // places that are inside for all of them
+    std::int64_t index;        // the number of its first pixel in y
+};
+
+// lane = channel: a vector of channels of a few pixels of a row at a time, in registers over all taps.
+template <class T>
+struct DepthwiseChannels {
+    const T* x;
+    std::int64_t pixel;   // elements between places,
+    std::int64_t vector;  //   and between vectors of channels
+    const T* w;           // [vector of channels][tap][lanes]
+    std::int64_t taps;    // of the kernel
+    const TapRow* tap;
+    const DepthwiseRow* row;
+    std::int64_t rows;
+    std::int64_t pixels;  // of each row
+    bool every_tap;       // multiply zeros of the border, too: a weight is not finite
+    Output<T> output;
+};
+
+template <class T>
+struct DepthwiseKernels {
+    int vectors;  // of channels, of a register tile: more are cut, fewer wait for themselves
+    // [stride - 1][taps of every tap row, or 0: each says how many]; null where it has no kernel of its own
+    void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
+};
+
+struct DepthwiseTable {
+    DepthwiseKernels<float> f32;
+    DepthwiseKernels<double> f64;
+};
+
+extern const DepthwiseTable depthwise_kernels_baseline, depthwise_kernels_avx2, depthwise_kernels_avx512, depthwise_kernels_neon;
+
+}  // namespace npconv

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What depthwise convolution has to do.
+#pragma once
+#include "plan/depthwise_tiling.hpp"
+#include "plan/work.hpp"
+
+namespace npconv {
+
+WorkCounts depthwise_work(const Problem& problem, const DepthwiseTiling& tiling);
+WorkCounts depthwise_packing_work(const Problem& problem, const DepthwiseTiling& tiling);
+
+}  // namespace npconv

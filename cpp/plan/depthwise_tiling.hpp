@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How depthwise convolution is cut up: one input channel a group, lane = channel. A pure function of shape, layout, dtype and kernel set.
+//
+//   LOOP 1  tasks: image, chunk of vectors of channels, block of pixels      the parallel dimension
+//   LOOP 2    vector of channels      channels first: copied into vectors of channels, summed, and transposed on the way out
+//   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl)
+//   LOOP 4        tile of pixels      channels last, in place, for all vectors of the chunk
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/split.hpp"
+#include "plan/pixel_boxes.hpp"
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+struct DepthwiseTiling {
+    int lanes = 1;
+    bool copied = false;             // the input: always, not only if its channels are not neighbours
+    bool keeps_sums = false;         // of a block, to be transposed
+    bool by_tap = false;             // taps do not share what is loaded: they are dilated, or pixels far apart
+    std::int64_t step = 1;           // between pixels, as the kernels have it
+    EvenSplit taps;                  // of a row of the kernel, in runs
+    std::int64_t vectors = 0;        // of output channels,
+    std::int64_t together = 1;       //   so many of them are copied for a tile
+    SpreadSplit chunks;              // of them
+    std::array<SpreadSplit, 3> map;  // outputs -> blocks, whose pixels are neighbours in y
+    std::int64_t tasks = 0;
+
+    std::int64_t blocks() const { return map[0].parts * map[1].parts * map[2].parts; }
+    Box block(std::int64_t i) const;
+    std::array<std::int64_t, 3> longest_block() const { return {longest(0), longest(1), longest(2)}; }
+    std::int64_t longest(std::size_t axis) const { return map[axis].longest(); }
+    std::int64_t most_pixels() const { return longest(0) * longest(1) * longest(2); }
+    // Of a row of outputs.
+    std::int64_t most_tap_rows(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
+    std::int64_t most_rows() const { return longest(0) * longest(1); }
+};
+
+// Why depthwise kernels cannot serve; empty if they can.
+std::string depthwise_refusal(const Problem& problem);
+DepthwiseTiling tile_depthwise(const Problem& problem);
+
+// The same in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
+DepthwiseTiling tile_depthwise_blocks(const Problem& problem, std::int64_t most_pixels);
+
+// Places of an axis that n neighbouring outputs meet, as far as they are copied: a border of zeros is not.
+std::int64_t copied_places(const Problem& problem, std::size_t axis, std::int64_t outputs);
+// Of a copy for n outputs along each axis, and a vector of channels.
+std::int64_t copied_pixels(const Problem& problem, const std::array<std::int64_t, 3>& outputs);
+
+// What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
+struct DepthwiseLimits {
+    std::int64_t bytes_of_block = 96 * 1024;   // the copy and the sums of what is copied together
+    std::int64_t bytes_of_window = 32 * 1024;  // channels last: rows of the input that a row of outputs meets stay in the first-level cache
+    std::int64_t vectors_of_chunk = 16;
+    std::int64_t enough_tasks = 8;
+
+    bool operator==(const DepthwiseLimits&) const = default;
+};
+DepthwiseLimits depthwise_limits();
+void set_depthwise_limits(const DepthwiseLimits& limits);  // while nothing runs and no plan will be run again
+
+}  // namespace npconv

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""separable_conv2d: a depthwise convolution and a 1x1 convolution of its result, as one; and its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+from ._core import SeparablePlan as _SeparablePlan
+from ._core import separable_conv2d as _separable_conv2d
+from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+
+
+def separable_conv2d(
+    x: ArrayLike,
+    depthwise_w: ArrayLike,
+    pointwise_w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: Activation = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    padding_mode: PaddingMode = "zeros",
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    residual: ArrayLike | None = None,
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
+) -> FloatArray:
+    r"""Depthwise separable 2-D convolution: each channel by itself, then all channels of each pixel.
+
+    .. math:: z[n, k, i, j] &= g\Bigl(b'[k] + \sum_{u, v} w'[k, u, v] \;
+              \bar x[n, \lfloor k / m \rfloor, s i + d u, s j + d v]\Bigr) \\
+              y[n, o, i, j] &= f\Bigl(b[o] + r[n, o, i, j] + \sum_k w[o, k] \; z[n, k, i, j]\Bigr)
+
+    with m output channels of the depthwise half for each channel of x (its multiplier). The result is that of
+    two calls of :func:`npconv.conv2d`, bit by bit with ``algorithm="depthwise"`` and ``"gemm"``, but z is
+    made and used block by block and never leaves the caches.
+
+    Parameters
+    ----------
+    x : array_like of float32 or float64
+        Images of shape (batch, channels, height, width); without the batch (channels, height, width). With
+        ``layout="channels_last"`` the channels come last.
+    depthwise_w : array_like
+        Weights of shape (m * channels, 1, kernel height, kernel width), in both layouts.
+    pointwise_w : array_like
+        Weights of shape (output channels, m * channels, 1, 1).
+    bias : array_like of shape (output channels,), optional
+        Added to every pixel of a channel of the result.
+    depthwise_bias : array_like of shape (m * channels,), optional
+        The same for z.
+    depthwise_activation : None, str or tuple
+        Of z, as `activation`.
+    stride, padding, dilation, padding_mode
+        Of the depthwise half, as in :func:`npconv.conv2d`.
+    layout, activation, residual, out, num_threads
+        As in :func:`npconv.conv2d`.
+
+    Returns
+    -------
+    ndarray
+        (batch, output channels, height, width), in the layout and form of x.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong type, or dtypes that do not agree.
+    ValueError
+        Sizes that do not fit, unknown names, an `out` that cannot take the result, which is untouched then;
+        a kernel of more than 20,000 taps, or whose padded window is too large to be copied.
+    MemoryError
+        The result or the workspace cannot be allocated.
+
+    Notes
+    -----
+    L. Sifre, "Rigid-motion scattering for image classification", 2014; F. Chollet, "Xception: Deep learning
+    with depthwise separable convolutions", 2017. Both sums keep the bound of ``"gemm"`` in
+    :func:`npconv.conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> x = np.arange(32.0).reshape(2, 4, 4)
+    >>> blur = np.full((2, 1, 3, 3), 1 / 9)
+    >>> difference = np.array([[-1.0, 1.0]]).reshape(1, 2, 1, 1)
+    >>> npconv.separable_conv2d(x, blur, difference).round(12)
+    array([[[16., 16.],
+            [16., 16.]]])
+    """
+    return _separable_conv2d(
+        x, depthwise_w, pointwise_w, bias, depthwise_bias, depthwise_activation, stride, padding, dilation,
+        padding_mode, layout, activation, residual, out, num_threads,
+    )  # fmt: skip
+
+
+class SeparableConvPlan:
+    """A separable convolution with its weights packed. Made by :func:`plan_separable_conv2d`.
+
+    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    """
+
+    __slots__ = ("_plan",)
+
+    _plan: _SeparablePlan
+
+    def __init__(self) -> None:
+        raise TypeError(
+            "SeparableConvPlan cannot be made directly; use npconv.plan_separable_conv2d(x_shape, ...)"
+        )
+
+    def __call__(
+        self, x: ArrayLike, *, residual: ArrayLike | None = None, out: FloatArray | None = None
+    ) -> FloatArray:
+        """Convolve x, of the shape and dtype that the plan was made for.
+
+        Parameters and result are those of :meth:`npconv.ConvPlan.__call__`.
+        """
+        return self._plan(x, residual, out)
+
+    @property
+    def algorithm(self) -> str:
+        """``"separable"``: there is one."""
+        return "separable"
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the input; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the result; None for a free batch."""
+        return self._plan.output_shape
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of both halves; those of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result, as :attr:`npconv.ConvPlan.workspace_bytes`."""
+        return self._plan.workspace_bytes
+
+    @property
+    def packed_bytes(self) -> int:
+        """Size of the packed weights and biases."""
+        return self._plan.packed_bytes
+
+    def explain(self) -> str:
+        """Tell in words how it runs: blocks, memory, error bounds."""
+        return self._plan.explain()
+
+    def for_shape(self, x_shape: Sequence[SupportsIndex | None]) -> SeparableConvPlan:
+        """Make a plan of the same convolution for another input shape, sharing the packed weights.
+
+        A later :meth:`update_weights` of one plan does not alter the other.
+
+        Raises
+        ------
+        ValueError
+            A shape that does not fit the weights.
+        """
+        return _wrap(self._plan.for_shape(x_shape))
+
+    def update_weights(
+        self,
+        depthwise_w: ArrayLike,
+        pointwise_w: ArrayLike,
+        bias: ArrayLike | None = None,
+        *,
+        depthwise_bias: ArrayLike | None = None,
+    ) -> None:
+        """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
+
+        Parameters
+        ----------
+        depthwise_w, pointwise_w : array_like
+            Of the shapes and dtype that the plan was made for.
+        bias, depthwise_bias : array_like, optional
+            The new biases; None keeps the present one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Another shape or dtype; the plan is as before then.
+        """
+        self._plan.update_weights(depthwise_w, pointwise_w, bias, depthwise_bias)
+
+    def __copy__(self) -> SeparableConvPlan:
+        return self.for_shape(self.x_shape)
+
+    def __deepcopy__(self, memo: object) -> SeparableConvPlan:
+        return self.for_shape(self.x_shape)
+
+    def __repr__(self) -> str:
+        return f"<npconv.SeparableConvPlan {self.x_shape} -> {self.output_shape}>"
+
+
+def _wrap(core: _SeparablePlan) -> SeparableConvPlan:
+    plan = object.__new__(SeparableConvPlan)
+    plan._plan = core
+    return plan
+
+
+def plan_separable_conv2d(
+    x_shape: Sequence[SupportsIndex | None],
+    depthwise_w: ArrayLike,
+    pointwise_w: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: Activation = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    padding_mode: PaddingMode = "zeros",
+    layout: Layout = "channels_first",
+    activation: Activation = None,
+    num_threads: int | None = None,
+) -> SeparableConvPlan:
+    """Plan a depthwise separable 2-D convolution: pack the weights, once for many calls.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs of :func:`separable_conv2d`; None for the batch means any batch.
+    depthwise_w, pointwise_w, bias, depthwise_bias : array_like
+        Weights and biases, copied. Their dtype is that of the plan.
+    depthwise_activation, stride, padding, dilation, padding_mode, layout, activation
+        As in :func:`separable_conv2d`.
+    num_threads : int, optional
+        For every call of this plan.
+
+    Returns
+    -------
+    SeparableConvPlan
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`separable_conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> depthwise_w, pointwise_w = np.ones((32, 1, 3, 3), np.float32), np.ones((16, 32, 1, 1), np.float32)
+    >>> plan = npconv.plan_separable_conv2d((None, 32, 56, 56), depthwise_w, pointwise_w, padding="same")
+    >>> plan(np.zeros((2, 32, 56, 56), np.float32)).shape
+    (2, 16, 56, 56)
+    """
+    core = _SeparablePlan(
+        x_shape, depthwise_w, pointwise_w, bias, depthwise_bias, depthwise_activation, stride, padding,
+        dilation, padding_mode, layout, activation, num_threads,
+    )  # fmt: skip
+    return _wrap(core)
