@@ -16,6 +16,8 @@ namespace {
 #include "kernels/activations.inl"
 #include "kernels/copy.inl"
 #include "kernels/finish.inl"
+//
+#include "kernels/depthwise_rows.inl"
 #include "kernels/gemm.inl"
 #include "kernels/pack.inl"
 //
@@ -44,6 +46,12 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     k.transpose_sums = &transpose_sums<Vec>;
     k.finish_sums = &finish_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
+    fill_depthwise_rows<Vec, 3, 1>(k);
+    fill_depthwise_rows<Vec, 3, 2>(k);
+    fill_depthwise_rows<Vec, 5, 1>(k);
+    fill_depthwise_rows<Vec, 5, 2>(k);
+    fill_depthwise_rows<Vec, 7, 1>(k);
+    fill_depthwise_rows<Vec, 7, 2>(k);
     k.copy_every = &copy_every<Vec>;
     return k;
 }
