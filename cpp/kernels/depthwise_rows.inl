@@ -13,8 +13,8 @@
 // With the stride 2, vectors of even and odd columns are made of pairs of vectors. Where lanes can be shifted in from a neighbour, each
 // input row is loaded just once, beginning with the middle tap (aligned, if the rows are and the padding is half of the kernel).
 //
-// Registers, avx512: 3 x 3 has 12 sums, 4 of the input, 9 weights, 3 of the epilogue; 5 x 5 20 sums, 4 of the input, 1 weight. Measured
-// on Zen 5: 86% of the products that the processor can do, in the first-level cache (3 x 3 at 56 x 56, a vector being half empty).
+// Registers, avx512: 3 x 3 has 12 sums, 4 of the input, 9 weights, 3 of the epilogue; 5 x 5 20 sums, 4 of the input, 1 weight; the masks
+// are elsewhere. avx2: 3 x 3 has 9 sums, 3 of the input, 1 weight, 3 of the epilogue.
 
 // Vectors of the widest strip.
 template <class Vec, int K, int S>
@@ -25,11 +25,8 @@ constexpr int depthwise_vectors() {
     return n;
 }
 
-// Masked loads are worth it where masks have registers of their own.
-template <class Vec>
-constexpr bool depthwise_masks = Vec::masks&& Vec::registers == 32;
-
-constexpr std::int64_t depthwise_bytes_ahead = 1024;  // of the input that is fetched, at least: more than a few narrow rows
+// The input is fetched four rows ahead, and at least so many bytes: of narrow maps, into the next channel.
+constexpr std::int64_t depthwise_bytes_ahead = 1024;
 
 template <class Vec, int K, int S>
 constexpr bool shifts_columns = false;
@@ -94,8 +91,8 @@ struct DepthwiseStrip {
 
     [[gnu::always_inline]] V load(const T* p, int vector, int s, int half) const {
         if constexpr (Masked) {
-            if (vector == 0) return Vec::load_masked(p, masks.within[0][s][half], Vec::zero());
-            if (vector == NX - 1) return Vec::load_masked(p, masks.within[1][s][half], Vec::zero());
+            if (vector == 0) return Vec::load_masked(p, masks.within[0][s][half]);
+            if (vector == NX - 1) return Vec::load_masked(p, masks.within[1][s][half]);
         }
         return Vec::load(p);
     }
@@ -155,12 +152,12 @@ struct DepthwiseStrip {
 
     // Lane L - 1: the element `back` before that of the middle tap; lane 0: the one that follows the last vector.
     [[gnu::always_inline]] V before(int back) const {
-        if constexpr (Masked) return Vec::load_masked(x + K / 2 - L - (back - 1), masks.before[back - 1], Vec::zero());
+        if constexpr (Masked) return Vec::load_masked(x + K / 2 - L - (back - 1), masks.before[back - 1]);
         return Vec::set1(x[K / 2 - back]);
     }
     [[gnu::always_inline]] V after() const {
         const T* p = x + K / 2 + S * NX * L;
-        if constexpr (Masked) return Vec::load_masked(p, masks.after, Vec::zero());
+        if constexpr (Masked) return Vec::load_masked(p, masks.after);
         return Vec::set1(*p);
     }
 
@@ -283,7 +280,7 @@ template <class Vec, int K, int S, int NX, bool Masked>
     const std::int64_t whole_from = p.first_row < 0 ? (S - 1 - p.first_row) / S : 0;
     const std::int64_t whole_to = p.input_rows < p.first_row + S ? 0 : (p.input_rows - p.first_row) / S;
     const std::int64_t row_bytes = p.x_row * static_cast<std::int64_t>(sizeof(T));
-    const std::int64_t ahead = row_bytes > depthwise_bytes_ahead ? row_bytes : depthwise_bytes_ahead;
+    const std::int64_t ahead = 4 * row_bytes > depthwise_bytes_ahead ? 4 * row_bytes : depthwise_bytes_ahead;
     const typename Strip::Masks masks(first_column, p.input_columns, NX);
     const Limits<Vec> limits(o);
     for (std::int64_t c = channel; c < channel + channels; ++c) {
@@ -366,6 +363,6 @@ void depthwise_rows(const DepthwiseRows<typename Vec::T>& p) {
 
 template <class Vec, int K, int S>
 constexpr void fill_depthwise_rows(Kernels<typename Vec::T>& k) {
-    if constexpr (depthwise_masks<Vec>) k.depthwise_rows[K / 2 - 1][S - 1] = &depthwise_rows<Vec, K, S, true>;
+    if constexpr (Vec::masks) k.depthwise_rows[K / 2 - 1][S - 1] = &depthwise_rows<Vec, K, S, true>;
     k.depthwise_padded_rows[K / 2 - 1][S - 1] = &depthwise_rows<Vec, K, S, false>;
 }

@@ -81,8 +81,8 @@ struct PackedRows {
 // Depthwise convolution of planes, channels first, k x k taps (3, 5, 7), both strides the same (1, 2):
 //   y[c][i][j] = epilogue(sum over t, s < k of w[c][t][s] * x[c][first_row + stride * i + t][first_column + stride * j + s])
 // Rows outside 0 .. input_rows - 1 are zeros that are not read. So are columns outside 0 .. input_columns - 1, but not for the kernels of
-// padded rows: these read what stands there, as far as whole vectors of output reach and stride - 1 more. The sum is one in the order of the
-// taps. y must not overlap x; it may be the residual. Of the output, the stride of y and of the residual are between channels.
+// padded rows: these read what stands there, as far as whole vectors of output reach and stride - 1 more. The sum is one in the order of
+// the taps. y must not overlap x; it may be the residual. Of the output, the stride of y and of the residual are between channels.
 template <class T>
 struct DepthwiseRows {
     const T* x;  // row 0, column 0 of channel 0
@@ -111,9 +111,10 @@ struct Kernels {
     void (*transpose_sums)(const PixelSums<T>&);               // to channels first
     void (*finish_sums)(const PixelSums<T>&);                  // to channels last
     T (*pack_vectors)(const PackedRows<T>&);                   // the largest magnitude, NaN if a value is
-    void (*depthwise_rows[depthwise_sizes][2])(const DepthwiseRows<T>&);         // [k / 2 - 1][stride - 1]; null: no masks
-    void (*depthwise_padded_rows[depthwise_sizes][2])(const DepthwiseRows<T>&);  // of every set
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
+    // [k / 2 - 1][stride - 1], with masks (null if the set has none) and of padded rows
+    void (*depthwise_rows[depthwise_sizes][2])(const DepthwiseRows<T>&);
+    void (*depthwise_padded_rows[depthwise_sizes][2])(const DepthwiseRows<T>&);
 };
 
 struct KernelTable {

@@ -24,6 +24,7 @@ struct F64 {
     static constexpr bool masks = true;
     using Mask = __mmask8;
     static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m) { return _mm512_maskz_loadu_pd(m, p); }
     static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_pd(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_pd(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_pd(a, b); }
@@ -107,6 +108,7 @@ struct F32 {
     static constexpr bool masks = true;
     using Mask = __mmask16;
     static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
     static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_ps(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_ps(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_ps(a, b); }

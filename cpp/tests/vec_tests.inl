@@ -218,6 +218,8 @@ void masked(const VecContext& c) {
                     for (int i = begin; i < end; ++i) p[i] = T(i + 1);
                     expect<Vec>(c, "load_masked", Vec::load_masked(p, Vec::between(begin, end), Vec::set1(T(-7))),
                                 [=](int i) { return i >= begin && i < end ? i + 1 : -7; });
+                    expect<Vec>(c, "load_masked", Vec::load_masked(p, Vec::between(begin, end)),
+                                [=](int i) { return i >= begin && i < end ? i + 1 : 0; });
                 }
             }
         }
