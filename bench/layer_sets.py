@@ -243,7 +243,7 @@ def long_filters() -> tuple[Layer, ...]:
 
 
 def volumes() -> tuple[Layer, ...]:
-    """3-D: depthwise, and the temporal half of a (2+1)-D layer (X3D, Feichtenhofer 2020; Tran et al. 2018)."""
+    """3-D: depthwise (X3D, Feichtenhofer 2020), the temporal half of a (2+1)-D layer (Tran et al. 2018)."""
     return (
         conv(108, 108, (16, 28, 28), 3, groups=108),
         conv(108, 108, (16, 28, 28), (1, 3, 3), groups=108),

@@ -27,6 +27,14 @@ from layers import Ints, Layer, Pads
 T = TypeVar("T")
 Estimates = dict[str, float | None]  # by algorithm
 
+KINDS = {  # of channels
+    "dense": 0.6,
+    "depthwise": 0.15,
+    "groups of few": 0.05,
+    "few in": 0.08,
+    "few out": 0.07,
+    "single": 0.05,  # a filter of an image or a signal
+}
 RANKS = {1: 0.2, 2: 0.6, 3: 0.2}
 FLAT = ((5, 5), (7, 7), (1, 7), (7, 1), (1, 3), (3, 1), (2, 2), (4, 4))
 KERNELS: dict[int, dict[Ints, float]] = {
@@ -36,14 +44,19 @@ KERNELS: dict[int, dict[Ints, float]] = {
 }
 STRIDES = {1: 0.7, 2: 0.25, 3: 0.05}
 DILATIONS = {1: 0.85, 2: 0.06, 3: 0.03, 4: 0.03, 12: 0.03}  # where the stride is 1
-GROUPS = {1: 0.9, 2: 0.05, 4: 0.05}
+GROUPS = {1: 0.9, 2: 0.05, 4: 0.05}  # of dense layers
+MULTIPLIERS = {1: 0.85, 2: 0.1, 3: 0.05}  # output channels for each of the input: depthwise
 BATCHES = {1: 0.8, 2: 0.08, 4: 0.06, 8: 0.06}
 PADDINGS = {"same": 0.75, "valid": 0.15, "full": 0.1}
 BORDERS = {"zeros": 0.9, "reflect": 0.1}
 LAYOUTS = {"channels_first": 0.5, "channels_last": 0.5}
-CHANNELS = 1, 512  # of a group
+CHANNELS = 1, 512  # of a group, or depthwise of all
+FEW = 1, 4
+GROUPS_OF_FEW, CHANNELS_OF_FEW = (4, 64), (2, 16)
+FILTERS = {1: (9, 1024), 2: (3, 31), 3: (3, 7)}  # kernels of single channels, by rank
 MULTIPLES = {1: 0.5, 8: 0.25, 16: 0.25}  # what channels are rounded to
 SIZES = {1: (16, 32768), 2: (4, 512), 3: (4, 64)}  # by rank
+SIZES_OF_SINGLE = {1: (1024, 524288), 2: (32, 2048), 3: (8, 128)}
 CUBES = 0.5  # share of layers with one size on all axes
 MACS = 100_000, 300_000_000
 ELEMENTS = 1 << 24  # of the input, and of the output
@@ -123,16 +136,19 @@ def _stream(seed: int, seen: set[Layer]) -> Iterator[RandomLayer]:
 
 
 def _draw(rng: np.random.Generator) -> RandomLayer:
-    rank = _pick(rng, RANKS)
+    kind, rank = _pick(rng, KINDS), _pick(rng, RANKS)
     kernel = _pick(rng, KERNELS[rank])
+    if kind == "single":
+        kernel = (_log_uniform(rng, *FILTERS[rank]),) * rank
     stride = _pick(rng, STRIDES)
     dilation = _pick(rng, DILATIONS) if stride == 1 else 1
     dilations = tuple(dilation if k > 1 else 1 for k in kernel)
     groups, batch = _pick(rng, GROUPS), _pick(rng, BATCHES)
+    multiplier = _pick(rng, MULTIPLIERS)
     padding, border, layout = _pick(rng, PADDINGS), _pick(rng, BORDERS), _pick(rng, LAYOUTS)
     while True:
-        c, o = (groups * _channels(rng) for _ in range(2))
-        size = _size(rng, rank)
+        c, o, groups = _channels_of(kind, rng, groups, multiplier)
+        size = _size(rng, rank, SIZES_OF_SINGLE if kind == "single" else SIZES)
         pads = _pads(padding, size, kernel, stride, dilations)
         layer = Layer(c, o, size, kernel, (stride,) * rank, pads, dilations, groups, batch)
         if _fits(layer, border):
@@ -149,15 +165,35 @@ def _log_uniform(rng: np.random.Generator, low: int, high: int) -> int:
     return min(high, int(low * ((high + 1) / low) ** rng.random()))
 
 
+def _channels_of(kind: str, rng: np.random.Generator, groups: int, multiplier: int) -> tuple[int, int, int]:
+    """Channels in and out, and groups."""
+    c, o, few = _channels(rng), _channels(rng), _log_uniform(rng, *FEW)
+    if kind == "depthwise":
+        return c, c * multiplier, c
+    if kind == "groups of few":
+        groups = _log_uniform(rng, *GROUPS_OF_FEW)
+        return (
+            groups * _log_uniform(rng, *CHANNELS_OF_FEW),
+            groups * _log_uniform(rng, *CHANNELS_OF_FEW),
+            groups,
+        )
+    return {
+        "dense": (groups * c, groups * o, groups),
+        "few in": (few, o, 1),
+        "few out": (c, few, 1),
+        "single": (1, 1, 1),
+    }[kind]
+
+
 def _channels(rng: np.random.Generator) -> int:
     n, multiple = _log_uniform(rng, *CHANNELS), _pick(rng, MULTIPLES)
     return max(1, round(n / multiple)) * multiple
 
 
-def _size(rng: np.random.Generator, rank: int) -> Ints:
+def _size(rng: np.random.Generator, rank: int, sizes: Mapping[int, tuple[int, int]]) -> Ints:
     if rng.random() < CUBES:
-        return (_log_uniform(rng, *SIZES[rank]),) * rank
-    return tuple(_log_uniform(rng, *SIZES[rank]) for _ in range(rank))
+        return (_log_uniform(rng, *sizes[rank]),) * rank
+    return tuple(_log_uniform(rng, *sizes[rank]) for _ in range(rank))
 
 
 def _pads(padding: str, size: Ints, kernel: Ints, stride: int, dilation: Ints) -> Pads:

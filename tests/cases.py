@@ -317,6 +317,18 @@ def small_tiles(wanted: bool = True) -> Iterator[None]:
         _core._set_small_tiles(False)
 
 
+@contextlib.contextmanager
+def lane(wanted: str) -> Iterator[None]:
+    """What a vector holds: of "channel" and "pixel" that one, where the algorithm has both."""
+    from npconv import _core
+
+    _core._set_lane(wanted)
+    try:
+        yield
+    finally:
+        _core._set_lane("automatic")
+
+
 def _typed(value: Any) -> Any:
     """The same argument in other types that the API takes: NumPy's integers, lists for tuples, np.bool_."""
     if isinstance(value, bool):

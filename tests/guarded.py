@@ -88,7 +88,11 @@ def main() -> None:
         case = draw(r, inexact=True)
         dtype, layout, side = cases.DTYPES[i % 2], cases.LAYOUTS[i // 2 % 2], (AFTER, BEFORE)[i // 4 % 2]
         # Said first: a fault leaves no other trace.
-        print(f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side}, {algorithm!r})", file=sys.stderr, flush=True)
+        print(
+            f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side}, {algorithm!r})",
+            file=sys.stderr,
+            flush=True,
+        )
         # Not "auto": with small tiles gemm may look so slow that Winograd is chosen, which is not exact.
         run(case, isa, dtype, layout, side, algorithm)
     print(f"guarded cases: {count}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Depthwise convolution: every argument, memory, instruction set; bits that do not depend on how it is cut."""
+"""Depthwise convolution: every argument, memory, instruction set; its bits do not depend on how it is cut."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 import npconv
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, MODES, Case, check, random_depthwise_case, small_tiles, solve, ways
+from cases import DTYPES, LAYOUTS, MODES, Case, check, lane, random_depthwise_case, small_tiles, solve, ways
 from npconv import _core
 from reference import Array
 
 BLOCKS = 12
 CASES = 40  # of a block
+
+
+LANES = ("channel", "pixel")
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -27,6 +30,31 @@ def test_random_cases(block: int) -> None:
         solution = solve(case, how["dtype"])
         for isa in _core._isa_names():
             check(case, isa=isa, algorithm="depthwise", solution=solution, **how)
+
+
+def random_planes(r: random.Random) -> Case:
+    """What lane = pixel has kernels for: images, square kernels, of all paddings less than the kernel."""
+    k, stride, groups = r.choice((3, 3, 5, 7)), r.choice((1, 2)), r.choice((1, 2, 3, 9))
+    size = tuple(k + r.choice((0, 1, 2, 5, 11, 17, 30, 62)) for _ in range(2))
+    padding: Any = r.choice(("same", "valid", tuple((r.randrange(k), r.randrange(k)) for _ in range(2))))
+    return Case(
+        size, (k, k), r.choice((None, 1, 2)), groups, groups * r.choice((1, 1, 2)), groups, stride, padding,
+        mode=r.choice(("zeros", *MODES)), flip=r.random() < 0.3, bias=r.random() < 0.5,
+        residual=r.random() < 0.3, activation=r.choice((None, "relu6", ("leaky_relu", 0.25))),
+        data=r.choice(("ints", "ints", "nonfinite")), seed=r.randrange(2**31),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_random_planes_with_lanes_of_pixels(block: int) -> None:
+    r, rng = random.Random(800 + block), np.random.default_rng(800 + block)
+    for _ in range(CASES):
+        case = random_planes(r)
+        how: dict[str, Any] = ways(rng, case) | {"dtype": r.choice(DTYPES)}
+        solution = solve(case, how["dtype"])
+        for isa in _core._isa_names():
+            with lane("pixel"):
+                check(case, isa=isa, algorithm="depthwise", solution=solution, **how)
 
 
 # Widths and heights around those of a register tile (7 pixels), kernels around those of a row of taps (7).
@@ -46,7 +74,13 @@ def test_tiles_and_rows_of_taps_of_every_length(kernel: tuple[int], layout: str,
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_maps_of_networks(mode: str, dtype: str, isa: str) -> None:
-    for channels, size, k, stride in [(20, 56, 3, 1), (20, 57, 3, 2), (33, 28, 5, 1), (16, 14, 7, 1), (40, 7, 3, 1)]:
+    for channels, size, k, stride in [
+        (20, 56, 3, 1),
+        (20, 57, 3, 2),
+        (33, 28, 5, 1),
+        (16, 14, 7, 1),
+        (40, 7, 3, 1),
+    ]:
         case = Case(
             (size, size), (k, k), cin=channels, cout=channels, groups=channels, stride=stride, padding=k // 2,
             mode=mode, activation="relu6",
@@ -63,7 +97,9 @@ def test_volumes(kernel: tuple[int, int, int], isa: str) -> None:
         check(case, isa=isa, layout=layout, algorithm="depthwise")
 
 
-def layer(channels: int, size: tuple[int, ...], kernel: tuple[int, ...], layout: str) -> tuple[Array, Array, dict[str, Any]]:
+def layer(
+    channels: int, size: tuple[int, ...], kernel: tuple[int, ...], layout: str
+) -> tuple[Array, Array, dict[str, Any]]:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((2, channels, *size)).astype(np.float32)
     w = rng.standard_normal((channels, 1, *kernel)).astype(np.float32)
@@ -73,11 +109,8 @@ def layer(channels: int, size: tuple[int, ...], kernel: tuple[int, ...], layout:
     return x, w, {"padding": padding, "groups": channels, "layout": layout, "algorithm": "depthwise"}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(("size", "kernel"), [((300,), (9,)), ((40, 30), (5, 5)), ((6, 12, 20), (3, 3, 3))])
-def test_neither_threads_nor_memory_nor_tiles_change_a_bit(
-    size: tuple[int, ...], kernel: tuple[int, ...], layout: str, isa: str
-) -> None:
+def bits_agree(size: tuple[int, ...], kernel: tuple[int, ...], layout: str) -> None:
+    """Threads, memory, tiles and the layout change nothing."""
     x, w, how = layer(70, size, kernel, layout)
     conv = getattr(npconv, f"conv{len(size)}d")
     once = conv(x, w, num_threads=1, **how).tobytes()
@@ -95,6 +128,29 @@ def test_neither_threads_nor_memory_nor_tiles_change_a_bit(
     assert np.ascontiguousarray(y).tobytes() == once
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("size", "kernel"), [((300,), (9,)), ((40, 30), (5, 5)), ((6, 12, 20), (3, 3, 3))])
+def test_neither_threads_nor_memory_nor_tiles_change_a_bit(
+    size: tuple[int, ...], kernel: tuple[int, ...], layout: str, isa: str
+) -> None:
+    for wanted in LANES:
+        with lane(wanted):
+            bits_agree(size, kernel, layout)
+
+
+def test_both_lanes_give_the_same_bits(isa: str) -> None:
+    for k, mode in [(3, "zeros"), (5, "reflect"), (7, "zeros")]:
+        x, w, how = layer(9, (30, 37), (k, k), "channels_first")
+        how |= {"padding_mode": mode}
+        results = []
+        for wanted in LANES:
+            with lane(wanted):
+                plan = npconv.plan_conv(x.shape, w, **how)
+                assert f"lane = {wanted}" in plan.explain()
+                results.append(plan(x).tobytes())
+        assert results[0] == results[1]
+
+
 def test_a_plan_of_any_batch_is_shared_with_other_sizes() -> None:
     x, w, how = layer(24, (20, 21), (3, 3), "channels_first")
     plan = npconv.plan_conv((None, 24, 20, 21), w, **how)
@@ -107,18 +163,33 @@ def test_a_plan_of_any_batch_is_shared_with_other_sizes() -> None:
 
 def test_refusals_say_why() -> None:
     x, w = np.zeros((1, 4, 9, 9), np.float32), np.zeros((4, 2, 3, 3), np.float32)
-    with pytest.raises(ValueError, match='"depthwise" cannot serve here: .* each group has 2'):
+    with pytest.raises(ValueError, match=r'"depthwise" cannot serve here: .* each group has 2'):
         npconv.conv2d(x, w, groups=2, algorithm="depthwise")
     x, w = np.zeros((1, 4, 9), np.float32), np.zeros((4, 1, 2), np.float32)
     far = 2**50
     with pytest.raises(ValueError, match="padding or the dilation is too large"):
         npconv.conv1d(x, w, groups=4, dilation=far, padding=((far, 0),), algorithm="depthwise")
     far = 10**8
+    how: dict[str, Any] = {"dilation": far, "padding": ((far, 0),), "padding_mode": "replicate"}
     with pytest.raises(ValueError, match="window is too large"):
-        how: dict[str, Any] = {"dilation": far, "padding": ((far, 0),), "padding_mode": "replicate"}
         npconv.conv1d(x, w, groups=4, algorithm="depthwise", **how)
     for dilation in (far, 2**50):  # another algorithm serves
         npconv.conv1d(x, w, groups=4, dilation=dilation, padding=((dilation, 0),))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("wanted", LANES)
+def test_workspace_is_told_exactly_and_bounded(wanted: str, layout: str, threads: int, isa: str) -> None:
+    with lane(wanted):
+        for size, kernel in [((500, 700), (7, 7)), ((20, 20), (3, 3)), ((1, 200_000), (1, 9))]:
+            x, w, how = layer(6, size, kernel, layout)
+            plan = npconv.plan_conv(x.shape, w, num_threads=threads, **how)
+            out = plan(x)
+            before = _core._buffer_bytes_made()
+            plan(x, out=out)
+            assert _core._buffer_bytes_made() - before == plan.workspace_bytes
+            assert plan.workspace_bytes <= threads * 6 << 20
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -127,5 +198,6 @@ def test_auto_takes_it_and_explain_tells(layout: str) -> None:
     w = np.zeros((96, 1, 5, 5), np.float32)
     plan = npconv.plan_conv(shape, w, padding=2, groups=96, layout=layout)
     assert plan.algorithm == "depthwise"
-    assert "7 pixels x" in plan.explain()
-    assert "lane = channel" in plan.explain()
+    if layout == "channels_last":
+        assert "7 pixels x" in plan.explain()
+        assert "lane = channel" in plan.explain()

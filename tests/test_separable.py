@@ -140,7 +140,10 @@ def test_plans(layout: str, isa: str) -> None:
 def test_workspace_is_told_exactly_and_bounded(channels: int, layout: str) -> None:
     shape = (1, channels, 60, 60) if layout == "channels_first" else (1, 60, 60, channels)
     x = np.zeros(shape, np.float32)
-    depthwise_w, pointwise_w = np.zeros((channels, 1, 5, 5), np.float32), np.zeros((64, channels, 1, 1), np.float32)
+    depthwise_w, pointwise_w = (
+        np.zeros((channels, 1, 5, 5), np.float32),
+        np.zeros((64, channels, 1, 1), np.float32),
+    )
     for threads in (1, 2, 5):
         plan = npconv.plan_separable_conv2d(
             shape, depthwise_w, pointwise_w, padding=2, layout=layout, num_threads=threads
@@ -180,12 +183,12 @@ X, DEPTHWISE, POINTWISE = ints((1, 3, 8, 8)), ints((6, 1, 3, 3)), ints((4, 6, 1,
     ("change", "error", "message"),
     [
         ({"x": ints((3, 3))}, ValueError, "x must have 4 axes"),
-        ({"x": ints((1, 4, 8, 8))}, ValueError, "depthwise_w must have shape .*4 channels of x.*got .6, 1, 3, 3"),
+        ({"x": ints((1, 4, 8, 8))}, ValueError, "depthwise_w must have shape .*4 channels of x.*got .6, 1"),
         ({"x": X.astype(int)}, TypeError, "x must have dtype float32 or float64"),
         ({"depthwise_w": ints((6, 2, 3, 3))}, ValueError, "depthwise_w must have shape"),
         ({"depthwise_w": DEPTHWISE.astype(np.float64)}, TypeError, "depthwise_w"),
         ({"depthwise_w": ints((6, 1, 9, 9))}, ValueError, "kernel must not be larger"),
-        ({"pointwise_w": ints((4, 5, 1, 1))}, ValueError, r"pointwise_w must have shape .*6, 1, 1.*got .4, 5"),
+        ({"pointwise_w": ints((4, 5, 1, 1))}, ValueError, r"pointwise_w must have .*6, 1, 1.*got .4, 5"),
         ({"pointwise_w": ints((4, 6, 3, 3))}, ValueError, "pointwise_w must have shape"),
         ({"pointwise_w": POINTWISE.astype(np.float64)}, TypeError, "pointwise_w"),
         ({"bias": ints((6,))}, ValueError, r"bias must have shape \(4,\)"),

@@ -99,6 +99,7 @@ ConvPlan::ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batc
 void ConvPlan::keep_format() {
     const PackedFormat& format = parameters_.format;
     if (format.algorithm == Algorithm::gemm) problem_.lane = format.lane;
+    if (format.algorithm == Algorithm::depthwise) problem_.depthwise_lane = format.lane;
     if (winograd_tiles(format.algorithm)) problem_.transformed = format.transformed_k.n > 0 ? Transformed::packed : Transformed::made;
 }
 

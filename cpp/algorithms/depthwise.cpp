@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "algorithms/depthwise_planes.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "core/border.hpp"
@@ -28,7 +29,7 @@ DepthwiseWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     const std::int64_t vector = t.lanes * size_of(p.dtype);
     DepthwiseWorkspace::Sizes bytes{};
     bytes[tap_rows] = t.most_rows() * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
-    bytes[rows] = t.most_rows() * static_cast<std::int64_t>(sizeof(DepthwiseRow));
+    bytes[rows] = t.most_rows() * static_cast<std::int64_t>(sizeof(OutputRow));
     bytes[copy] = copied_pixels(p, t.longest_block()) * t.together * vector;
     bytes[sums] = t.keeps_sums ? t.most_pixels() * t.together * vector : 0;
     bytes[residual_copy] = t.most_pixels() * t.chunks.longest() * vector;
@@ -77,8 +78,8 @@ class DepthwiseRun {
         d.pixels = pixels.length(2);
         d.rows = pixels.length(0) * pixels.length(1);
         d.tap = workspace_.template get<TapRow>(thread, tap_rows);
-        d.row = workspace_.template get<DepthwiseRow>(thread, rows);
-        list(pixels, window, workspace_.template get<TapRow>(thread, tap_rows), workspace_.template get<DepthwiseRow>(thread, rows));
+        d.row = workspace_.template get<OutputRow>(thread, rows);
+        list(pixels, window, workspace_.template get<TapRow>(thread, tap_rows), workspace_.template get<OutputRow>(thread, rows));
         const TensorView<const T> x = image_of(image);
         if (!copied_) {
             d.x = x.data + first_vector * t_.lanes;
@@ -160,7 +161,7 @@ class DepthwiseRun {
     }
 
     // The rows of outputs of a block, each with the rows of taps that it meets.
-    void list(const Box& pixels, const Window& window, TapRow* taps, DepthwiseRow* row) const {
+    void list(const Box& pixels, const Window& window, TapRow* taps, OutputRow* row) const {
         const auto& axis = s_.axis;
         const std::int64_t width = axis[2].output;
         std::int64_t n = 0, index = 0;
@@ -271,7 +272,9 @@ std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
         Problem images = p;
         images.shape.batch = batch;
         const DepthwiseTiling t = tile_depthwise(images);
-        return DepthwiseWorkspace::bytes_per_thread(sizes(p, t)) * (p.free_batch ? threads : slots_of(t, worthwhile_threads(p, threads)));
+        const std::int64_t of_thread =
+            t.lane == Lane::pixel ? depthwise_planes_bytes(p, t) : DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
+        return of_thread * (p.free_batch ? threads : slots_of(t, worthwhile_threads(p, threads)));
     };
     if (!p.free_batch) return bytes(p.shape.batch);
     return std::max(bytes(1), bytes(depthwise_limits().enough_tasks));
@@ -280,8 +283,9 @@ std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
 template <class T>
 void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
     const DepthwiseTiling t = tile_depthwise(p);
-    const int used = worthwhile_threads(p, threads);
-    const DepthwiseWorkspace workspace(sizes(p, t), slots_of(t, used));
+    const int used = worthwhile_threads(p, threads), slots = slots_of(t, used);
+    if (t.lane == Lane::pixel) return run_depthwise_planes(p, t, io, used, slots);
+    const DepthwiseWorkspace workspace(sizes(p, t), slots);
     const DepthwiseRun<T> run(p, t, io, workspace);
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }
@@ -324,10 +328,10 @@ template <class T>
 PackedWeights pack_depthwise(const Problem& p, const TensorView<const T>& w) {
     const DepthwiseTiling t = tile_depthwise(p);
     const ConvShape& s = p.shape;
-    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes;
-    PackedWeights packed{Buffer(static_cast<std::size_t>(t.vectors * taps * lanes) * sizeof(T)), 0.0};
+    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes_of_channel();
+    PackedWeights packed{Buffer(static_cast<std::size_t>(t.channels * taps * lanes) * sizeof(T)), 0.0};
     T* to = packed.data.as<T>();
-    std::fill_n(to, t.vectors * taps * lanes, T(0));
+    std::fill_n(to, t.channels * taps * lanes, T(0));
     const KBlock all = order_k(s, s.k(), s.k()).block(0);
     T largest = 0;
     for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t tap) {

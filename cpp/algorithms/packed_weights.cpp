@@ -93,7 +93,7 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
     }
     if (algorithm == Algorithm::depthwise) {
         format.k = order_k(p.shape, p.shape.k(), p.shape.k());
-        format.unit = tile_depthwise(p).lanes;
+        format.lane = tile_depthwise(p).lane;
         return format;
     }
     const auto tiles = winograd_tiles(algorithm);

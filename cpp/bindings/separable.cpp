@@ -91,15 +91,20 @@ void check_bias_of(const std::optional<py::array>& bias, const char* name, std::
                           shape_text(*bias));
 }
 
+SeparableProblem halves(const Problem& depthwise, const SeparableSettings& s, std::int64_t out_channels) {
+    SeparableProblem p{depthwise, {}};
+    p.depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
+    p.depthwise.depthwise_lane = Lane::channel;
+    p.pointwise = pointwise_of(p.depthwise, out_channels, s.activation);
+    return p;
+}
+
 SeparableProblem make_separable(SeparableSettings& s, DType dtype, Form form, const Sizes& x, const SeparableArrays& a) {
     check_weights(a, x.channels);
     s.of_conv.groups = x.channels;
     check_activation(s.of_conv.activation, dtype, "depthwise_activation");
     check_activation(s.activation, dtype);
-    SeparableProblem p;
-    p.depthwise = make_problem(s.of_conv, dtype, form, x, shape_of(a.depthwise_w));
-    p.depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
-    p.pointwise = pointwise_of(p.depthwise, a.pointwise_w.shape(0), s.activation);
+    const SeparableProblem p = halves(make_problem(s.of_conv, dtype, form, x, shape_of(a.depthwise_w)), s, a.pointwise_w.shape(0));
     with_batch(p.pointwise.shape, p.pointwise.shape.batch, dtype);  // that its sizes can be multiplied
     check_bias_of(a.depthwise_bias, "depthwise_bias", a.depthwise_w.shape(0));
     check_bias_of(a.bias, "bias", a.pointwise_w.shape(0));
@@ -228,10 +233,8 @@ class PlannedSeparable {
           pointwise_shape_(other.pointwise_shape_) {
         x_.expect_axes_of(other.x_);
         x_.check_free_batch(frame_.form);
-        SeparableProblem problem = other.plan_->problem();
-        problem.depthwise = make_problem(settings_.of_conv, frame_.dtype, frame_.form, sizes(), depthwise_shape_);
-        problem.depthwise.layout = settings_.of_conv.layout;
-        problem.pointwise = pointwise_of(problem.depthwise, pointwise_shape_[0], settings_.activation);
+        const Problem depthwise = make_problem(settings_.of_conv, frame_.dtype, frame_.form, sizes(), depthwise_shape_);
+        SeparableProblem problem = halves(depthwise, settings_, pointwise_shape_[0]);
         problem.depthwise.free_batch = problem.pointwise.free_batch = x_.free_batch;
         plan_ = std::make_unique<SeparablePlan>(*other.plan_, problem);
     }

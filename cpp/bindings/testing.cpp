@@ -81,7 +81,8 @@ void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
     m.def("_buffer_bytes_made", &buffer_bytes_made);
     m.def("_set_small_tiles", [](bool small) {
-        const TilingLimits tiny{.pixels_of_block = 14,
+        const Lane lane = tiling_limits().lane;  // stays
+        TilingLimits tiny{.pixels_of_block = 14,
                                 .pixel_lanes_of_block = 32,
                                 .larger_block = 2,
                                 .k_of_block = 7,
@@ -96,7 +97,9 @@ void register_testing(pybind11::module_& m) {
                                 .larger_copy = 2,
                                 .bytes_of_copy = 4096,
                                 .macs_of_region = 1};
-        set_tiling_limits(small ? tiny : TilingLimits{});
+        if (!small) tiny = {};
+        tiny.lane = lane;
+        set_tiling_limits(tiny);
         const WinogradLimits few{.tiles_of_block = 2,
                                  .tiles_of_far_block = 3,
                                  .bytes_of_v = WinogradLimits{}.bytes_of_v,
@@ -107,8 +110,12 @@ void register_testing(pybind11::module_& m) {
                                  .most_prepared = 150'000,
                                  .enough_blocks = 8,
                                  .slow_weights = 50'000};
-        const DepthwiseLimits short_blocks{.bytes_of_block = 4096, .vectors_of_chunk = 2, .enough_tasks = 8};
-        set_depthwise_limits(small ? short_blocks : DepthwiseLimits{});
+        DepthwiseLimits short_blocks;
+        short_blocks.bytes_of_block = short_blocks.bytes_of_window = short_blocks.bytes_of_plane = 4096;
+        short_blocks.channels_of_chunk = 2;
+        if (!small) short_blocks = {};
+        short_blocks.lane = lane;
+        set_depthwise_limits(short_blocks);
         const SeparableLimits few_pixels{.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
         set_separable_limits(small ? few_pixels : SeparableLimits{});
         set_winograd_limits(small ? few : WinogradLimits{});
@@ -116,9 +123,12 @@ void register_testing(pybind11::module_& m) {
     m.def("_products_per_cycle", [] { return this_core().products_per_cycle(active_kernels().vector_bytes); });
     m.def("_rates_name", [] { return rates_name(this_core(), active_kernels().vector_bytes); });
     m.def("_set_lane", [](const std::string& lane) {
-        TilingLimits forced;
+        TilingLimits forced = tiling_limits();
         forced.lane = lane == "channel" ? Lane::channel : lane == "pixel" ? Lane::pixel : Lane::automatic;
         set_tiling_limits(forced);
+        DepthwiseLimits depthwise = depthwise_limits();
+        depthwise.lane = forced.lane;
+        set_depthwise_limits(depthwise);
     });
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));

@@ -2,16 +2,19 @@
 // The table of depthwise kernels of one instruction set (see kernels.inl).
 #include <cstdint>
 
+#include "kernels/depthwise_table.hpp"
 #include "kernels/isa.hpp"
-#include "kernels/table.hpp"
 #include NPCONV_SIMD
 
 namespace npconv {
 namespace {
 
 #include "kernels/activations.inl"
-#include "kernels/depthwise.inl"
 #include "kernels/finish.inl"
+//
+#include "kernels/depthwise_planes.inl"
+//
+#include "kernels/depthwise.inl"
 
 }  // namespace
 

@@ -43,7 +43,7 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
 
 // Taps: of each tap row; 0: each says how many.
 template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
-[[gnu::always_inline]] inline void tap_rows(const DepthwiseChannels<typename Vec::T>& d, const DepthwiseRow& row, std::int64_t place,
+[[gnu::always_inline]] inline void tap_rows(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t place,
                                             const typename Vec::T* from, const typename Vec::T* weights, int tail,
                                             typename Vec::V (&sum)[depthwise_pixels][NV]) {
     constexpr int L = Vec::lanes;
@@ -73,7 +73,7 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
 
 // The outputs p, p + 1, ... of a row.
 template <class Vec, int NV, int Taps, int Step, bool Tail>
-[[gnu::always_inline]] inline void depthwise_tile(const DepthwiseChannels<typename Vec::T>& d, const DepthwiseRow& row, std::int64_t p,
+[[gnu::always_inline]] inline void depthwise_tile(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t p,
                                                   bool whole, const typename Vec::T* from, const typename Vec::T* weights,
                                                   const Output<typename Vec::T>& output) {
     using V = typename Vec::V;
@@ -117,7 +117,7 @@ void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
     constexpr int two = most_depthwise_vectors<Vec>;
     const auto d = given;
     const int tail = static_cast<int>(d.output.channels % L);
-    for (const DepthwiseRow *row = d.row, *last = row + d.rows; row != last; ++row) {
+    for (const OutputRow *row = d.row, *last = row + d.rows; row != last; ++row) {
         for (std::int64_t p = 0; p < d.pixels; p += depthwise_pixels) {
             const bool inside = p * Step >= row->begin && p * Step + places <= row->end;
             const auto* x = d.x;
@@ -147,11 +147,29 @@ void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
     }
 }
 
+template <class Vec, int Taps, int Step>
+constexpr void fill_depthwise_channels(DepthwiseKernels<typename Vec::T>& k) {
+    k.channels[Step - 1][Taps] = &depthwise_channels<Vec, Taps, Step>;
+}
+
 template <class Vec>
 constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
-    return {most_depthwise_vectors<Vec>,
-            {{&depthwise_channels<Vec, 0, 1>, &depthwise_channels<Vec, 1, 1>, nullptr, &depthwise_channels<Vec, 3, 1>, nullptr,
-              &depthwise_channels<Vec, 5, 1>, nullptr, &depthwise_channels<Vec, 7, 1>},
-             {&depthwise_channels<Vec, 0, 2>, nullptr, nullptr, &depthwise_channels<Vec, 3, 2>, nullptr, &depthwise_channels<Vec, 5, 2>,
-              nullptr, &depthwise_channels<Vec, 7, 2>}}};
+    DepthwiseKernels<typename Vec::T> k{};
+    k.vectors = most_depthwise_vectors<Vec>;
+    fill_depthwise_channels<Vec, 0, 1>(k);
+    fill_depthwise_channels<Vec, 1, 1>(k);
+    fill_depthwise_channels<Vec, 3, 1>(k);
+    fill_depthwise_channels<Vec, 5, 1>(k);
+    fill_depthwise_channels<Vec, 7, 1>(k);
+    fill_depthwise_channels<Vec, 0, 2>(k);
+    fill_depthwise_channels<Vec, 3, 2>(k);
+    fill_depthwise_channels<Vec, 5, 2>(k);
+    fill_depthwise_channels<Vec, 7, 2>(k);
+    fill_depthwise_planes<Vec, 3, 1>(k);
+    fill_depthwise_planes<Vec, 5, 1>(k);
+    fill_depthwise_planes<Vec, 7, 1>(k);
+    fill_depthwise_planes<Vec, 3, 2>(k);
+    fill_depthwise_planes<Vec, 5, 2>(k);
+    fill_depthwise_planes<Vec, 7, 2>(k);
+    return k;
 }

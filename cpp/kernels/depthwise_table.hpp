@@ -21,7 +21,7 @@ struct TapRow {
 };
 
 // A row of outputs.
-struct DepthwiseRow {
+struct OutputRow {
     std::int64_t first, last;  // its tap rows are first, ..., last - 1
     std::int64_t begin, end;   // places that are inside for all of them
     std::int64_t index;        // the number of its first pixel in y
@@ -36,18 +36,40 @@ struct DepthwiseChannels {
     const T* w;           // [vector of channels][tap][lanes]
     std::int64_t taps;    // of the kernel
     const TapRow* tap;
-    const DepthwiseRow* row;
+    const OutputRow* row;
     std::int64_t rows;
     std::int64_t pixels;  // of each row
     bool every_tap;       // multiply zeros of the border, too: a weight is not finite
     Output<T> output;
 };
 
+// Depthwise convolution of planes, channels first, k x k taps (3, 5, 7), both strides the same (1, 2):
+//   y[c][i][j] = epilogue(sum over t, s < k of w[c][t][s] * x[c][first_row + stride * i + t][first_column + stride * j + s])
+// Rows outside 0 .. input_rows - 1 are zeros that are not read. So are columns outside 0 .. input_columns - 1, but not for the kernels of
+// padded planes: these read what stands there, as far as whole vectors of output reach and stride - 1 more. The sum is one in the order of
+// the taps. y must not overlap x; it may be the residual. Of the output, the stride of y and of the residual are between channels.
+template <class T>
+struct DepthwisePlanes {
+    const T* x;  // row 0, column 0 of channel 0
+    std::int64_t x_channel, x_row;
+    const T* w;  // [channels][k][k], finite
+    std::int64_t input_rows, input_columns;
+    std::int64_t first_row, first_column;  // of the first tap; negative by the padding
+    std::int64_t rows, columns;            // of the output
+    std::int64_t y_row, residual_row;
+    Output<T> output;
+};
+
+constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
+
 template <class T>
 struct DepthwiseKernels {
     int vectors;  // of channels, of a register tile: more are cut, fewer wait for themselves
     // [stride - 1][taps of every tap row, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
+    // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
+    void (*planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
+    void (*padded_planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
 };
 
 struct DepthwiseTable {

@@ -18,6 +18,7 @@ namespace {
 #include "kernels/copy.inl"
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
+#include "kernels/magnitude.inl"
 #include "kernels/pack.inl"
 
 template <class Vec>

@@ -20,4 +20,13 @@ struct Output {
     T a, b;  // clip: limits; leaky_relu: a is the slope
 };
 
+// Sums [pixels][stride] of neighbouring pixels -> output.
+template <class T>
+struct PixelSums {
+    const T* sums;
+    std::int64_t stride;
+    std::int64_t pixels;
+    Output<T> output;
+};
+
 }  // namespace npconv

@@ -2,15 +2,6 @@
 // Packing of weights: a few rows (output channels) of values that are contiguous in memory become columns of a panel, by transposing blocks
 // in registers. Returns their largest magnitude, NaN if one is.
 template <class Vec>
-[[gnu::always_inline]] inline typename Vec::V larger_magnitude(typename Vec::V largest, typename Vec::V v) {
-    if constexpr (requires { Vec::larger_magnitude(largest, v); }) {
-        return Vec::larger_magnitude(largest, v);
-    } else {
-        return Vec::later(largest, Vec::abs(v));
-    }
-}
-
-template <class Vec>
 typename Vec::T pack_vectors(const PackedRows<typename Vec::T>& p) {
     using T = typename Vec::T;
     using V = typename Vec::V;

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/isa.hpp"
-#include "kernels/table.hpp"
+#include "kernels/pool_table.hpp"
 #include NPCONV_SIMD
 #include "simd/integers.hpp"
 

@@ -43,15 +43,6 @@ struct GemmTile {
     const Output<T>* output;  // null: the sums go back to `sums`
 };
 
-// Sums [pixels][stride] of neighbouring pixels -> output.
-template <class T>
-struct PixelSums {
-    const T* sums;
-    std::int64_t stride;
-    std::int64_t pixels;
-    Output<T> output;
-};
-
 // to[place[k] * to_stride + r] = from[r * from_stride + k] for r < width <= lanes and k < columns; rows beyond `rows` are zero.
 template <class T>
 struct PackedRows {

@@ -3,7 +3,8 @@
 #include <cstdint>
 
 #include "kernels/isa.hpp"
-#include "kernels/table.hpp"
+#include "kernels/output.hpp"
+#include "kernels/winograd_table.hpp"
 #include NPCONV_SIMD
 
 namespace npconv {
@@ -11,7 +12,7 @@ namespace {
 
 #include "kernels/activations.inl"
 #include "kernels/finish.inl"
-#include "kernels/pack.inl"
+#include "kernels/magnitude.inl"
 #include "kernels/winograd.inl"
 
 }  // namespace

@@ -9,4 +9,6 @@ namespace npconv {
 WorkCounts depthwise_work(const Problem& problem, const DepthwiseTiling& tiling);
 WorkCounts depthwise_packing_work(const Problem& problem, const DepthwiseTiling& tiling);
 
+double depthwise_cycles(const Problem& problem, const DepthwiseTiling& tiling);
+
 }  // namespace npconv

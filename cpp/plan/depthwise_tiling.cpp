@@ -4,11 +4,20 @@
 #include <algorithm>
 
 #include "kernels/table.hpp"
+#include "plan/depthwise_costs.hpp"
 
 namespace npconv {
 namespace {
 
 DepthwiseLimits limits;
+
+// f of the kernels of the problem's dtype.
+template <class F>
+auto with_kernels(const Problem& p, const F& f) {
+    return p.dtype == DType::f32 ? f(p.kernels->depthwise->f32) : f(p.kernels->depthwise->f64);
+}
+
+int lanes_of(const Problem& p) { return p.dtype == DType::f32 ? p.kernels->f32.lanes : p.kernels->f64.lanes; }
 
 std::int64_t span(const Axis& a, std::int64_t outputs) { return (outputs - 1) * a.stride + (a.kernel - 1) * a.dilation + 1; }
 
@@ -17,62 +26,105 @@ double reach(const Axis& a) {
     return as_double(a.pad_before) + as_double(a.output) * as_double(a.stride) + as_double(a.kernel) * as_double(a.dilation);
 }
 
-std::int64_t block_bytes(const Problem& p, const DepthwiseTiling& t, const std::array<std::int64_t, 3>& outputs) {
-    const std::int64_t sums = t.keeps_sums ? outputs[0] * outputs[1] * outputs[2] : 0;
-    const std::int64_t lists = outputs[0] * outputs[1] * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
-    return (copied_pixels(p, outputs) + sums) * t.together * t.lanes * size_of(p.dtype) + lists;
+using Outputs = std::array<std::int64_t, 3>;
+
+std::int64_t plane_bytes(const Problem& p, const Outputs& n) { return padded_rows(p, n[1]) * padded_columns(p, n[2]) * size_of(p.dtype); }
+
+std::int64_t block_bytes(const Problem& p, const DepthwiseTiling& t, const Outputs& n) {
+    const std::int64_t sums = t.keeps_sums ? n[0] * n[1] * n[2] : 0;
+    const std::int64_t lists = n[0] * n[1] * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
+    return (copied_pixels(p, n) + sums) * t.together * t.lanes * size_of(p.dtype) + lists;
 }
 
 // Blocks of whole rows, of more than one only if they are whole, and likewise planes, so that a block's pixels are neighbours in y.
-void cut_map(DepthwiseTiling& t, const Problem& p, std::int64_t most_pixels) {
-    const auto& axis = p.shape.axis;
-    std::array<std::int64_t, 3> n{1, 1, 1};
+// fits(outputs along each axis): is that small enough for a block? unit: what parts of rows are a multiple of.
+template <class F>
+void cut_map(DepthwiseTiling& t, const ConvShape& s, std::int64_t unit_of_row, const F& fits) {
+    Outputs n{1, 1, 1};
     const auto grow = [&](std::size_t a, std::int64_t unit) {
-        const std::int64_t output = axis[a].output;
-        const auto fits = [&](std::int64_t outputs) {
-            auto grown = n;
+        const std::int64_t output = s.axis[a].output;
+        const auto fits_with = [&](std::int64_t outputs) {
+            Outputs grown = n;
             grown[a] = outputs;
-            return grown[0] * grown[1] * grown[2] <= most_pixels && block_bytes(p, t, grown) <= limits.bytes_of_block;
+            return fits(grown);
         };
         std::int64_t low = std::min(output, unit), high = output;  // low fits, or is the least
-        if (fits(high)) low = high;
+        if (fits_with(high)) low = high;
         while (high - low > unit) {
             const std::int64_t middle = low + (high - low) / 2;
-            (fits(middle) ? low : high) = middle;
+            (fits_with(middle) ? low : high) = middle;
         }
-        n[a] = low < output ? std::max(unit, low / unit * unit) : output;
-        t.map[a] = SpreadSplit(output, ceil_div(output, n[a]));
+        if (low < output) low = std::max(unit, low / unit * unit);
+        t.map[a] = SpreadSplit(output, ceil_div(output, low));
         n[a] = t.map[a].longest();
-        return n[a] == output;
+        return t.map[a].parts == 1;
     };
-    for (std::size_t a = 0; a < 3; ++a) t.map[a] = SpreadSplit(axis[a].output, axis[a].output);
-    if (grow(2, depthwise_pixels) && grow(1, 1)) grow(0, 1);
+    for (std::size_t a = 0; a < 3; ++a) t.map[a] = SpreadSplit(s.axis[a].output, s.axis[a].output);
+    if (grow(2, unit_of_row) && grow(1, 1)) grow(0, 1);
 }
 
-DepthwiseTiling tile(const Problem& p, bool keeps_sums, std::int64_t most_pixels) {
+// So that there are tasks enough: 1, or more.
+std::int64_t chunks_wanted(const ConvShape& s, const DepthwiseTiling& t) {
+    const std::int64_t others = std::max<std::int64_t>(1, s.batch) * t.blocks();
+    return others >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, others);
+}
+
+DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t most_pixels) {
     const ConvShape& s = p.shape;
     const Axis& width = s.axis[2];
     DepthwiseTiling t;
-    t.lanes = p.dtype == DType::f32 ? p.kernels->f32.lanes : p.kernels->f64.lanes;
-    const bool bordered = p.border != Border::zeros && s.padded();
-    t.copied = p.layout == Layout::channels_first || bordered || s.out_channels != 1;
+    t.lanes = lanes_of(p);
+    t.copied = p.layout == Layout::channels_first || (p.border != Border::zeros && s.padded()) || s.out_channels != 1;
     t.keeps_sums = keeps_sums;
     t.by_tap = width.dilation > 1 || width.stride > depthwise_strides;
     t.step = t.by_tap ? 1 : width.stride;
     t.taps = split_by(width.kernel, t.by_tap ? 1 : depthwise_taps);
-    t.vectors = ceil_div(s.groups * s.out_channels, t.lanes);
-    t.together = p.dtype == DType::f32 ? p.kernels->depthwise->f32.vectors : p.kernels->depthwise->f64.vectors;
+    t.channels = ceil_div(s.groups * s.out_channels, t.lanes);
+    t.together = with_kernels(p, [](const auto& kernels) { return kernels.vectors; });
     if (s.empty()) return t;
-    cut_map(t, p, most_pixels);
-    // Channels that are copied one vector after the other are cut as tasks need it, others in stretches of neighbours.
-    const std::int64_t others = std::max<std::int64_t>(1, s.batch) * t.blocks();
-    const std::int64_t wanted = others >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, others);
-    std::int64_t most = limits.vectors_of_chunk;
+    cut_map(t, s, depthwise_pixels,
+            [&](const Outputs& n) { return n[0] * n[1] * n[2] <= most_pixels && block_bytes(p, t, n) <= limits.bytes_of_block; });
+    // Channels that are copied a few vectors after the others are cut as tasks need it, those in place so that rows stay near.
+    std::int64_t most = limits.channels_of_chunk;
     if (!t.copied) most = std::min(most, limits.bytes_of_window / (copied_pixels(p, {1, 1, t.longest(2)}) * t.lanes * size_of(p.dtype)));
-    most = std::max(std::min(most, t.vectors / wanted) / t.together, std::int64_t{1}) * t.together;
-    t.chunks = SpreadSplit(t.vectors, ceil_div(t.vectors, most));
+    most = std::max(std::min(most, t.channels / chunks_wanted(s, t)) / t.together, std::int64_t{1}) * t.together;
+    t.chunks = SpreadSplit(t.channels, ceil_div(t.channels, most));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
     return t;
+}
+
+DepthwiseTiling tile_planes(const Problem& p) {
+    const ConvShape& s = p.shape;
+    DepthwiseTiling t;
+    t.lane = Lane::pixel;
+    t.lanes = lanes_of(p);
+    t.step = s.axis[2].stride;
+    t.taps = EvenSplit(s.axis[2].kernel, 1);
+    t.channels = s.groups * s.out_channels;
+    if (s.empty()) return t;
+    cut_map(t, s, t.lanes, [&](const Outputs& n) { return plane_bytes(p, n) <= limits.bytes_of_plane; });
+    t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(s, t)));
+    t.tasks = s.batch * t.chunks.parts * t.blocks();
+    return t;
+}
+
+bool planes_serve(const Problem& p) {
+    constexpr std::int64_t most_bytes = 1 << 20;
+    const auto& axis = p.shape.axis;
+    const Axis &height = axis[1], &width = axis[2];
+    const std::int64_t k = width.kernel;
+    if (p.layout != Layout::channels_first || axis[0] != Axis{}) return false;
+    if (height.kernel != k || (k != 3 && k != 5 && k != 7) || height.stride != width.stride || width.stride > depthwise_strides)
+        return false;
+    for (const Axis* a : {&height, &width}) {
+        if (a->dilation != 1 || std::max(a->pad_before, a->pad_after) >= k || a->input == 0) return false;
+    }
+    return plane_bytes(p, {1, 1, lanes_of(p)}) <= most_bytes;
+}
+
+DepthwiseTiling tile_with(const Problem& p, Lane lane) {
+    if (lane == Lane::pixel && planes_serve(p)) return tile_planes(p);
+    return tile_channels(p, p.layout == Layout::channels_first, p.shape.pixels());
 }
 
 }  // namespace
@@ -96,6 +148,17 @@ std::int64_t copied_pixels(const Problem& p, const std::array<std::int64_t, 3>& 
     return copied_places(p, 0, outputs[0]) * copied_places(p, 1, outputs[1]) * copied_places(p, 2, outputs[2]);
 }
 
+bool planes_in_place(const Problem& p) {
+    return with_kernels(p, [](const auto& kernels) { return kernels.planes[0][0] != nullptr; });
+}
+
+std::int64_t padded_rows(const Problem& p, std::int64_t outputs) { return span(p.shape.axis[1], outputs); }
+
+std::int64_t padded_columns(const Problem& p, std::int64_t outputs) {
+    const Axis& width = p.shape.axis[2];
+    return width.stride * ceil_div(outputs, lanes_of(p)) * lanes_of(p) + width.kernel - 1;
+}
+
 std::string depthwise_refusal(const Problem& p) {
     constexpr double most_reach = 1e12, most_taps = 2e4, most_bytes = 1e6;
     const ConvShape& s = p.shape;
@@ -110,9 +173,16 @@ std::string depthwise_refusal(const Problem& p) {
     return {};
 }
 
-DepthwiseTiling tile_depthwise(const Problem& p) { return tile(p, p.layout == Layout::channels_first, p.shape.pixels()); }
+DepthwiseTiling tile_depthwise(const Problem& p) {
+    if (p.depthwise_lane != Lane::automatic) return tile_with(p, p.depthwise_lane);
+    if (limits.lane != Lane::automatic) return tile_with(p, limits.lane);
+    const DepthwiseTiling channel = tile_with(p, Lane::channel);
+    if (p.shape.empty() || !planes_serve(p)) return channel;
+    const DepthwiseTiling pixel = tile_with(p, Lane::pixel);
+    return depthwise_cycles(p, pixel) < depthwise_cycles(p, channel) ? pixel : channel;
+}
 
-DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) { return tile(p, false, most_pixels); }
+DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) { return tile_channels(p, false, most_pixels); }
 
 DepthwiseLimits depthwise_limits() { return limits; }
 void set_depthwise_limits(const DepthwiseLimits& wanted) { limits = wanted; }

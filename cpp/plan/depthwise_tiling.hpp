@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How depthwise convolution is cut up: one input channel a group, lane = channel. A pure function of shape, layout, dtype and kernel set.
+// How depthwise convolution is cut up: one input channel a group. A pure function of shape, layout, dtype and kernel set.
 //
+// lane = channel
 //   LOOP 1  tasks: image, chunk of vectors of channels, block of pixels      the parallel dimension
-//   LOOP 2    vector of channels      channels first: copied into vectors of channels, summed, and transposed on the way out
+//   LOOP 2    vectors of channels     channels first: copied into vectors of channels, summed, and transposed on the way out
 //   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl)
 //   LOOP 4        tile of pixels      channels last, in place, for all vectors of the chunk
+//
+// lane = pixel: channels first, square kernels of 3, 5 and 7, in two dimensions
+//   LOOP 1  tasks: image, chunk of channels, block of rows
+//   LOOP 2    channel                 in place, all by one call of the kernel; or copied with its border
+//   LOOP 3      strip of columns      walks down the rows (kernels/depthwise_planes.inl)
+//
+// The order of a sum is that of the taps in both.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -17,14 +25,15 @@
 namespace npconv {
 
 struct DepthwiseTiling {
+    Lane lane = Lane::channel;
     int lanes = 1;
-    bool copied = false;             // the input: always, not only if its channels are not neighbours
-    bool keeps_sums = false;         // of a block, to be transposed
-    bool by_tap = false;             // taps do not share what is loaded: they are dilated, or pixels far apart
+    bool copied = false;             // lane = channel: the input, always, not only if its channels are not neighbours
+    bool keeps_sums = false;         //   those of a block, to be transposed
+    bool by_tap = false;             //   taps do not share what is loaded: they are dilated, or pixels far apart
     std::int64_t step = 1;           // between pixels, as the kernels have it
     EvenSplit taps;                  // of a row of the kernel, in runs
-    std::int64_t vectors = 0;        // of output channels,
-    std::int64_t together = 1;       //   so many of them are copied for a tile
+    std::int64_t channels = 0;       // of the output: vectors of them, or with lane = pixel each for itself,
+    std::int64_t together = 1;       //   of which so many are copied for a tile
     SpreadSplit chunks;              // of them
     std::array<SpreadSplit, 3> map;  // outputs -> blocks, whose pixels are neighbours in y
     std::int64_t tasks = 0;
@@ -34,29 +43,39 @@ struct DepthwiseTiling {
     std::array<std::int64_t, 3> longest_block() const { return {longest(0), longest(1), longest(2)}; }
     std::int64_t longest(std::size_t axis) const { return map[axis].longest(); }
     std::int64_t most_pixels() const { return longest(0) * longest(1) * longest(2); }
+    std::int64_t most_rows() const { return longest(0) * longest(1); }
     // Of a row of outputs.
     std::int64_t most_tap_rows(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
-    std::int64_t most_rows() const { return longest(0) * longest(1); }
+    std::int64_t lanes_of_channel() const { return lane == Lane::channel ? lanes : 1; }
 };
 
 // Why depthwise kernels cannot serve; empty if they can.
 std::string depthwise_refusal(const Problem& problem);
 DepthwiseTiling tile_depthwise(const Problem& problem);
 
-// The same in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
+// The same with lane = channel, in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
 DepthwiseTiling tile_depthwise_blocks(const Problem& problem, std::int64_t most_pixels);
 
-// Places of an axis that n neighbouring outputs meet, as far as they are copied: a border of zeros is not.
+// lane = channel: places of an axis that n neighbouring outputs meet, as far as they are copied: a border of zeros is not.
 std::int64_t copied_places(const Problem& problem, std::size_t axis, std::int64_t outputs);
 // Of a copy for n outputs along each axis, and a vector of channels.
 std::int64_t copied_pixels(const Problem& problem, const std::array<std::int64_t, 3>& outputs);
 
+// lane = pixel: has the kernel set masks, with which planes in a border of zeros are read in place?
+bool planes_in_place(const Problem& problem);
+// Rows and elements of a row of the copy of a plane, for so many outputs: the last vector of outputs is read whole.
+std::int64_t padded_rows(const Problem& problem, std::int64_t outputs);
+std::int64_t padded_columns(const Problem& problem, std::int64_t outputs);
+
 // What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
 struct DepthwiseLimits {
-    std::int64_t bytes_of_block = 96 * 1024;   // the copy and the sums of what is copied together
-    std::int64_t bytes_of_window = 32 * 1024;  // channels last: rows of the input that a row of outputs meets stay in the first-level cache
-    std::int64_t vectors_of_chunk = 16;
-    std::int64_t enough_tasks = 8;
+    std::int64_t bytes_of_block = 96 * 1024;  // lane = channel: the copy and the sums of what is copied together
+    std::int64_t bytes_of_window =
+        32 * 1024;                        //   channels last: rows of the input that a row of outputs meets stay in the first-level cache
+    std::int64_t channels_of_chunk = 16;  //   vectors
+    std::int64_t bytes_of_plane = 256 * 1024;  // lane = pixel: the copy of a block. Each block costs a few rows more
+    std::int64_t enough_tasks = 4;
+    Lane lane = Lane::automatic;  // where a problem leaves it open
 
     bool operator==(const DepthwiseLimits&) const = default;
 };

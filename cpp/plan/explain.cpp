@@ -67,11 +67,18 @@ void describe_gemm(std::ostream& out, const Problem& p) {
 
 void describe_depthwise(std::ostream& out, const Problem& p) {
     const DepthwiseTiling t = tile_depthwise(p);
-    out << "tiling       register tile " << depthwise_pixels << " pixels x " << t.lanes
-        << " channels, lane = channel; rows of the kernel in " << t.taps.parts << " run(s) of at most " << t.taps.longest() << " tap(s)\n"
-        << "             " << t.tasks << " task(s): " << t.blocks() << " block(s) of at most " << t.most_pixels() << " pixels x "
-        << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << " vector(s) of channels, for each image\n";
-    if (t.copied) out << "             the input is read from copies of its parts, a vector of channels at a time\n";
+    const bool pixel = t.lane == Lane::pixel;
+    if (pixel) {
+        out << "tiling       strips of columns in vectors of " << t.lanes << " pixels, lane = pixel, walk down the rows\n";
+    } else {
+        out << "tiling       register tile " << depthwise_pixels << " pixels x " << t.lanes
+            << " channels, lane = channel; rows of the kernel in " << t.taps.parts << " run(s) of at most " << t.taps.longest()
+            << " tap(s)\n";
+    }
+    out << "             " << t.tasks << " task(s): " << t.blocks() << " block(s) of at most " << t.most_pixels() << " pixels x "
+        << t.chunks.parts << " chunk(s) of at most " << t.chunks.longest() << (pixel ? " channel(s)" : " vector(s) of channels")
+        << ", for each image\n";
+    if (t.copied) out << "             the input is read from copies of its parts, vectors of channels\n";
     out << "operations   " << count(direct_count(p.shape)) << " (direct count); taps in a border of zeros are left out\n";
 }
 

@@ -34,6 +34,7 @@ struct Problem {
     bool flip = false;
     ActivationSpec activation;
     Lane lane = Lane::automatic;
+    Lane depthwise_lane = Lane::automatic;  // the same of depthwise convolution (depthwise_tiling.hpp)
     Packing packing = Packing::once;
     Transformed transformed = Transformed::automatic;
     const KernelTable* kernels = nullptr;

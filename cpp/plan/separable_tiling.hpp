@@ -11,7 +11,7 @@
 namespace npconv {
 
 struct SeparableProblem {
-    Problem depthwise;
+    Problem depthwise;  // lane = channel
     Problem pointwise;  // its input is [pixel][channel], whatever the layout of its output; lane = channel
 };
 

@@ -63,6 +63,11 @@ enum class Work : std::size_t {
     depthwise_picked,       //     or one by one
     depthwise_stored,       //   a vector of outputs
     depthwise_transposed,   //     that is transposed
+    depthwise_plane,        //   lane = pixel: a channel
+    depthwise_row,          //     a row of a strip of columns
+    depthwise_row_product,  //     a multiplication of vectors
+    depthwise_row_stored,   //     a vector of outputs
+    depthwise_copied,       //     a value that is copied with its neighbours
     depthwise_line,         //   lines as above
     depthwise_memory_line,  //
     packed_call,            // weights of a plain call

@@ -24,6 +24,7 @@ struct F64 {
     static constexpr bool masks = true;
     using Mask = __m256i;
     static Mask between(int begin, int end) { return _mm256_andnot_si256(first(begin), first(end)); }
+    static V load_masked(const T* p, Mask m) { return _mm256_maskload_pd(p, m); }
     static V load_masked(const T* p, Mask m, V otherwise) {
         return _mm256_blendv_pd(otherwise, _mm256_maskload_pd(p, m), _mm256_castsi256_pd(m));
     }
@@ -92,6 +93,7 @@ struct F32 {
     static constexpr bool masks = true;
     using Mask = __m256i;
     static Mask between(int begin, int end) { return _mm256_andnot_si256(first(begin), first(end)); }
+    static V load_masked(const T* p, Mask m) { return _mm256_maskload_ps(p, m); }
     static V load_masked(const T* p, Mask m, V otherwise) {
         return _mm256_blendv_ps(otherwise, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
     }

@@ -24,6 +24,7 @@ struct F64 {
     static constexpr bool masks = true;
     using Mask = __mmask8;
     static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m) { return _mm512_maskz_loadu_pd(m, p); }
     static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_pd(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_pd(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_pd(a, b); }
@@ -55,6 +56,12 @@ struct F64 {
     static V later(V first, V second) { return _mm512_mask_max_pd(second, _mm512_cmp_pd_mask(second, second, _CMP_ORD_Q), second, first); }
     static V even(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b); }
     static V odd(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b); }
+    static V shift_up(V before, V a) {
+        return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(a), _mm512_castpd_si512(before), 7));
+    }
+    static V shift_down(V a, V after) {
+        return _mm512_castsi512_pd(_mm512_alignr_epi64(_mm512_castpd_si512(after), _mm512_castpd_si512(a), 1));
+    }
     static V zip_low(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b); }
     static V zip_high(V a, V b) { return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b); }
     static void load_columns(const T* p, std::int64_t stride, V* r) {
@@ -101,6 +108,7 @@ struct F32 {
     static constexpr bool masks = true;
     using Mask = __mmask16;
     static Mask between(int begin, int end) { return static_cast<Mask>(first(end) & ~first(begin)); }
+    static V load_masked(const T* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
     static V load_masked(const T* p, Mask m, V otherwise) { return _mm512_mask_loadu_ps(otherwise, m, p); }
     static void store_n(T* p, V a, int n) { _mm512_mask_storeu_ps(p, first(n), a); }
     static V add(V a, V b) { return _mm512_add_ps(a, b); }
@@ -141,6 +149,12 @@ struct F32 {
     }
     static V odd(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31), b);
+    }
+    static V shift_up(V before, V a) {
+        return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(a), _mm512_castps_si512(before), 15));
+    }
+    static V shift_down(V a, V after) {
+        return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(after), _mm512_castps_si512(a), 1));
     }
     static V zip_low(V a, V b) {
         return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);

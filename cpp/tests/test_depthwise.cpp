@@ -44,7 +44,7 @@ void check_row(const KernelTable& table, const RowCase<T>& c, GuardPages side, R
     for (T& v : bias) v = random.real<T>();
     const EvenSplit runs = split_by(c.kernel, depthwise_taps);
     std::vector<TapRow> taps;
-    DepthwiseRow row{0, runs.parts, -1'000'000, 1'000'000, 0};
+    OutputRow row{0, runs.parts, -1'000'000, 1'000'000, 0};
     for (Size i = 0; i < runs.parts; ++i) {
         const Size first = runs.begin(i) - c.pad;  // place of the input
         taps.push_back({first * c.channels, -first, c.input - first, runs.begin(i), runs.length(i)});
@@ -114,7 +114,7 @@ TYPED_TEST(DepthwiseKernelTest, ZerosOfTheBorderMeetInfiniteWeightsWhereTheyCoun
         for (const bool every_tap : {false, true}) {
             std::vector<T> y(static_cast<std::size_t>(3 * lanes));
             const TapRow tap{-lanes, 1, 4, 0, 3};
-            const DepthwiseRow row{0, 1, 1, 4, 0};
+            const OutputRow row{0, 1, 1, 4, 0};
             DepthwiseChannels<T> d{};
             d.x = x.data();
             d.pixel = d.vector = lanes;
@@ -147,7 +147,9 @@ TEST(DepthwiseTiling, BlocksCoverTheMapOnceAndAreNeighboursInTheOutput) {
     const DepthwiseLimits usual = depthwise_limits();
     for (int i = 0; i < 300; ++i) {
         const ConvRequest r = depthwise(random);
-        set_depthwise_limits({random.integer(500, 20'000), random.integer(500, 40'000), random.integer(1, 16), random.integer(1, 20)});
+        const auto lane = static_cast<Lane>(random.integer(0, 2));
+        set_depthwise_limits({random.integer(500, 20'000), random.integer(500, 40'000), random.integer(1, 16), random.integer(500, 20'000),
+                              random.integer(1, 20), lane});
         for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
             for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
                 Problem p = problem_of(r, table, layout);
@@ -166,7 +168,7 @@ TEST(DepthwiseTiling, BlocksCoverTheMapOnceAndAreNeighboursInTheOutput) {
                     ASSERT_TRUE((rows || box.length(1) == 1) && (planes || box.length(0) == 1)) << text_of(r);
                 }
                 ASSERT_EQ(next, p.shape.pixels()) << text_of(r);
-                ASSERT_EQ(t.chunks.n, t.vectors);
+                ASSERT_EQ(t.chunks.n, t.channels);
                 ASSERT_EQ(t.tasks, p.shape.batch * t.blocks() * t.chunks.parts);
             }
         });

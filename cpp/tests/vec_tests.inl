@@ -170,6 +170,10 @@ void transposition(const VecContext& c) {
     const auto low = each<Vec>([](int i) { return i; }).vector(), high = each<Vec>([](int i) { return Vec::lanes + i; }).vector();
     expect<Vec>(c, "even", Vec::even(low, high), [](int i) { return 2 * i; });
     expect<Vec>(c, "odd", Vec::odd(low, high), [](int i) { return 2 * i + 1; });
+    if constexpr (requires { Vec::shift_up(low, high); }) {
+        expect<Vec>(c, "shift_up", Vec::shift_up(low, high), [](int i) { return Vec::lanes - 1 + i; });
+        expect<Vec>(c, "shift_down", Vec::shift_down(low, high), [](int i) { return i + 1; });
+    }
     const auto turn = [](int i) { return i / 2 + (i % 2) * Vec::lanes; };
     expect<Vec>(c, "zip_low", Vec::zip_low(low, high), turn);
     expect<Vec>(c, "zip_high", Vec::zip_high(low, high), [&](int i) { return turn(i) + Vec::lanes / 2; });
@@ -214,6 +218,8 @@ void masked(const VecContext& c) {
                     for (int i = begin; i < end; ++i) p[i] = T(i + 1);
                     expect<Vec>(c, "load_masked", Vec::load_masked(p, Vec::between(begin, end), Vec::set1(T(-7))),
                                 [=](int i) { return i >= begin && i < end ? i + 1 : -7; });
+                    expect<Vec>(c, "load_masked", Vec::load_masked(p, Vec::between(begin, end)),
+                                [=](int i) { return i >= begin && i < end ? i + 1 : 0; });
                 }
             }
         }

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tiling in plan/depthwise_tiling.hpp, the kernels in kernels/depthwise_planes.inl.
+#include "algorithms/depthwise_planes.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "algorithms/epilogue.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+#include "core/workspace.hpp"
+#include "kernels/registry.hpp"
+
+namespace npconv {
+namespace {
+
+enum Slot : std::size_t { copy, residual_copy, slots_of_arrays };
+using PlanesWorkspace = Workspace<slots_of_arrays>;
+
+PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
+    PlanesWorkspace::Sizes bytes{};
+    bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.longest(2)) * size_of(p.dtype);
+    bytes[residual_copy] = t.most_pixels() * t.chunks.longest() * size_of(p.dtype);
+    return bytes;
+}
+
+template <class T>
+class PlanesRun {
+  public:
+    PlanesRun(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, const PlanesWorkspace& workspace)
+        : p_(p),
+          s_(p.shape),
+          t_(t),
+          io_(io),
+          kernels_(depthwise_kernels_of<T>(*p.kernels)),
+          size_(static_cast<std::size_t>(p.shape.axis[2].kernel / 2 - 1)),
+          step_(static_cast<std::size_t>(t.step - 1)),
+          workspace_(workspace),
+          epilogue_(p, io),
+          bordered_(p.border != Border::zeros && p.shape.padded()),
+          in_place_(!bordered_ && io.finite_weights && planes_in_place(p) && io.x.spatial[2] == 1) {}
+
+    // LOOP 1: tasks in the order image, chunk, block.
+    void task(std::int64_t index, int thread) const {
+        const Box pixels = t_.block(index % t_.blocks());
+        index /= t_.blocks();
+        const std::int64_t chunk = index % t_.chunks.parts, image = index / t_.chunks.parts;
+        const std::int64_t channel = t_.chunks.begin(chunk), channels = t_.chunks.length(chunk);
+        const Axis &height = s_.axis[1], &width = s_.axis[2];
+        DepthwisePlanes<T> d{};
+        d.w = io_.w + channel * s_.taps();
+        d.first_row = height.at(pixels.begin[1], 0);
+        d.first_column = width.at(pixels.begin[2], 0);
+        d.rows = pixels.length(1);
+        d.columns = pixels.length(2);
+        d.y_row = d.residual_row = width.output;
+        d.output = epilogue_.output(image, channel, channels, pixels.begin[1] * width.output + pixels.begin[2], pixels.pixels(),
+                                    workspace_.template get<T>(thread, residual_copy));
+        const T* x = io_.x.data + image * io_.x.batch;
+        if (in_place_ && s_.out_channels == 1) {
+            d.x = x + channel * io_.x.channel;
+            d.x_channel = io_.x.channel;
+            in_place(d);
+            return;
+        }
+        for (std::int64_t c = channel; c < channel + channels; ++c) {  // LOOP 2
+            DepthwisePlanes<T> one = d;
+            one.output.channels = 1;
+            one.x = x + c / s_.out_channels * io_.x.channel;
+            if (in_place_) {
+                in_place(one);
+            } else {
+                of_copy(one, workspace_.template get<T>(thread, copy));
+            }
+            d.w += s_.taps();
+            d.output.y += d.output.y_stride;
+            if (d.output.bias) ++d.output.bias;
+            if (d.output.residual) d.output.residual += d.output.residual_stride;
+        }
+    }
+
+  private:
+    void in_place(DepthwisePlanes<T>& d) const {
+        d.x_row = io_.x.spatial[1];
+        d.input_rows = s_.axis[1].input;
+        d.input_columns = s_.axis[2].input;
+        kernels_.planes[size_][step_](d);
+    }
+
+    // With the columns of the border, and its rows unless they are zeros that meet finite weights: those are left out.
+    void of_copy(DepthwisePlanes<T>& d, T* to) const {
+        const Axis& height = s_.axis[1];
+        const std::int64_t all = padded_rows(p_, d.rows), columns = padded_columns(p_, d.columns);
+        const bool whole = bordered_ || !io_.finite_weights;
+        const Inside in = whole ? Inside{0, all} : inside(d.first_row, 1, height.input, 0, all);
+        for (std::int64_t i = in.begin; i < in.end; ++i) {
+            const std::int64_t row = border_source(d.first_row + i, height.input, p_.border);
+            copy_row(row < 0 ? nullptr : d.x + row * io_.x.spatial[1], d.first_column, columns, to + (i - in.begin) * columns);
+        }
+        d.x = to;
+        d.x_row = columns;
+        d.input_rows = in.end - in.begin;
+        d.input_columns = columns;
+        d.first_row = -in.begin;
+        d.first_column = 0;
+        kernels_.padded_planes[size_][step_](d);
+    }
+
+    // Null: a row of zeros.
+    void copy_row(const T* from, std::int64_t first, std::int64_t columns, T* to) const {
+        const Axis& width = s_.axis[2];
+        if (!from) {
+            std::fill_n(to, columns, T(0));
+            return;
+        }
+        const std::int64_t step = io_.x.spatial[2];
+        const Inside in = inside(first, 1, width.input, 0, columns);
+        // Beyond what the last output needs anything may stand.
+        const std::int64_t end = std::min(columns, std::max(in.end, width.input + width.pad_after - first));
+        const auto border = [&](std::int64_t i) {
+            const std::int64_t source = border_source(first + i, width.input, p_.border);
+            to[i] = source < 0 ? T(0) : from[source * step];
+        };
+        for (std::int64_t i = 0; i < in.begin; ++i) border(i);
+        if (step == 1) {
+            std::memcpy(to + in.begin, from + first + in.begin, static_cast<std::size_t>(in.end - in.begin) * sizeof(T));
+        } else {
+            for (std::int64_t i = in.begin; i < in.end; ++i) to[i] = from[(first + i) * step];
+        }
+        for (std::int64_t i = in.end; i < end; ++i) border(i);
+        std::fill(to + end, to + columns, T(0));
+    }
+
+    const Problem& p_;
+    const ConvShape& s_;
+    const DepthwiseTiling& t_;
+    const Operands<T>& io_;
+    const DepthwiseKernels<T>& kernels_;
+    const std::size_t size_, step_;  // of the kernel, in its table
+    const PlanesWorkspace& workspace_;
+    const Epilogue<T> epilogue_;
+    const bool bordered_, in_place_;
+};
+
+}  // namespace
+
+std::int64_t depthwise_planes_bytes(const Problem& p, const DepthwiseTiling& t) { return PlanesWorkspace::bytes_per_thread(sizes(p, t)); }
+
+template <class T>
+void run_depthwise_planes(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, int threads, int slots) {
+    const PlanesWorkspace workspace(sizes(p, t), slots);
+    const PlanesRun<T> run(p, t, io, workspace);
+    parallel_for(t.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
+}
+
+template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<float>&, int, int);
+template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<double>&, int, int);
+
+}  // namespace npconv

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Depthwise convolution of planes, channels first, lane = column: strips of NX vectors of the width walk down the rows, and the output rows
+// that an input row belongs to are alive at the same time. A step takes S input rows (S: the stride), each of which is loaded once per tap
+// column, and finishes one output row:
+//
+//   3 x 3, stride 1                     age 0    age 1    age 2          ages: the newest row has seen nothing before the step, the oldest
+//   input row r, times the weights of   row 0    row 1    row 2          is finished by it; then every row is one step older, which is a
+//   is a part of output row             r        r - 1    r - 2          move of registers that the processor does by renaming
+//
+// The order of a sum is that of the taps, row by row, whatever the strip. Rows of taps outside the plane are left out. Columns outside are
+// masked loads of zeros (Masked) in the first and the last vector of a strip, or zeros that stand in memory.
+//
+// With the stride 2, vectors of even and odd columns are made of pairs of vectors. Where lanes can be shifted in from a neighbour, each
+// input row is loaded just once, beginning with the middle tap (aligned, if the rows are and the padding is half of the kernel).
+//
+// Registers, avx512: 3 x 3 has 12 sums, 4 of the input, 9 weights, 3 of the epilogue; 5 x 5 20 sums, 4 of the input, 1 weight; the masks
+// are elsewhere. avx2: 3 x 3 has 9 sums, 3 of the input, 1 weight, 3 of the epilogue.
+
+// Vectors of the widest strip.
+template <class Vec, int K, int S>
+constexpr int depthwise_vectors() {
+    constexpr int alive = (K + S - 1) / S;
+    int n = 4;
+    while (n > 1 && (alive + S) * n + 4 > Vec::registers) --n;
+    return n;
+}
+
+// The input is fetched four rows ahead, and at least so many bytes: of narrow maps, into the next channel.
+constexpr std::int64_t depthwise_bytes_ahead = 1024;
+
+template <class Vec, int K, int S>
+constexpr bool shifts_columns = false;
+template <class Vec, int K>
+    requires requires(typename Vec::V v) { Vec::shift_up(v, v); }
+constexpr bool shifts_columns<Vec, K, 2> = K <= 5;
+
+// Masks[vector: the first, the last][tap column][half of the pair]; those of what is shifted in, before and after.
+template <class Vec, int K, int S, bool Masked>
+struct DepthwiseMasks {
+    DepthwiseMasks(std::int64_t, std::int64_t, int) {}
+};
+
+template <class Vec, int K, int S>
+struct DepthwiseMasks<Vec, K, S, true> {
+    static constexpr int taps = shifts_columns<Vec, K, S> ? 1 : K, middle = shifts_columns<Vec, K, S> ? K / 2 : 0;
+    typename Vec::Mask within[2][taps][S], before[2], after;
+
+    // column: of the first tap of the first vector
+    DepthwiseMasks(std::int64_t column, std::int64_t columns, int vectors) {
+        constexpr int L = Vec::lanes;
+        const auto lanes = [&](std::int64_t first) {
+            const auto lane = [](std::int64_t i) { return static_cast<int>(i < 0 ? 0 : i < L ? i : L); };
+            return Vec::between(lane(-first), lane(columns - first));
+        };
+#pragma GCC unroll 2
+        for (int side = 0; side < 2; ++side) {
+#pragma GCC unroll 8
+            for (int s = 0; s < taps; ++s) {
+#pragma GCC unroll 2
+                for (int h = 0; h < S; ++h) within[side][s][h] = lanes(column + side * (vectors - 1) * S * L + middle + s + h * L);
+            }
+            before[side] = lanes(column + middle - L - side);
+        }
+        after = lanes(column + middle + vectors * S * L);
+    }
+};
+
+// One strip of one channel.
+template <class Vec, int K, int S, int NX, bool Masked>
+struct DepthwiseStrip {
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    using Masks = DepthwiseMasks<Vec, K, S, Masked>;
+    static constexpr int L = Vec::lanes;
+    static constexpr int A = (K + S - 1) / S;  // ages
+    static constexpr bool shifted = shifts_columns<Vec, K, S>;
+    static constexpr bool kept = K * K + (A + S) * NX + 4 <= Vec::registers;  // are the weights, in registers?
+
+    const T* x;  // the first tap of the step
+    std::int64_t x_row, row, input_rows, ahead;
+    const T* w;
+    V weights[kept ? K * K : 1];
+    Masks masks;
+    V sum[A][NX];
+    V bias;
+    Limits<Vec> limits;
+    T* y;
+    const T* residual;
+    std::int64_t y_row, residual_row;
+    int tail;  // columns of the last vector
+
+    [[gnu::always_inline]] V load(const T* p, int vector, int s, int half) const {
+        if constexpr (Masked) {
+            if (vector == 0) return Vec::load_masked(p, masks.within[0][s][half]);
+            if (vector == NX - 1) return Vec::load_masked(p, masks.within[1][s][half]);
+        }
+        return Vec::load(p);
+    }
+
+    // Row q of the step, tap column s. First: the newest row begins with this product.
+    template <bool First>
+    [[gnu::always_inline]] void add_products(const V (&input)[NX], const T* from, int q, int s, std::int64_t newest, std::int64_t oldest) {
+#pragma GCC unroll 8
+        for (int age = A - 1; age >= 0; --age) {
+            const int t = S * age + q;
+            if (t >= K || (!First && (age < newest || age > oldest))) continue;
+            V weight;
+            if constexpr (kept) {
+                weight = weights[t * K + s];
+            } else {
+                weight = Vec::set1(from[t * K + s]);
+            }
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) {
+                sum[age][j] = First && t == 0 && s == 0 ? Vec::mul(weight, input[j]) : Vec::fma(weight, input[j], sum[age][j]);
+            }
+        }
+    }
+
+    // The compiler must neither keep weights that have no registers nor load a vector of the input once per product.
+    [[gnu::always_inline]] static void loaded() { asm volatile("" ::: "memory"); }
+
+    template <bool First>
+    [[gnu::always_inline]] void take_row(int q, std::int64_t newest, std::int64_t oldest) {
+        const T* from = w;
+        if constexpr (!kept) asm volatile("" : "+r"(from));
+        if constexpr (shifted) {
+            take_shifted<First>(from, q, newest, oldest);
+        } else {
+#pragma GCC unroll 8
+            for (int s = 0; s < K; s += S) {
+                V input[S][NX];
+#pragma GCC unroll 4
+                for (int j = 0; j < NX; ++j) {
+                    const V low = load(x + S * j * L + s, j, s, 0);
+                    if constexpr (S == 1) {
+                        input[0][j] = low;
+                    } else {
+                        const V high = load(x + (S * j + 1) * L + s, j, s, 1);
+                        input[0][j] = Vec::even(low, high);
+                        input[1][j] = Vec::odd(low, high);
+                    }
+                }
+                loaded();
+                add_products<First>(input[0], from, q, s, newest, oldest);
+                if constexpr (S == 2) {
+                    if (s + 1 < K) add_products<First>(input[1], from, q, s + 1, newest, oldest);
+                }
+            }
+        }
+    }
+
+    // Lane L - 1: the element `back` before that of the middle tap; lane 0: the one that follows the last vector.
+    [[gnu::always_inline]] V before(int back) const {
+        if constexpr (Masked) return Vec::load_masked(x + K / 2 - L - (back - 1), masks.before[back - 1]);
+        return Vec::set1(x[K / 2 - back]);
+    }
+    [[gnu::always_inline]] V after() const {
+        const T* p = x + K / 2 + S * NX * L;
+        if constexpr (Masked) return Vec::load_masked(p, masks.after);
+        return Vec::set1(*p);
+    }
+
+    template <bool First>
+    [[gnu::always_inline]] void take_shifted(const T* from, int q, std::int64_t newest, std::int64_t oldest) {
+        constexpr int middle = K / 2;
+        V even[NX], odd[NX], moved[NX];
+#pragma GCC unroll 4
+        for (int j = 0; j < NX; ++j) {
+            const V low = load(x + 2 * j * L + middle, j, 0, 0), high = load(x + (2 * j + 1) * L + middle, j, 0, 1);
+            even[j] = Vec::even(low, high);
+            odd[j] = Vec::odd(low, high);
+        }
+        loaded();
+        if constexpr (K == 5) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_up(j == 0 ? before(2) : even[j - 1], even[j]);
+            add_products<First>(moved, from, q, 0, newest, oldest);
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_up(j == 0 ? before(1) : odd[j - 1], odd[j]);
+        add_products<First>(moved, from, q, middle - 1, newest, oldest);
+        add_products<First>(even, from, q, middle, newest, oldest);
+        add_products<First>(odd, from, q, middle + 1, newest, oldest);
+        if constexpr (K == 5) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_down(even[j], j == NX - 1 ? after() : even[j + 1]);
+            add_products<First>(moved, from, q, 4, newest, oldest);
+        }
+    }
+
+    [[gnu::always_inline]] void grow_older() {
+#pragma GCC unroll 8
+        for (int age = A - 1; age > 0; --age) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) sum[age][j] = sum[age - 1][j];
+        }
+    }
+
+    // The oldest row leaves.
+    [[gnu::always_inline]] void finish() {
+        V v[NX];
+#pragma GCC unroll 4
+        for (int j = 0; j < NX; ++j) v[j] = Vec::add(sum[A - 1][j], bias);
+        if (residual) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) {
+                v[j] = Vec::add(v[j], j < NX - 1 ? Vec::load(residual + j * L) : Vec::load_n(residual + j * L, tail));
+            }
+            residual += residual_row;
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < NX; ++j) v[j] = limits(v[j]);
+#pragma GCC unroll 4
+        for (int j = 0; j < NX - 1; ++j) Vec::store(y + j * L, v[j]);
+        if (tail == L) {
+            Vec::store(y + (NX - 1) * L, v[NX - 1]);
+        } else {
+            Vec::store_n(y + (NX - 1) * L, v[NX - 1], tail);
+        }
+        y += y_row;
+    }
+
+    // A step that lacks rows of the input or of the output: only the ages newest to oldest are alive.
+    [[gnu::always_inline]] void step_at_edge(std::int64_t newest, std::int64_t oldest) {
+        if (newest == 0) {
+#pragma GCC unroll 4
+            for (int j = 0; j < NX; ++j) sum[0][j] = Vec::zero();
+        }
+#pragma GCC unroll 2
+        for (int q = 0; q < S; ++q, ++row, x += x_row) {
+            if (row >= 0 && row < input_rows) take_row<false>(q, newest, oldest);
+        }
+    }
+
+    [[gnu::always_inline]] void step() {
+#pragma GCC unroll 2
+        for (int q = 0; q < S; ++q, ++row, x += x_row) {
+            take_row<true>(q, 0, A - 1);
+            const char* next = reinterpret_cast<const char*>(x) + ahead;
+#pragma GCC unroll 8
+            for (int j = 0; j < S * NX; ++j) __builtin_prefetch(next + j * static_cast<std::int64_t>(L * sizeof(T)));
+        }
+    }
+
+    // Step i begins row i of the output and ends row i - (A - 1). Those from whole_from to whole_to - 1 have all of their input.
+    [[gnu::always_inline]] void run(std::int64_t rows, std::int64_t whole_from, std::int64_t whole_to) {
+        const std::int64_t steps = rows + A - 1;
+        if (whole_from < A - 1) whole_from = A - 1;
+        if (whole_to > rows) whole_to = rows;
+        std::int64_t edge = whole_from < whole_to ? whole_from : steps;
+        for (std::int64_t i = 0;;) {
+            for (; i < edge; ++i) {
+                step_at_edge(i < rows ? 0 : i - rows + 1, i);
+                if (i >= A - 1) finish();
+                grow_older();
+            }
+            if (i == steps) return;
+            for (; i < whole_to; ++i) {
+                step();
+                finish();
+                grow_older();
+            }
+            edge = steps;
+        }
+    }
+};
+
+// Columns from `column` on, of so many channels.
+template <class Vec, int K, int S, int NX, bool Masked>
+[[gnu::noinline]] void depthwise_strip(const DepthwisePlanes<typename Vec::T>& given, std::int64_t column, std::int64_t channel,
+                                       std::int64_t channels) {
+    using Strip = DepthwiseStrip<Vec, K, S, NX, Masked>;
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes;
+    const DepthwisePlanes<T> p = given;  // a store of a vector might change it, for all that the compiler knows
+    const Output<T>& o = p.output;
+    const std::int64_t columns = p.columns - column < NX * L ? p.columns - column : NX * L;
+    const std::int64_t first_column = p.first_column + S * column;
+    const std::int64_t whole_from = p.first_row < 0 ? (S - 1 - p.first_row) / S : 0;
+    const std::int64_t whole_to = p.input_rows < p.first_row + S ? 0 : (p.input_rows - p.first_row) / S;
+    const std::int64_t row_bytes = p.x_row * static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t ahead = 4 * row_bytes > depthwise_bytes_ahead ? 4 * row_bytes : depthwise_bytes_ahead;
+    const typename Strip::Masks masks(first_column, p.input_columns, NX);
+    const Limits<Vec> limits(o);
+    for (std::int64_t c = channel; c < channel + channels; ++c) {
+        const T* x = p.x + c * p.x_channel + p.first_row * p.x_row + first_column;
+        T* y = o.y + c * o.y_stride + column;
+        const T* residual = o.residual ? o.residual + c * o.residual_stride + column : nullptr;
+        const typename Vec::V bias = o.bias ? Vec::set1(o.bias[c]) : Vec::zero();
+        Strip strip{x,
+                    p.x_row,
+                    p.first_row,
+                    p.input_rows,
+                    ahead,
+                    p.w + c * K * K,
+                    {},
+                    masks,
+                    {},
+                    bias,
+                    limits,
+                    y,
+                    residual,
+                    p.y_row,
+                    p.residual_row,
+                    static_cast<int>(columns - (NX - 1) * L)};
+        if constexpr (Strip::kept) {
+#pragma GCC unroll 9
+            for (int i = 0; i < K * K; ++i) strip.weights[i] = Vec::set1(strip.w[i]);
+        }
+        strip.run(p.rows, whole_from, whole_to);
+        if (!activated_in_registers(o)) {
+            for (std::int64_t i = 0; i < p.rows; ++i) activate<Vec>(o.activation, o.a, o.b, y + i * p.y_row, columns);
+        }
+    }
+}
+
+template <class Vec, int K, int S, bool Masked>
+void run_depthwise_strip(const DepthwisePlanes<typename Vec::T>& p, int vectors, std::int64_t column, std::int64_t channel,
+                         std::int64_t channels) {
+    constexpr int most = depthwise_vectors<Vec, K, S>();
+    if (vectors == 1) depthwise_strip<Vec, K, S, 1, Masked>(p, column, channel, channels);
+    if constexpr (most >= 2) {
+        if (vectors == 2) depthwise_strip<Vec, K, S, 2, Masked>(p, column, channel, channels);
+    }
+    if constexpr (most >= 3) {
+        if (vectors == 3) depthwise_strip<Vec, K, S, 3, Masked>(p, column, channel, channels);
+    }
+    if constexpr (most >= 4) {
+        if (vectors == 4) depthwise_strip<Vec, K, S, 4, Masked>(p, column, channel, channels);
+    }
+}
+
+// Strips of nearly the same width. If one is enough, it takes all channels; else the strips of a channel follow each other, which leaves
+// the channel in the cache.
+template <class Vec, int K, int S, bool Masked>
+void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
+    constexpr int L = Vec::lanes;
+    constexpr int most = depthwise_vectors<Vec, K, S>();
+    const std::int64_t channels = p.output.channels, vectors = (p.columns + L - 1) / L;
+    const std::int64_t group = vectors <= most ? channels : 1;
+    for (std::int64_t c = 0; c < channels; c += group) {
+        std::int64_t left = vectors;
+        while (left > 0) {
+            const std::int64_t strips = (left + most - 1) / most, column = (vectors - left) * L, from = p.first_column + S * column;
+            int n = static_cast<int>((left + strips - 1) / strips);
+            if constexpr (Masked) {
+                const auto inside = [&](std::int64_t first, std::int64_t count) {  // what so many vectors from the first one on load
+                    return from + S * first * L >= 0 && from + S * (first + count) * L + K - 1 <= p.input_columns;
+                };
+                if (!inside(0, n)) {
+                    if (n > 2 && !inside(1, n - 2)) n = 2;  // only the first and the last vector have masks
+                    run_depthwise_strip<Vec, K, S, true>(p, n, column, c, group);
+                    left -= n;
+                    continue;
+                }
+            }
+            run_depthwise_strip<Vec, K, S, false>(p, n, column, c, group);
+            left -= n;
+        }
+    }
+}
+
+template <class Vec, int K, int S>
+constexpr void fill_depthwise_planes(DepthwiseKernels<typename Vec::T>& k) {
+    if constexpr (Vec::masks) k.planes[K / 2 - 1][S - 1] = &depthwise_planes<Vec, K, S, true>;
+    k.padded_planes[K / 2 - 1][S - 1] = &depthwise_planes<Vec, K, S, false>;
+}
