@@ -63,18 +63,17 @@ N spread(N elements) {
     return ((elements + line - 1) / line | 1) * line;
 }
 
-Extents extents(const ConvShape& s, const GemmTiling& t, const std::array<std::int64_t, 3>& pixels, const std::array<std::int64_t, 3>& taps,
-                std::int64_t channels) {
+Extents extents(const ConvShape& s, const CopyForm& form, const std::array<std::int64_t, 3>& pixels,
+                const std::array<std::int64_t, 3>& taps, std::int64_t channels) {
     Extents e;
-    const bool unit = t.lane == Lane::pixel;
-    for (std::size_t a = 0; a < 3; ++a) e.axis[a] = axis_copy(s.axis[a], pixels[a], taps[a], unit && a == 2);
-    if (t.copy == Layout::channels_last) {
+    for (std::size_t a = 0; a < 3; ++a) e.axis[a] = axis_copy(s.axis[a], pixels[a], taps[a], form.unit && a == 2);
+    if (form.order == Layout::channels_last) {
         e.stride = {e.axis[1].extent() * e.axis[2].extent() * channels, e.axis[2].extent() * channels, channels};
         e.elements = e.axis[0].extent() * e.stride[0];
         return e;
     }
     e.row = e.axis[2].extent();
-    if (unit) e.row += ceil_div(pixels[2], t.lanes) * t.lanes - pixels[2];  // the last vector is read whole
+    if (form.unit) e.row += ceil_div(pixels[2], form.lanes) * form.lanes - pixels[2];  // the last vector is read whole
     e.stride = {e.axis[1].extent() * e.row, e.row, 1};
     e.channel_stride = spread(e.axis[0].extent() * e.stride[0]);
     e.elements = e.channel_stride * channels;
@@ -258,30 +257,35 @@ void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box&
     }
 }
 
-std::int64_t flat_row(const GemmTiling& t, std::int64_t pixels) { return spread(ceil_div(pixels, t.lanes) * t.lanes); }
+std::int64_t flat_row(const CopyForm& form, std::int64_t pixels) { return spread(ceil_div(pixels, form.lanes) * form.lanes); }
 
 }  // namespace
 
+std::int64_t staged_elements(const ConvShape& s, const CopyForm& form, const std::array<std::int64_t, 3>& pixels,
+                             const std::array<std::int64_t, 3>& taps, std::int64_t channels) {
+    if (form.flat) return flat_row(form, pixels[0] * pixels[1] * pixels[2]) * channels;
+    return extents(s, form, pixels, taps, channels).elements;
+}
+
 std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t) {
-    if (t.flat) return flat_row(t, t.most_pixels()) * t.k.channels.longest();
     const std::array<std::int64_t, 3> taps{t.k.taps[0].longest(), t.k.taps[1].longest(), t.k.taps[2].longest()};
-    return extents(s, t, t.longest_block(), taps, t.k.channels.longest()).elements;
+    return staged_elements(s, form_of(t), t.longest_block(), taps, t.k.channels.longest());
 }
 
 template <class T>
-Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
+Source<T> stage(const Problem& p, const CopyForm& form, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
     Source<T> source;
     source.data = to;
-    if (t.flat) {
-        source.steps.k = flat_row(t, pixels.pixels());
+    if (form.flat) {
+        source.steps.k = flat_row(form, pixels.pixels());
         source.steps.pixel = {0, 0, 1};
         stage_flat(p, x, pixels, k, source.steps.k, to);
         return source;
     }
     const Extents e =
-        extents(p.shape, t, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
+        extents(p.shape, form, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
     const Staging<T> staging(p, x, e, pixels, k);
-    if (t.copy == Layout::channels_last) {
+    if (form.order == Layout::channels_last) {
         staging.channels_last(to);
     } else {
         staging.channels_first(to);
@@ -296,7 +300,7 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     return source;
 }
 
-template Source<float> stage(const Problem&, const GemmTiling&, const TensorView<const float>&, const Box&, const KBlock&, float*);
-template Source<double> stage(const Problem&, const GemmTiling&, const TensorView<const double>&, const Box&, const KBlock&, double*);
+template Source<float> stage(const Problem&, const CopyForm&, const TensorView<const float>&, const Box&, const KBlock&, float*);
+template Source<double> stage(const Problem&, const CopyForm&, const TensorView<const double>&, const Box&, const KBlock&, double*);
 
 }  // namespace npconv

@@ -25,7 +25,7 @@ endif()
 
 set(NPCONV_KERNEL_OBJECTS)
 foreach(isa IN LISTS NPCONV_ISAS)
-  add_library(npconv_kernels_${isa} OBJECT cpp/kernels/kernels_${isa}.cpp)
+  add_library(npconv_kernels_${isa} OBJECT cpp/kernels/kernels_${isa}.cpp cpp/kernels/kernels_${isa}_direct.cpp)
   target_link_libraries(npconv_kernels_${isa} PRIVATE npconv_flags)
   target_compile_options(npconv_kernels_${isa} PRIVATE ${flags_${isa}} -fno-lto)
   list(APPEND NPCONV_KERNEL_OBJECTS $<TARGET_OBJECTS:npconv_kernels_${isa}>)

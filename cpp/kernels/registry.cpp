@@ -15,9 +15,11 @@ std::vector<KernelSet> find_kernel_sets() {
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return {{&kernels_avx512, avx512}, {&kernels_avx2, avx2}, {&kernels_baseline, true}};
+    return {{&kernels_avx512, &kernels_avx512_direct, avx512},
+            {&kernels_avx2, &kernels_avx2_direct, avx2},
+            {&kernels_baseline, &kernels_baseline_direct, true}};
 #elif defined(__aarch64__)
-    return {{&kernels_neon, true}};
+    return {{&kernels_neon, &kernels_neon_direct, true}};
 #else
 #error "npconv has kernels for x86-64 and 64-bit ARM"
 #endif
@@ -43,6 +45,13 @@ const std::vector<KernelSet>& kernel_sets() {
 }
 
 const KernelTable& active_kernels() { return *active(); }
+
+const DirectTable& direct_table_of(const KernelTable& table) {
+    for (const KernelSet& set : kernel_sets()) {
+        if (set.table == &table) return *set.direct;
+    }
+    throw std::logic_error("a kernel table that is not in the registry");
+}
 
 void select_kernels(const std::string& isa) {
     std::string names;

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "core/types.hpp"
+#include "kernels/direct_table.hpp"
 #include "kernels/table.hpp"
 
 namespace npconv {
 
 struct KernelSet {
     const KernelTable* table;
+    const DirectTable* direct;
     bool available;  // the machine and its operating system have what it needs
 };
 
@@ -20,6 +22,18 @@ const std::vector<KernelSet>& kernel_sets();
 // The best available set, until another is forced by name. select throws std::invalid_argument, listing what there is.
 const KernelTable& active_kernels();
 void select_kernels(const std::string& isa);
+
+// Of the set that a table belongs to.
+const DirectTable& direct_table_of(const KernelTable& table);
+
+template <class T>
+const DirectKernels<T>& direct_kernels_of(const KernelTable& table) {
+    if constexpr (std::is_same_v<T, float>) {
+        return direct_table_of(table).f32;
+    } else {
+        return direct_table_of(table).f64;
+    }
+}
 
 template <class T>
 const WinogradKernels<T>& winograd_kernels_of(const KernelTable& table) {

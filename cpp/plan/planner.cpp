@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_costs.hpp"
@@ -16,6 +17,16 @@ Prospect prospect_of_gemm(const Problem& p) {
     Prospect prospect;
     prospect.work = gemm_work(p, t);
     prospect.packing = packing_work(as_double(p.shape.groups) * as_double(t.packed_elements_of_group()), 0.0, p);
+    return prospect;
+}
+
+Prospect prospect_of_direct(const Problem& p) {
+    DirectTiling t;
+    Prospect prospect;
+    prospect.refusal = direct_refusal(p, &t);
+    if (!prospect.refusal.empty()) return prospect;
+    prospect.work = direct_work(p, t);
+    prospect.packing = packing_work(as_double(p.shape.groups * p.shape.out_channels) * as_double(p.shape.k()), 0.0, p);
     return prospect;
 }
 
@@ -45,6 +56,8 @@ Prospect prospect_of_winograd(const Problem& p) {
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
         {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, prospect_of_gemm},
+        {Algorithm::direct, "direct", "pixels side by side in vectors, for few output channels of a group: no product is wasted", true,
+         prospect_of_direct},
         {Algorithm::winograd, "winograd", "transformed tiles, as large as the error allows: of 3x3 F(4x4, 3x3), a quarter of the products",
          true, prospect_of_winograd<WinogradTiles::accurate>, least_winograd_work},
         {Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error", false,

@@ -11,7 +11,7 @@
 
 namespace npconv {
 
-enum class Algorithm { gemm, winograd, winograd_f2, winograd_f6, naive };
+enum class Algorithm { gemm, direct, winograd, winograd_f2, winograd_f6, naive };
 
 constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
     switch (algorithm) {
@@ -19,6 +19,7 @@ constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
         case Algorithm::winograd_f2: return WinogradTiles::two;
         case Algorithm::winograd_f6: return WinogradTiles::six;
         case Algorithm::gemm:
+        case Algorithm::direct:
         case Algorithm::naive: break;
     }
     return {};
