@@ -18,17 +18,41 @@ struct DirectSums {
     typename Vec::V sum[M][R][NV];
 };
 
+template <bool Edge>
+struct DirectEdge {};
+template <>
+struct DirectEdge<true> {
+    std::int64_t place, width;
+};
+
+template <class Vec>
+[[gnu::always_inline]] inline typename Vec::V load_direct(const DirectEdge<false>&, const typename Vec::T* p, std::int64_t) {
+    return Vec::load(p);
+}
+template <class Vec>
+[[gnu::always_inline]] inline typename Vec::V load_direct(const DirectEdge<true>& edge, const typename Vec::T* p, std::int64_t column) {
+    constexpr int L = Vec::lanes;
+    const std::int64_t place = edge.place + column, left = edge.width - place;
+    const int begin = place >= 0   ? 0
+                      : place < -L ? L
+                                   : static_cast<int>(-place),
+              end = left > L   ? L
+                    : left < 0 ? 0
+                               : static_cast<int>(left);
+    return Vec::load_masked(p, Vec::between(begin < end ? begin : end, end), Vec::zero());
+}
+
 // n columns of taps of one input row, for rows First to Last of the tile. w: weights for row First; each next row's stand tap_row before.
-template <class Vec, int M, int R, int NV, int First, int Last>
-[[gnu::always_inline]] inline void direct_columns(DirectSums<Vec, M, R, NV>& s, const typename Vec::T* x, std::int64_t step,
-                                                  const std::int64_t* column, std::int64_t n, const typename Vec::T* w,
+template <class Vec, int M, int R, int NV, bool Edge, int First, int Last>
+[[gnu::always_inline]] inline void direct_columns(const DirectEdge<Edge>& edge, DirectSums<Vec, M, R, NV>& s, const typename Vec::T* x,
+                                                  std::int64_t step, const std::int64_t* column, std::int64_t n, const typename Vec::T* w,
                                                   std::int64_t tap_row) {
     using V = typename Vec::V;
     for (std::int64_t i = 0; i < n; ++i, w += M) {
         const typename Vec::T* from = x + column[i];
         V v[NV];
 #pragma GCC unroll 8
-        for (int j = 0; j < NV; ++j) v[j] = Vec::load(from + j * step);
+        for (int j = 0; j < NV; ++j) v[j] = load_direct<Vec>(edge, from + j * step, column[i]);
         const typename Vec::T* weight = w;
 #pragma GCC unroll 8
         for (int r = First; r <= Last; ++r, weight -= tap_row) {
@@ -42,16 +66,16 @@ template <class Vec, int M, int R, int NV, int First, int Last>
     }
 }
 
-template <class Vec, int M, int R, int NV>
-[[gnu::always_inline]] inline void direct_row(DirectSums<Vec, M, R, NV>& s, std::int64_t first, std::int64_t last, const typename Vec::T* x,
-                                              std::int64_t step, const std::int64_t* column, std::int64_t n, const typename Vec::T* w,
-                                              std::int64_t tap_row) {
+template <class Vec, bool Edge, int M, int R, int NV>
+[[gnu::always_inline]] inline void direct_row(const DirectEdge<Edge>& edge, DirectSums<Vec, M, R, NV>& s, std::int64_t first,
+                                              std::int64_t last, const typename Vec::T* x, std::int64_t step, const std::int64_t* column,
+                                              std::int64_t n, const typename Vec::T* w, std::int64_t tap_row) {
     if constexpr (R == 1) {
-        direct_columns<Vec, M, R, NV, 0, 0>(s, x, step, column, n, w, tap_row);
+        direct_columns<Vec, M, R, NV, Edge, 0, 0>(edge, s, x, step, column, n, w, tap_row);
     } else {
-#define NPCONV_ROWS(f, l)                                                                                                    \
-    case f* max_direct_rows + l:                                                                                             \
-        if constexpr (l < R) direct_columns < Vec, M, R, NV, f < R ? f : 0, l<R ? l : 0>(s, x, step, column, n, w, tap_row); \
+#define NPCONV_ROWS(f, l)                                                                                        \
+    case (f) * max_direct_rows + (l):                                                                            \
+        if constexpr (l < R) direct_columns<Vec, M, R, NV, Edge, f, l>(edge, s, x, step, column, n, w, tap_row); \
         break;
         switch (first * max_direct_rows + last) {
             NPCONV_ROWS(0, 0)
@@ -146,7 +170,7 @@ template <class Vec, int M, int NV>
     }
 }
 
-template <class Vec, int M, int R, int NV>
+template <class Vec, int M, int R, int NV, bool Edge = false>
 void direct_tile(const DirectTile<typename Vec::T>& given) {
     using T = typename Vec::T;
     constexpr int L = Vec::lanes;
@@ -162,6 +186,17 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
             }
         }
     }
+    if (tile.output && !tile.channels_last) {  // what is written is not read before, and comes from memory all the same
+        for (std::int64_t r = 0; r < tile.rows; ++r) {
+            for (int m = 0; m < M; ++m) {
+                for (int j = 0; j < NV; ++j) {
+                    __builtin_prefetch(tile.output->y + m * tile.output->y_stride + tile.index + r * tile.y_row + j * tile.vector_step, 1);
+                }
+            }
+        }
+    }
+    DirectEdge<Edge> edge;
+    if constexpr (Edge) edge = {tile.place, tile.width};
     const std::int64_t tap_row = tile.columns * M, rows = R == 1 ? 1 : tile.rows, step = tile.vector_step;
     for (std::int64_t p = 0; p < tile.passes; ++p) {
         const DirectPass pass = tile.pass[p];
@@ -174,14 +209,14 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
             }
             const std::int64_t last = iy < rows ? iy : rows - 1;
             if (iy < pass.tap_rows - 1) {
-                direct_row<Vec>(s, 0, last, x, step, tile.column, tile.columns, w, tap_row);
+                direct_row<Vec>(edge, s, 0, last, x, step, tile.column, tile.columns, w, tap_row);
                 continue;
             }
             // The first of the rows is at its last tap row, which may be shorter.
             const std::int64_t first = iy - (pass.tap_rows - 1);
-            direct_row<Vec>(s, first, last, x, step, tile.column, tile.last_columns, w - first * tap_row, tap_row);
+            direct_row<Vec>(edge, s, first, last, x, step, tile.column, tile.last_columns, w - first * tap_row, tap_row);
             if (tile.last_columns < tile.columns && first < last) {
-                direct_row<Vec>(s, first + 1, last, x, step, tile.column + tile.last_columns, tile.columns - tile.last_columns,
+                direct_row<Vec>(edge, s, first + 1, last, x, step, tile.column + tile.last_columns, tile.columns - tile.last_columns,
                                 w - (first + 1) * tap_row + tile.last_columns * M, tap_row);
             }
         }
@@ -217,6 +252,10 @@ constexpr void fill_direct_tiles(DirectKernels<typename Vec::T>& k) {
         k.rows[M - 1] = shape.rows;
         k.vectors[M - 1] = shape.vectors;
         k.single_vectors[M - 1] = shape.single;
+        if constexpr (Vec::masks) {
+            k.edge_tile[M - 1] = &direct_tile<Vec, M, shape.rows, 1, true>;
+            k.edge_single[M - 1] = &direct_tile<Vec, M, 1, 1, true>;
+        }
     }
     if constexpr (NV <= shape.vectors) k.tile[M - 1][NV - 1] = &direct_tile<Vec, M, shape.rows, NV>;
     if constexpr (NV <= shape.single) k.single[M - 1][NV - 1] = &direct_tile<Vec, M, 1, NV>;

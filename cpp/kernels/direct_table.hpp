@@ -40,8 +40,9 @@ struct DirectTile {
     const Output<T>* output;    // null: the sums stay there
     bool channels_last;         // which of its strides y_stride is
     std::int64_t index, y_row;
-    std::int64_t row_pixels;  // by so many pixels of a row of the output the rows of the tile are apart; 0: they are rows of it
-    std::int64_t pixels;      // of the output's row, that count: those beyond are read, too, and not stored
+    std::int64_t row_pixels;    // by so many pixels of a row of the output the rows of the tile are apart; 0: they are rows of it
+    std::int64_t pixels;        // of the output's row, that count: those beyond are read, too, and not stored
+    std::int64_t place, width;  // at the edge: x stands at this place of a row of so many values, and what is outside counts as zero
 };
 
 template <class T>
@@ -52,6 +53,9 @@ struct DirectKernels {
     int single_vectors[max_direct_channels];
     void (*tile[max_direct_channels][max_direct_vectors])(const DirectTile<T>&);  // [channels - 1][vectors - 1]
     void (*single[max_direct_channels][max_direct_vectors])(const DirectTile<T>&);
+    // One vector of pixels at the edge of the input, of several rows or one; null where the instruction set has no masks.
+    void (*edge_tile[max_direct_channels])(const DirectTile<T>&);
+    void (*edge_single[max_direct_channels])(const DirectTile<T>&);
     // From sums that were left to the output; most_rows: those of the kernel that left them.
     void (*finish[max_direct_channels][max_direct_vectors])(const DirectTile<T>&, int most_rows);
 };

@@ -50,6 +50,7 @@ template <class T>
 DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, DirectRows kind) {
     const ConvShape& s = p.shape;
     DirectTiling t;
+    if (s.empty()) return t;
     const auto m = static_cast<std::size_t>(s.out_channels - 1);
     t.kind = kind;
     t.lanes = kernels.lanes;
@@ -75,6 +76,7 @@ DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, Direct
 template <class T>
 DirectTiling choose_rows(const Problem& p, const DirectKernels<T>& kernels) {
     const ConvShape& s = p.shape;
+    if (s.empty()) return DirectTiling();
     const Axis &height = s.axis[1], &width = s.axis[2];
     const double per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     DirectTiling best = with_rows(p, kernels, DirectRows::single);
@@ -98,12 +100,12 @@ std::array<std::int64_t, 3> kernel_of(const ConvShape& s) { return {s.axis[0].ke
 // Cuts the map into blocks of so many rows and pixels.
 void cut(DirectTiling& t, std::int64_t rows, std::int64_t columns) {
     t.blocks[1] = SpreadSplit(t.map[1], ceil_div(t.map[1], rows));
-    const std::int64_t vectors = ceil_div(t.end - t.begin, t.lanes);
+    const std::int64_t vectors = ceil_div(t.masked ? t.map[2] : t.end - t.begin, t.lanes);
     t.pieces = SpreadSplit(vectors, ceil_div(vectors, std::max<std::int64_t>(1, columns / t.lanes)));
 }
 
 // What of a row is read in place: the pixels whose taps all are inside, if they are many.
-void find_middle(const Problem& p, DirectTiling& t) {
+void find_middle(const Problem& p, bool masks, DirectTiling& t) {
     const ConvShape& s = p.shape;
     const Axis& a = s.axis[2];
     t.begin = 0;
@@ -119,6 +121,7 @@ void find_middle(const Problem& p, DirectTiling& t) {
     if (last - first < limits.vectors_in_place * t.lanes) return;
     t.begin = first;
     t.end = last;
+    t.masked = masks && t.kind != DirectRows::vectors && (p.border == Border::zeros || !a.padded());
 }
 
 template <class T>
@@ -129,7 +132,7 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
     const auto copied = [&](std::int64_t channels) {
         return staged_elements(s, form, t.longest_block(), kernel_of(s), channels) * element;
     };
-    find_middle(p, t);
+    find_middle(p, direct_kernels_of<T>(*p.kernels).edge_single[0] != nullptr, t);
     const std::int64_t tile_rows = t.kind == DirectRows::rows ? std::min(t.map[1], t.rows * t.row_step) : 1;
     const std::int64_t tile_columns = t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1);
     const std::int64_t most_columns = std::max(tile_columns, limits.columns_of_block / tile_columns * tile_columns);
@@ -183,7 +186,7 @@ bool tile(const Problem& p, DirectTiling& t) {
     Problem image = p;  // one image decides, so that packed weights and results are the same for every batch
     image.shape.batch = std::min<std::int64_t>(1, p.shape.batch);
     t = choose_rows<T>(image, direct_kernels_of<T>(*p.kernels));
-    if (set_blocks<T>(p, t)) return true;
+    if (p.shape.empty() || set_blocks<T>(p, t)) return true;
     if (t.kind == DirectRows::single) return false;
     t = with_rows(image, direct_kernels_of<T>(*p.kernels), DirectRows::single);  // whose blocks may be smaller
     return set_blocks<T>(p, t);
@@ -195,7 +198,10 @@ Box DirectTiling::block(std::int64_t i) const {
     Box b;
     std::int64_t piece = i % blocks_of_row();
     i /= blocks_of_row();
-    if (begin > 0 && piece-- == 0) {
+    if (masked) {
+        b.begin[2] = pieces.begin(piece) * lanes;
+        b.end[2] = std::min(map[2], (pieces.begin(piece) + pieces.length(piece)) * lanes);
+    } else if (begin > 0 && piece-- == 0) {
         b.begin[2] = 0;
         b.end[2] = begin;
     } else if (piece < pieces.parts) {
@@ -215,7 +221,8 @@ Box DirectTiling::block(std::int64_t i) const {
 }
 
 std::array<std::int64_t, 3> DirectTiling::longest_block() const {
-    const std::int64_t middle = std::min(end - begin, pieces.longest() * lanes);
+    const std::int64_t middle = std::min(masked ? map[2] : end - begin, pieces.longest() * lanes);
+    if (masked) return {blocks[0].longest(), blocks[1].longest(), middle};
     return {blocks[0].longest(), blocks[1].longest(), std::max({begin, middle, map[2] - end})};
 }
 
@@ -310,7 +317,7 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
             const Axis& axis = s.axis[a];
             if (axis.padded()) edges += std::min(1.0, 2.0 * as_double(t.blocks[a].longest()) / as_double(axis.output));
         }
-        copied *= std::min(1.0, edges + as_double(t.begin + t.map[2] - t.end) / as_double(t.map[2]));
+        copied *= std::min(1.0, edges + (t.masked ? 0.0 : as_double(t.begin + t.map[2] - t.end) / as_double(t.map[2])));
     }
     work[picked ? Work::direct_picked : Work::direct_copied] = copied;
     work[Work::direct_run] = copied / as_double(n[2] + s.axis[2].kernel - 1);
@@ -321,7 +328,7 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
 
 WorkCounts direct_work(const Problem& p, const DirectTiling& t) {
     WorkCounts work;
-    if (p.shape.without_products()) return work;
+    if (p.shape.without_products() || p.shape.empty()) return work;
     work = p.dtype == DType::f32 ? work_of_image<float>(p, t) : work_of_image<double>(p, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::direct_call] = 1.0;

@@ -36,12 +36,13 @@ struct DirectTiling {
     std::int64_t last_columns = 1;      //   of the last one,
     std::int64_t tap_rows = 1;          //   and how many there are of an input channel, depth and phase, at most
     std::array<SpreadSplit, 2> blocks;  // depth and height of the map
-    std::int64_t begin = 0, end = 0;    // pixels of a row that touch no border, whole vectors; those before and after are blocks
-    SpreadSplit pieces;                 // of the vectors from begin to end
+    std::int64_t begin = 0, end = 0;    // pixels of a row that touch no border, whole vectors; those before and after
+    bool masked = false;                //   are read in place, too, with masks; else they are blocks of their own, which are copied
+    SpreadSplit pieces;                 // of the vectors from begin to end, or of all
     EvenSplit chunks;                   // of input channels
     std::int64_t tasks = 0;
 
-    std::int64_t blocks_of_row() const { return (begin > 0 ? 1 : 0) + pieces.parts + (end < map[2] ? 1 : 0); }
+    std::int64_t blocks_of_row() const { return masked ? pieces.parts : (begin > 0 ? 1 : 0) + pieces.parts + (end < map[2] ? 1 : 0); }
     std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks_of_row(); }
     Box block(std::int64_t i) const;
     std::array<std::int64_t, 3> longest_block() const;  // lengths that no block exceeds
@@ -70,13 +71,13 @@ std::int64_t direct_tap_step(const ConvShape& shape);
 
 // Tests make these small.
 struct DirectLimits {
-    std::int64_t macs_of_block = 300'000;       // a task is worth its overhead
+    std::int64_t macs_of_block = 2'000'000;       // a task is worth its overhead
     std::int64_t columns_of_block = 4096;       // pixels of a row
     std::int64_t bytes_of_sums = 24 * 1024;     // of a block, where they wait for the next chunk: half of the first-level cache
     std::int64_t bytes_of_copy = 256 * 1024;    // of a chunk of a block
     std::int64_t most_bytes_of_copy = 3 << 20;  //   that has one channel and is no smaller than a tile
-    std::int64_t taps_of_chunk = 64;            // at least, if there are so many,
-    std::int64_t channels_of_chunk = 8;         //   and at least so many channels: more share too few sets of a cache
+    std::int64_t taps_of_chunk = 36;            // at least, if there are so many,
+    std::int64_t channels_of_chunk = 4;         //   and at least so many channels: more share too few sets of a cache
     std::int64_t vectors_in_place = 12;         // rows with as many vectors that touch no border are read in place
     std::int64_t enough_tasks = 8;
 
