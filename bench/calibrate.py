@@ -105,6 +105,13 @@ class Samples:
         finally:
             npconv._core._set_lane("automatic")
         try:
+            plan = make(algorithm="direct")
+        except ValueError:
+            pass
+        else:
+            calls["direct"] = partial(plan, problem.x, out=y)
+            work["direct"] = plan._plan._work()
+        try:
             plan = make(algorithm="winograd")
         except ValueError:
             pass

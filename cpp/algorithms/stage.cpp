@@ -108,6 +108,7 @@ class Staging {
     Staging(const Problem& p, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
         : p_(p), kernels_(kernels_of<T>(*p.kernels)), x_(x), e_(e), k_(k) {
         for (std::size_t a = 0; a < 3; ++a) first_[a] = p.shape.axis[a].at(pixels.begin[a], k.tap_begin[a]);
+        of_row_ = of_piece(first_[2]);
     }
 
     void channels_first(T* to) const {
@@ -142,17 +143,21 @@ class Staging {
         }
     }
 
+    // What of a piece of a row is in the input, which takes divisions.
+    Inside of_piece(std::int64_t first) const {
+        return inside(first, e_.axis[2].source_step, p_.shape.axis[2].input, 0, e_.axis[2].length);
+    }
+
     // One channel's row.
     void copy_row(const T* from, T* to) const {
         const AxisCopy& a = e_.axis[2];
-        const std::int64_t input = p_.shape.axis[2].input;
         if (!from) {
             std::fill_n(to, e_.row, T(0));
             return;
         }
         std::int64_t first = first_[2];
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
-            const Inside in = inside(first, a.source_step, input, 0, a.length);
+            const Inside in = piece == 0 ? of_row_ : of_piece(first);
             border(from, first, 0, in.begin, to);
             copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2],
                          in.end - in.begin, to + in.begin);
@@ -235,6 +240,7 @@ class Staging {
     const Extents& e_;
     const KBlock& k_;
     std::array<std::int64_t, 3> first_{};  // input coordinates of the block's first pixel and tap
+    Inside of_row_{};                      // of the first piece of a row, the same for all of them
 };
 
 // Pixels of a flat map: one row for each channel, from however many rows of the input.

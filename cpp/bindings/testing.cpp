@@ -12,6 +12,7 @@
 #include "core/buffer.hpp"
 #include "core/processor.hpp"
 #include "kernels/registry.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
 #include "plan/winograd_error.hpp"
@@ -95,6 +96,16 @@ void register_testing(pybind11::module_& m) {
                                 .bytes_of_copy = 4096,
                                 .macs_of_region = 1};
         set_tiling_limits(small ? tiny : TilingLimits{});
+        const DirectLimits narrow{.macs_of_block = 1,
+                                  .columns_of_block = 1,
+                                  .bytes_of_sums = 1024,
+                                  .bytes_of_copy = 2048,
+                                  .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
+                                  .taps_of_chunk = 1,
+                                  .channels_of_chunk = 1,
+                                  .vectors_in_place = 1,
+                                  .enough_tasks = 1};
+        set_direct_limits(small ? narrow : DirectLimits{});
         const WinogradLimits few{.tiles_of_block = 2,
                                  .tiles_of_far_block = 3,
                                  .bytes_of_v = WinogradLimits{}.bytes_of_v,

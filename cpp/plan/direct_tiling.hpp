@@ -71,7 +71,7 @@ std::int64_t direct_tap_step(const ConvShape& shape);
 
 // Tests make these small.
 struct DirectLimits {
-    std::int64_t macs_of_block = 2'000'000;       // a task is worth its overhead
+    std::int64_t macs_of_block = 2'000'000;     // a task is worth its overhead
     std::int64_t columns_of_block = 4096;       // pixels of a row
     std::int64_t bytes_of_sums = 24 * 1024;     // of a block, where they wait for the next chunk: half of the first-level cache
     std::int64_t bytes_of_copy = 256 * 1024;    // of a chunk of a block

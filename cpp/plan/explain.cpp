@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -62,6 +63,22 @@ void describe_gemm(std::ostream& out, const Problem& p) {
             << ", taps in a border of zeros are left out\n";
         if (t.always_copied) out << "             the input is read from copies of its parts in the order of channels last\n";
     }
+}
+
+void describe_direct(std::ostream& out, const Problem& p) {
+    const DirectTiling t = tile_direct(p);
+    const std::int64_t pixels = t.vectors * t.lanes;
+    out << "tiling       register tile " << pixels * (t.kind == DirectRows::vectors ? t.rows : 1) << " pixels";
+    if (t.kind == DirectRows::rows) out << " of " << t.rows << " rows";
+    if (t.row_step > 1 && t.kind == DirectRows::rows) out << " that are " << t.row_step << " apart";
+    out << " x " << t.channels << " channels, lane = pixel; " << p.shape.k() << " products summed in " << t.chunks.parts
+        << " chunk(s) of at most " << t.chunks.longest() << " input channels\n"
+        << "             " << t.tasks << " task(s): " << t.blocks_of_map() << " block(s) of at most " << t.longest_block()[0] << " x "
+        << t.longest_block()[1] << " x " << t.longest_block()[2] << " pixels for each image and group; "
+        << (t.masked ? "only blocks that touch the border above or below are copied"
+                     : "blocks that touch a border or are no whole vectors of neighbours are copied")
+        << "\n"
+        << "operations   " << count(direct_count(p.shape)) << " (direct count); the last vector of a row of pixels may be part empty\n";
 }
 
 // As it was considered for the decision, or for these words.
@@ -153,7 +170,8 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     } else {
         out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
             << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
-        if (!tiles) describe_gemm(out, p);
+        if (d.algorithm == Algorithm::gemm) describe_gemm(out, p);
+        if (d.algorithm == Algorithm::direct && !s.empty()) describe_direct(out, p);
         if (tiles && !s.empty()) describe_winograd(out, p, *tiles);
     }
     out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads

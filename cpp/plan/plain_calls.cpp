@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -17,6 +18,7 @@ struct Question {
     std::string wanted;
     TilingLimits tiling;
     WinogradLimits winograd;
+    DirectLimits direct;
     bool operator==(const Question&) const = default;
 };
 
@@ -54,7 +56,7 @@ PlainChoice choose_for_call(const Problem& problem, const std::string& wanted) {
     std::unique_lock lock(mutex, std::try_to_lock);
     if (!lock) return choose(problem, wanted);
     Remembered& r = memory[place_of(problem)];
-    Question question{problem, wanted, tiling_limits(), winograd_limits()};
+    Question question{problem, wanted, tiling_limits(), winograd_limits(), direct_limits()};
     if (r.valid && r.question == question) {
         ++found_again;
         return r.choice;
