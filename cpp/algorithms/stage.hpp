@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/types.hpp"
+#include "plan/copy_form.hpp"
 #include "plan/gemm_tiling.hpp"
 
 namespace npconv {
@@ -36,18 +37,9 @@ struct Source {
     Steps steps;
 };
 
-// How a copy is laid out.
-struct CopyForm {
-    Layout order;  // of channels and pixels
-    bool unit;     // neighbouring pixels are neighbours: strided ones stand apart by phase, and the last vector of a row is read whole
-    bool flat;     // all pixels are one row
-    std::int64_t lanes;
-};
 inline CopyForm form_of(const GemmTiling& t) { return {t.copy, t.lane == Lane::pixel, t.flat, t.lanes}; }
 
-// The elements that a copy takes of so many pixels, taps and channels; the most, over all blocks.
-std::int64_t staged_elements(const ConvShape& shape, const CopyForm& form, const std::array<std::int64_t, 3>& pixels,
-                             const std::array<std::int64_t, 3>& taps, std::int64_t channels);
+// The most elements that a copy takes, over all blocks.
 std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling);
 
 // x points at the first channel of the group, of the image. Copies into `to`.

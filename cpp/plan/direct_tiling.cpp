@@ -5,9 +5,9 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "algorithms/stage.hpp"
 #include "core/border.hpp"
 #include "kernels/registry.hpp"
+#include "plan/copy_form.hpp"
 
 namespace npconv {
 namespace {
@@ -137,7 +137,9 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
     const std::int64_t tile_columns = t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1);
     const std::int64_t most_columns = std::max(tile_columns, limits.columns_of_block / tile_columns * tile_columns);
     const std::int64_t taps = s.taps();
-    const std::int64_t channels = std::max(limits.channels_of_chunk, ceil_div(limits.taps_of_chunk, taps));
+    const bool by_line = p.layout == Layout::channels_last && s.in_channels * element >= static_cast<std::int64_t>(line_bytes);
+    const std::int64_t near = by_line ? 4 * limits.channels_of_chunk : limits.channels_of_chunk;  // channels of a line of the cache
+    const std::int64_t channels = std::max(near, ceil_div(limits.taps_of_chunk, taps));
     t.chunks = split_by(s.in_channels, std::min(channels, s.in_channels));
     t.blocks[0] = SpreadSplit(t.map[0], t.map[0]);
     std::int64_t columns = std::min(most_columns, rounded(t.map[2], t.lanes)), rows = tile_rows;
@@ -319,7 +321,10 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
         }
         copied *= std::min(1.0, edges + (t.masked ? 0.0 : as_double(t.begin + t.map[2] - t.end) / as_double(t.map[2])));
     }
-    work[picked ? Work::direct_picked : Work::direct_copied] = copied;
+    // Channels last, each value stands on a line of its own where there are many channels, which other groups read anew.
+    const bool far = p.layout == Layout::channels_last && as_double(s.groups * s.in_channels * size_of(p.dtype)) >= line_bytes;
+    const bool by_line = far && s.in_channels * size_of(p.dtype) >= static_cast<std::int64_t>(line_bytes);
+    work[picked ? Work::direct_picked : Work::direct_copied] = far && !by_line ? 3.0 * copied : copied;
     work[Work::direct_run] = copied / as_double(n[2] + s.axis[2].kernel - 1);
     return work;
 }

@@ -512,8 +512,8 @@ TEST(Planner, EstimatesGrowWithTheWork) {
             for (const AlgorithmEntry& e : algorithms()) {
                 double before = 0.0;
                 for (const std::int64_t size : {14, 28, 56, 112}) {
-                    const std::int64_t channels = e.algorithm == Algorithm::direct ? 4 : 64;
-                    const Candidate c = consider(problem_of(image(size, size, 32, channels, 3), *set.table), e.algorithm);
+                    const std::int64_t width = e.algorithm == Algorithm::direct ? 4 : 64;
+                    const Candidate c = consider(problem_of(image(size, size, 32, width, 3), *set.table), e.algorithm);
                     EXPECT_GT(c.cycles, before) << e.name << " " << size;
                     before = c.cycles;
                 }
