@@ -139,7 +139,9 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
     const std::int64_t taps = s.taps();
     const bool by_line = p.layout == Layout::channels_last && s.in_channels * element >= static_cast<std::int64_t>(line_bytes);
     const std::int64_t near = by_line ? 4 * limits.channels_of_chunk : limits.channels_of_chunk;  // channels of a line of the cache
-    const std::int64_t channels = std::max(near, ceil_div(limits.taps_of_chunk, taps));
+    // Read in place, channels are streams: few at a time. Copies have as many as fit.
+    const bool in_place = t.begin > 0 || t.end < t.map[2] || t.masked;
+    const std::int64_t channels = in_place ? std::max(near, ceil_div(limits.taps_of_chunk, taps)) : s.in_channels;
     t.chunks = split_by(s.in_channels, std::min(channels, s.in_channels));
     t.blocks[0] = SpreadSplit(t.map[0], t.map[0]);
     std::int64_t columns = std::min(most_columns, rounded(t.map[2], t.lanes)), rows = tile_rows;
@@ -148,6 +150,9 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
                (t.chunks.parts == 1 || t.sums_of_block() * t.lanes * element <= limits.bytes_of_sums);
     };
     cut(t, rows, columns);
+    while (copied(t.chunks.longest()) > limits.bytes_of_copy && t.chunks.longest() > 2 * near) {
+        t.chunks = split_by(s.in_channels, t.chunks.longest() / 2);
+    }
     // Smaller, until a chunk's part of the input and the sums stay near: fewer pixels of a row, then fewer channels.
     while (!fits() && columns > tile_columns) cut(t, rows, columns = std::max(tile_columns, columns / 2 / tile_columns * tile_columns));
     while (copied(t.chunks.longest()) > limits.bytes_of_copy && t.chunks.longest() > 1)
@@ -155,7 +160,6 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
     if (copied(t.chunks.longest()) > limits.most_bytes_of_copy) return false;
     // Larger, while there are tasks enough: rows of a copy are used more often then, and tasks cost something each.
     const double macs = as_double(s.k()) * as_double(s.out_channels);
-    const bool in_place = t.begin > 0 || t.end < t.map[2];
     const auto enough = [&] {
         const auto n = t.longest_block();
         return as_double(n[0]) * as_double(n[1]) * as_double(n[2]) * macs >= as_double(limits.macs_of_block) * (in_place ? 1.0 : 8.0);
@@ -324,7 +328,7 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
     // Channels last, each value stands on a line of its own where there are many channels, which other groups read anew.
     const bool far = p.layout == Layout::channels_last && as_double(s.groups * s.in_channels * size_of(p.dtype)) >= line_bytes;
     const bool by_line = far && s.in_channels * size_of(p.dtype) >= static_cast<std::int64_t>(line_bytes);
-    work[picked ? Work::direct_picked : Work::direct_copied] = far && !by_line ? 3.0 * copied : copied;
+    work[picked ? Work::direct_picked : Work::direct_copied] = far && !by_line ? 5.0 * copied : copied;
     work[Work::direct_run] = copied / as_double(n[2] + s.axis[2].kernel - 1);
     return work;
 }
