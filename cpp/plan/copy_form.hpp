@@ -31,7 +31,10 @@ struct AxisCopy {
     std::int64_t tap_scale = 1, phases = 1;
 
     std::int64_t extent() const { return pieces * length; }
-    std::int64_t source(std::int64_t first, std::int64_t i) const { return first + i / length * piece_step + i % length * source_step; }
+    std::int64_t source(std::int64_t first, std::int64_t i) const {
+        if (pieces == 1) return first + i * source_step;  // without divisions
+        return first + i / length * piece_step + i % length * source_step;
+    }
 };
 
 // The copy of a block: its axes, and their strides in it.
