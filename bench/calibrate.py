@@ -39,8 +39,28 @@ from scipy.optimize import nnls
 
 RATES = ROOT / "cpp" / "plan" / "work_rates.inc"
 SCHEMA = "calibration 1"
-SETS_TOO = ("resnet50", "vgg16", "winograd-more", "strided", "conv3d")
+SETS_TOO = (
+    "resnet50",
+    "vgg16",
+    "winograd-more",
+    "strided",
+    "conv3d",
+    "depthwise",
+    "few-channels",
+    "grouped",
+    "sequences",
+    "volumes",
+)
 UPDATE = "update_weights"
+ALGORITHMS = (  # name of the sample, algorithm, lane
+    ("gemm channel", "gemm", "channel"),
+    ("gemm pixel", "gemm", "pixel"),
+    ("depthwise channel", "depthwise", "channel"),
+    ("depthwise pixel", "depthwise", "pixel"),
+    ("direct", "direct", "automatic"),
+    ("winograd", "winograd", "automatic"),
+)
+HOPELESS = 4.0  # times the fastest
 
 
 def beyond_the_caches() -> tuple[Layer, ...]:
@@ -72,7 +92,7 @@ def layers(n: int, seed: int, dtype: str) -> list[RandomLayer]:
     chosen = random_layers(n, seed, dtype, but=judged)
     known = {one.layer for one in judged}
     for layer in (*(y for name in SETS_TOO for y in SETS[name].make()), *beyond_the_caches()):
-        if layer not in known and layer.groups == 1:
+        if layer not in known:
             chosen += [RandomLayer(layer, layout, "zeros") for layout in ("channels_first", "channels_last")]
     assert_disjoint(judged, chosen[:n])
     return chosen
@@ -96,27 +116,29 @@ class Samples:
         make = partial(npconv.plan_conv, problem.x.shape, problem.w, **problem.arguments() | one.arguments())
         y = problem.new_output()
         calls, work = {}, {}
-        try:
-            for lane in ("channel", "pixel") if one.layout == "channels_first" else ("channel",):
+        for name, algorithm, lane in ALGORITHMS:
+            try:
                 npconv._core._set_lane(lane)
-                plan = make(algorithm="gemm")
-                calls[f"gemm {lane}"] = partial(plan, problem.x, out=y)
-                work[f"gemm {lane}"] = plan._plan._work()
-        finally:
-            npconv._core._set_lane("automatic")
-        try:
-            plan = make(algorithm="winograd")
-        except ValueError:
-            pass
-        else:
-            calls["winograd"] = partial(plan, problem.x, out=y)
-            work["winograd"] = plan._plan._work()
-            calls[UPDATE] = partial(plan.update_weights, problem.w)
-            work[UPDATE] = plan._plan._work(packing=True)
+                plan = make(algorithm=algorithm)
+            except ValueError:  # it cannot serve
+                continue
+            finally:
+                npconv._core._set_lane("automatic")
+            counted = plan._plan._work()
+            if counted in [work[other] for other in work if other.startswith(algorithm)]:
+                continue  # there is one lane for it
+            calls[name], work[name] = partial(plan, problem.x, out=y), counted
+            if name == "winograd":
+                calls[UPDATE] = partial(plan.update_weights, problem.w)
+                work[UPDATE] = plan._plan._work(packing=True)
         times = interleaved(calls, self.rounds, self.seconds, min)  # other work only ever slows
         self.peak.run()
         clock = self.peak.gflops * 1e9 / self.flops_per_cycle
-        return [Sample(one.name, name, times[name] * clock, work[name]) for name in calls]
+        # What is far from the fastest is never chosen: it need not be estimated well.
+        most = HOPELESS * min(times[name] for name in calls if name != UPDATE)
+        return [
+            Sample(one.name, name, times[name] * clock, work[name]) for name in calls if times[name] <= most
+        ]
 
 
 def fit(samples: Sequence[Sample], names: Sequence[str]) -> dict[str, float]:

@@ -288,7 +288,11 @@ class Canvas:
 
 # ---- running npconv ----------------------------------------------------------------------------------------
 
-KERNELS_OF_ONE_SET = ("gemm", "depthwise")  # what runs is of the instruction set in use and nothing else
+KERNELS_OF_ONE_SET = (
+    "gemm",
+    "depthwise",
+    "direct",
+)  # what runs is of the instruction set in use and nothing else
 FORMS = ("call", "typed", "out", "inplace", "plan")
 
 

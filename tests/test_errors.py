@@ -108,7 +108,8 @@ NAMES = [
             "algorithm",
             v,
             ValueError,
-            '"auto", "measure", "gemm", "winograd", "winograd_f2", "winograd_f6", "naive"',
+            '"auto", "measure", "gemm", "depthwise", "direct", "winograd", "winograd_f2", "winograd_f6", '
+            '"naive"',
             v,
         )
         for v in ("", "GEMM", "fft")

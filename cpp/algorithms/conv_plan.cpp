@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "algorithms/depthwise.hpp"
+#include "algorithms/direct.hpp"
 #include "algorithms/gemm.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
@@ -35,6 +36,7 @@ void run_algorithm(const Problem& p, Algorithm algorithm, const Operands<T>& io,
     count_run(p, one);
     switch (one) {
         case Algorithm::gemm: run_gemm(one == algorithm ? p : direct_problem(p), io, threads); return;
+        case Algorithm::direct: run_direct(p, io, threads); return;
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: run_winograd(p, *winograd_tiles(algorithm), io, threads); return;
@@ -176,6 +178,7 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
     const Algorithm algorithm = used(decision_.algorithm, problem_, parameters().largest_weight);
     switch (algorithm) {
         case Algorithm::gemm: return gemm_workspace_bytes(algorithm == decision_.algorithm ? problem_ : direct_problem(problem_), threads);
+        case Algorithm::direct: return direct_workspace_bytes(problem_, threads);
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: return winograd_workspace_bytes(problem_, *winograd_tiles(algorithm), threads);

@@ -34,13 +34,19 @@ class Epilogue {
         return o;
     }
 
+    // Is the residual read where it stands, whatever the pixels?
+    bool residual_in_place() const {
+        if (!io_.residual.data) return true;
+        return p_.layout == Layout::channels_last ? io_.residual.channel == 1 && flat_residual_ != 0 : flat_residual_ == 1;
+    }
+
   private:
     // Where it stands, or a dense copy in the order of the output.
     void find_residual(std::int64_t image, std::int64_t channel, std::int64_t first, std::int64_t pixels, T* copy, Output<T>& o) const {
         const bool last = p_.layout == Layout::channels_last;
         const TensorView<const T>& r = io_.residual;
         const T* base = r.data + image * r.batch + channel * r.channel;
-        if (last ? r.channel == 1 && flat_residual_ != 0 : flat_residual_ == 1) {
+        if (residual_in_place()) {
             o.residual = base + first * flat_residual_;
             o.residual_stride = last ? flat_residual_ : r.channel;
             return;

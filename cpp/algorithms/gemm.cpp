@@ -205,7 +205,7 @@ class GemmRun {
 
     // All pixels of the block, with one tap.
     int list_flat(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
-        source = aliasing_ ? stage(p_, t_, x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
+        source = aliasing_ ? stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
         const std::int64_t pixels = k.pixels.length(2);
         if (!one_list_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
         const bool any = block.channels() > 0;
@@ -217,7 +217,7 @@ class GemmRun {
     int list(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
         const PixelBoxes boxes = cut(k.pixels, block);
         const bool in_place = t_.k_length == 0 || readable_in_place(k.pixels, x, boxes);
-        source = in_place ? place(k.pixels, block, x) : stage(p_, t_, x, k.pixels, block, k.scratch.staged);
+        source = in_place ? place(k.pixels, block, x) : stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged);
         return list_boxes(k.scratch.lists, t_, k.pixels, k.first_pixel, boxes, block, source.steps);
     }
 

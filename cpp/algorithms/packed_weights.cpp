@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "algorithms/depthwise.hpp"
+#include "algorithms/direct.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "algorithms/winograd_filters.hpp"
 #include "core/parallel.hpp"
 #include "plan/depthwise_tiling.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -65,6 +67,13 @@ PackedWeights pack_winograd(const Problem& p, WinogradTiles tiles, const TensorV
 }
 
 template <class T>
+PackedWeights pack_direct(const Problem& p, const TensorView<const T>& w) {
+    PackedWeights packed{allocate<T>(direct_packed_elements(p.shape)), 0.0};
+    if (packed.data.bytes() > 0) packed.largest = pack_direct_weights(p, w, packed.data.as<T>());
+    return packed;
+}
+
+template <class T>
 Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
     const ConvShape& s = p.shape;
     Buffer packed = allocate<T>(s.groups * s.out_channels * s.k());
@@ -96,6 +105,11 @@ PackedFormat format_of(const Problem& p, Algorithm algorithm) {
         format.lane = tile_depthwise(p).lane;
         return format;
     }
+    if (algorithm == Algorithm::direct) {
+        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
+        format.tap_step = direct_tap_step(p.shape);
+        return format;
+    }
     const auto tiles = winograd_tiles(algorithm);
     const GemmTiling t = tile_gemm(tiles ? direct_problem(p) : p);
     format.k = t.k;
@@ -114,6 +128,7 @@ template <class T>
 PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
     switch (algorithm) {
         case Algorithm::gemm: return pack_gemm(p, w, threads);
+        case Algorithm::direct: return pack_direct(p, w);
         case Algorithm::winograd:
         case Algorithm::winograd_f2:
         case Algorithm::winograd_f6: return pack_winograd(p, *winograd_tiles(algorithm), w, threads);

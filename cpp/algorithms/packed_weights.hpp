@@ -21,6 +21,7 @@ struct PackedFormat {
     Lane lane = Lane::automatic;                               // of gemm and Winograd's, as what follows
     std::int64_t unit = 0;                                     // channels that panels count in
     EvenSplit panels;                                          // of a group
+    std::int64_t tap_step = 0;                                 // of direct, as direct_tiling.hpp has it
     EvenSplit transformed_k;                                   // Winograd's: k blocks of the transformed weights, if they are prepared,
     std::array<std::array<std::int64_t, 2>, 3> transformed{};  //   and of each axis its transform and stride
 
@@ -33,6 +34,7 @@ PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 //          stored
 //   winograd: the same with lane = channel; behind it, where the tiling prepares them, the transformed weights,
 //          [group][panel][k block][point of the sets][run of taps, channel][width of the panel]
+//   direct: [group][channel][tap of the depth][tap row, by phase][tap column][out]
 //   naive: [group * out][tap][channel]
 struct PackedWeights {
     Buffer data;

@@ -6,80 +6,10 @@
 
 #include "core/border.hpp"
 #include "kernels/registry.hpp"
+#include "plan/copy_form.hpp"
 
 namespace npconv {
 namespace {
-
-// How the input along one axis stands in the copy: in pieces, each every source_step-th element from a start of its own.
-struct AxisCopy {
-    std::int64_t pieces = 1;
-    std::int64_t length = 1;       // of a piece
-    std::int64_t source_step = 1;  // in the input, between elements of a piece
-    std::int64_t piece_step = 1;   // in the input, between the starts of pieces
-    std::int64_t pixel_step = 1;   // in the copy, between neighbouring pixels
-    std::int64_t tap_scale = 1, phases = 1;
-
-    std::int64_t extent() const { return pieces * length; }
-    std::int64_t source(std::int64_t first, std::int64_t i) const { return first + i / length * piece_step + i % length * source_step; }
-};
-
-// n pixels and `taps` taps of an axis. unit: neighbouring pixels must be neighbours in the copy.
-AxisCopy axis_copy(const Axis& a, std::int64_t n, std::int64_t taps, bool unit) {
-    const std::int64_t reach = (taps - 1) * a.dilation;
-    // A piece for each tap: what im2col would do along this axis alone.
-    AxisCopy by_tap;
-    by_tap.pieces = taps;
-    by_tap.length = n;
-    by_tap.source_step = a.stride;
-    by_tap.piece_step = a.dilation;
-    // Everything between the first tap of the first pixel and the last tap of the last, split by phase if pixels must be neighbours.
-    AxisCopy span;
-    span.tap_scale = a.dilation;
-    if (unit && a.stride > 1) {
-        span.phases = a.stride;
-        span.pieces = a.dilation % a.stride == 0 ? 1 : std::min(a.stride, reach + 1);
-        span.length = n + reach / a.stride;
-        span.source_step = a.stride;
-    } else {
-        span.length = (n - 1) * a.stride + reach + 1;
-        span.pixel_step = a.stride;
-    }
-    return span.length > by_tap.extent() / span.pieces ? by_tap : span;  // without the product, which may overflow
-}
-
-// The copy of a block: its axes, and their strides in it.
-struct Extents {
-    std::array<AxisCopy, 3> axis;
-    std::array<std::int64_t, 3> stride{};
-    std::int64_t channel_stride = 1;
-    std::int64_t row = 0;  // elements of a row of channels first, with what lies beyond its end
-    std::int64_t elements = 0;
-};
-
-// A multiple of a cache line, and an odd one: rows of equal place must not share a set of the cache.
-template <class N>
-N spread(N elements) {
-    constexpr N line = 16;
-    return ((elements + line - 1) / line | 1) * line;
-}
-
-Extents extents(const ConvShape& s, const GemmTiling& t, const std::array<std::int64_t, 3>& pixels, const std::array<std::int64_t, 3>& taps,
-                std::int64_t channels) {
-    Extents e;
-    const bool unit = t.lane == Lane::pixel;
-    for (std::size_t a = 0; a < 3; ++a) e.axis[a] = axis_copy(s.axis[a], pixels[a], taps[a], unit && a == 2);
-    if (t.copy == Layout::channels_last) {
-        e.stride = {e.axis[1].extent() * e.axis[2].extent() * channels, e.axis[2].extent() * channels, channels};
-        e.elements = e.axis[0].extent() * e.stride[0];
-        return e;
-    }
-    e.row = e.axis[2].extent();
-    if (unit) e.row += ceil_div(pixels[2], t.lanes) * t.lanes - pixels[2];  // the last vector is read whole
-    e.stride = {e.axis[1].extent() * e.row, e.row, 1};
-    e.channel_stride = spread(e.axis[0].extent() * e.stride[0]);
-    e.elements = e.channel_stride * channels;
-    return e;
-}
 
 template <class T>
 void copy_run(const T* from, std::int64_t n, T* to) {
@@ -103,15 +33,28 @@ void copy_strided(const Kernels<T>& kernels, const T* from, std::int64_t step, s
     }
 }
 
+constexpr std::int64_t most_columns = 64;
+constexpr auto column_number = [] {
+    std::array<std::int64_t, most_columns> places{};
+    for (std::size_t i = 0; i < most_columns; ++i) places[i] = static_cast<std::int64_t>(i);
+    return places;
+}();
+
 template <class T>
 class Staging {
   public:
     Staging(const Problem& p, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
         : p_(p), kernels_(kernels_of<T>(*p.kernels)), x_(x), e_(e), k_(k) {
         for (std::size_t a = 0; a < 3; ++a) first_[a] = p.shape.axis[a].at(pixels.begin[a], k.tap_begin[a]);
+        of_row_ = of_piece(first_[2]);
     }
 
     void channels_first(T* to) const {
+        constexpr std::int64_t few = 3;
+        if (x_.channel == 1 && x_.spatial[2] != 1 && k_.channels() > few) {
+            for_each_row([&](std::int64_t row, const T* from) { turn_row(from, to + row * e_.row); });
+            return;
+        }
         for (std::int64_t c = k_.channel_begin; c < k_.channel_end; ++c, to += e_.channel_stride) {
             for_each_row([&](std::int64_t row, const T* from) { copy_row(from ? from + c * x_.channel : nullptr, to + row * e_.row); });
         }
@@ -143,23 +86,52 @@ class Staging {
         }
     }
 
+    // What of a piece of a row is in the input, which takes divisions.
+    Inside of_piece(std::int64_t first) const {
+        return inside(first, e_.axis[2].source_step, p_.shape.axis[2].input, 0, e_.axis[2].length);
+    }
+
     // One channel's row.
     void copy_row(const T* from, T* to) const {
         const AxisCopy& a = e_.axis[2];
-        const std::int64_t input = p_.shape.axis[2].input;
         if (!from) {
             std::fill_n(to, e_.row, T(0));
             return;
         }
         std::int64_t first = first_[2];
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
-            const Inside in = inside(first, a.source_step, input, 0, a.length);
+            const Inside in = piece == 0 ? of_row_ : of_piece(first);
             border(from, first, 0, in.begin, to);
             copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2],
                          in.end - in.begin, to + in.begin);
             border(from, first, in.end, a.length, to);
         }
         for (std::int64_t i = a.extent(); i < e_.row; ++i) *to++ = T(0);
+    }
+
+    // A row of pixels whose channels are neighbours, to rows of channels.
+    void turn_row(const T* from, T* to) const {
+        const AxisCopy& a = e_.axis[2];
+        const std::int64_t channels = k_.channels(), lanes = kernels_.lanes, step = a.source_step * x_.spatial[2];
+        std::int64_t first = first_[2];
+        T* piece_to = to;
+        for (std::int64_t piece = 0; from && piece < a.pieces; ++piece, first += a.piece_step, piece_to += a.length) {
+            const Inside in = piece == 0 ? of_row_ : of_piece(first);
+            for (std::int64_t i = in.begin; i < in.end; i += lanes) {
+                const std::int64_t pixels = std::min(lanes, in.end - i);
+                const T* pixel = from + (first + i * a.source_step) * x_.spatial[2] + k_.channel_begin;
+                for (std::int64_t c = 0; c < channels; c += most_columns) {
+                    kernels_.pack_vectors({pixel + c, step, pixels, pixels, std::min(most_columns, channels - c), column_number.data(),
+                                           piece_to + c * e_.channel_stride + i, e_.channel_stride});
+                }
+            }
+            for (std::int64_t c = 0; c < channels; ++c) {
+                border(from + k_.channel_begin + c, first, 0, in.begin, piece_to + c * e_.channel_stride);
+                border(from + k_.channel_begin + c, first, in.end, a.length, piece_to + c * e_.channel_stride);
+            }
+        }
+        const std::int64_t done = from ? a.extent() : 0;
+        for (std::int64_t c = 0; c < channels; ++c) std::fill_n(to + c * e_.channel_stride + done, e_.row - done, T(0));
     }
 
     void border(const T* from, std::int64_t first, std::int64_t begin, std::int64_t end, T* to) const {
@@ -205,12 +177,7 @@ class Staging {
 
     // n pixels of a row, each step-th, which are neighbours in x channel by channel.
     void transpose_rows(const T* from, std::int64_t step, std::int64_t n, T* to) const {
-        constexpr std::int64_t most = 64;  // pixels at a time
-        static constexpr auto place = [] {
-            std::array<std::int64_t, most> places{};
-            for (std::size_t i = 0; i < most; ++i) places[i] = static_cast<std::int64_t>(i);
-            return places;
-        }();
+        constexpr std::int64_t most = most_columns;  // pixels at a time
         const std::int64_t channels = k_.channels(), lanes = kernels_.lanes;
         constexpr std::int64_t most_lanes = 16;
         T picked[most_lanes * most];
@@ -219,7 +186,7 @@ class Staging {
             for (std::int64_t c = 0; c < channels; c += lanes) {
                 const std::int64_t width = std::min(lanes, channels - c);
                 const T* row = from + c * x_.channel;
-                PackedRows<T> rows{row, x_.channel, width, width, pixels, place.data(), to + c, channels};
+                PackedRows<T> rows{row, x_.channel, width, width, pixels, column_number.data(), to + c, channels};
                 if (step != 1) {
                     for (std::int64_t r = 0; r < width; ++r) kernels_.copy_every(row + r * x_.channel, step, pixels, picked + r * most);
                     rows.from = picked;
@@ -236,6 +203,7 @@ class Staging {
     const Extents& e_;
     const KBlock& k_;
     std::array<std::int64_t, 3> first_{};  // input coordinates of the block's first pixel and tap
+    Inside of_row_{};                      // of the first piece of a row, the same for all of them
 };
 
 // Pixels of a flat map: one row for each channel, from however many rows of the input.
@@ -258,30 +226,27 @@ void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box&
     }
 }
 
-std::int64_t flat_row(const GemmTiling& t, std::int64_t pixels) { return spread(ceil_div(pixels, t.lanes) * t.lanes); }
-
 }  // namespace
 
 std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t) {
-    if (t.flat) return flat_row(t, t.most_pixels()) * t.k.channels.longest();
     const std::array<std::int64_t, 3> taps{t.k.taps[0].longest(), t.k.taps[1].longest(), t.k.taps[2].longest()};
-    return extents(s, t, t.longest_block(), taps, t.k.channels.longest()).elements;
+    return staged_elements(s, form_of(t), t.longest_block(), taps, t.k.channels.longest());
 }
 
 template <class T>
-Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
+Source<T> stage(const Problem& p, const CopyForm& form, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
     Source<T> source;
     source.data = to;
-    if (t.flat) {
-        source.steps.k = flat_row(t, pixels.pixels());
+    if (form.flat) {
+        source.steps.k = flat_row(form, pixels.pixels());
         source.steps.pixel = {0, 0, 1};
         stage_flat(p, x, pixels, k, source.steps.k, to);
         return source;
     }
     const Extents e =
-        extents(p.shape, t, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
+        extents(p.shape, form, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
     const Staging<T> staging(p, x, e, pixels, k);
-    if (t.copy == Layout::channels_last) {
+    if (form.order == Layout::channels_last) {
         staging.channels_last(to);
     } else {
         staging.channels_first(to);
@@ -296,7 +261,7 @@ Source<T> stage(const Problem& p, const GemmTiling& t, const TensorView<const T>
     return source;
 }
 
-template Source<float> stage(const Problem&, const GemmTiling&, const TensorView<const float>&, const Box&, const KBlock&, float*);
-template Source<double> stage(const Problem&, const GemmTiling&, const TensorView<const double>&, const Box&, const KBlock&, double*);
+template Source<float> stage(const Problem&, const CopyForm&, const TensorView<const float>&, const Box&, const KBlock&, float*);
+template Source<double> stage(const Problem&, const CopyForm&, const TensorView<const double>&, const Box&, const KBlock&, double*);
 
 }  // namespace npconv

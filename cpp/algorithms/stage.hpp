@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/types.hpp"
+#include "plan/copy_form.hpp"
 #include "plan/gemm_tiling.hpp"
 
 namespace npconv {
@@ -36,11 +37,13 @@ struct Source {
     Steps steps;
 };
 
+inline CopyForm form_of(const GemmTiling& t) { return {t.copy, t.lane == Lane::pixel, t.flat, t.lanes}; }
+
 // The most elements that a copy takes, over all blocks.
 std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling);
 
 // x points at the first channel of the group, of the image. Copies into `to`.
 template <class T>
-Source<T> stage(const Problem& problem, const GemmTiling& tiling, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to);
+Source<T> stage(const Problem& problem, const CopyForm& form, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to);
 
 }  // namespace npconv

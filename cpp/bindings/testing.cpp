@@ -13,6 +13,7 @@
 #include "core/processor.hpp"
 #include "kernels/registry.hpp"
 #include "plan/depthwise_tiling.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
 #include "plan/separable_tiling.hpp"
@@ -83,23 +84,33 @@ void register_testing(pybind11::module_& m) {
     m.def("_set_small_tiles", [](bool small) {
         const Lane lane = tiling_limits().lane;  // stays
         TilingLimits tiny{.pixels_of_block = 14,
-                                .pixel_lanes_of_block = 32,
-                                .larger_block = 2,
-                                .k_of_block = 7,
-                                .taps_of_block = 4,
-                                .widest_tile = 1,
-                                .channels_of_chunk = 64,
-                                .enough_tasks = 1,
-                                .products_of_copy = 1,
-                                .often_used = 1,
-                                .used_from_afar = 1,
-                                .used_aliased = 1,
-                                .larger_copy = 2,
-                                .bytes_of_copy = 4096,
-                                .macs_of_region = 1};
+                          .pixel_lanes_of_block = 32,
+                          .larger_block = 2,
+                          .k_of_block = 7,
+                          .taps_of_block = 4,
+                          .widest_tile = 1,
+                          .channels_of_chunk = 64,
+                          .enough_tasks = 1,
+                          .products_of_copy = 1,
+                          .often_used = 1,
+                          .used_from_afar = 1,
+                          .used_aliased = 1,
+                          .larger_copy = 2,
+                          .bytes_of_copy = 4096,
+                          .macs_of_region = 1};
         if (!small) tiny = {};
         tiny.lane = lane;
         set_tiling_limits(tiny);
+        const DirectLimits narrow{.macs_of_block = 1,
+                                  .columns_of_block = 1,
+                                  .bytes_of_sums = 1024,
+                                  .bytes_of_copy = 2048,
+                                  .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
+                                  .taps_of_chunk = 1,
+                                  .channels_of_chunk = 1,
+                                  .vectors_in_place = 1,
+                                  .enough_tasks = 1};
+        set_direct_limits(small ? narrow : DirectLimits{});
         const WinogradLimits few{.tiles_of_block = 2,
                                  .tiles_of_far_block = 3,
                                  .bytes_of_v = WinogradLimits{}.bytes_of_v,

@@ -40,6 +40,15 @@ const DepthwiseKernels<T>& depthwise_kernels_of(const KernelTable& table) {
 }
 
 template <class T>
+const DirectKernels<T>& direct_kernels_of(const KernelTable& table) {
+    if constexpr (std::is_same_v<T, float>) {
+        return table.direct->f32;
+    } else {
+        return table.direct->f64;
+    }
+}
+
+template <class T>
 const Kernels<T>& kernels_of(const KernelTable& table);
 template <class T>
 const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {

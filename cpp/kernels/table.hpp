@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/depthwise_table.hpp"
+#include "kernels/direct_table.hpp"
 #include "kernels/output.hpp"
 #include "kernels/pool_table.hpp"
 #include "kernels/winograd_table.hpp"
@@ -81,6 +82,7 @@ struct KernelTable {
     Kernels<double> f64;
     const WinogradTable* winograd;
     const DepthwiseTable* depthwise;
+    const DirectTable* direct;
     const PoolTable* pool;
 };
 

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "plan/depthwise_tiling.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -80,6 +81,22 @@ void describe_depthwise(std::ostream& out, const Problem& p) {
         << ", for each image\n";
     if (t.copied) out << "             the input is read from copies of its parts, vectors of channels\n";
     out << "operations   " << count(direct_count(p.shape)) << " (direct count); taps in a border of zeros are left out\n";
+}
+
+void describe_direct(std::ostream& out, const Problem& p) {
+    const DirectTiling t = tile_direct(p);
+    const std::int64_t pixels = t.vectors * t.lanes;
+    out << "tiling       register tile " << pixels * (t.kind == DirectRows::vectors ? t.rows : 1) << " pixels";
+    if (t.kind == DirectRows::rows) out << " of " << t.rows << " rows";
+    if (t.row_step > 1 && t.kind == DirectRows::rows) out << " that are " << t.row_step << " apart";
+    out << " x " << t.channels << " channels, lane = pixel; " << p.shape.k() << " products summed in " << t.chunks.parts
+        << " chunk(s) of at most " << t.chunks.longest() << " input channels\n"
+        << "             " << t.tasks << " task(s): " << t.blocks_of_map() << " block(s) of at most " << t.longest_block()[0] << " x "
+        << t.longest_block()[1] << " x " << t.longest_block()[2] << " pixels for each image and group; "
+        << (t.masked ? "only blocks that touch the border above or below are copied"
+                     : "blocks that touch a border or are no whole vectors of neighbours are copied")
+        << "\n"
+        << "operations   " << count(direct_count(p.shape)) << " (direct count); the last vector of a row of pixels may be part empty\n";
 }
 
 // As it was considered for the decision, or for these words.
@@ -198,6 +215,7 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         describe_kernels(out, p);
         if (d.algorithm == Algorithm::gemm) describe_gemm(out, p);
         if (d.algorithm == Algorithm::depthwise && !s.empty()) describe_depthwise(out, p);
+        if (d.algorithm == Algorithm::direct && !s.empty()) describe_direct(out, p);
         if (tiles && !s.empty()) describe_winograd(out, p, *tiles);
     }
     describe_memory(out, footprint);

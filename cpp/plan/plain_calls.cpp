@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "plan/depthwise_tiling.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -19,6 +20,7 @@ struct Question {
     TilingLimits tiling;
     WinogradLimits winograd;
     DepthwiseLimits depthwise;
+    DirectLimits direct;
     bool operator==(const Question&) const = default;
 };
 
@@ -56,7 +58,7 @@ PlainChoice choose_for_call(const Problem& problem, const std::string& wanted) {
     std::unique_lock lock(mutex, std::try_to_lock);
     if (!lock) return choose(problem, wanted);
     Remembered& r = memory[place_of(problem)];
-    Question question{problem, wanted, tiling_limits(), winograd_limits(), depthwise_limits()};
+    Question question{problem, wanted, tiling_limits(), winograd_limits(), depthwise_limits(), direct_limits()};
     if (r.valid && r.question == question) {
         ++found_again;
         return r.choice;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "plan/depthwise_costs.hpp"
+#include "plan/direct_tiling.hpp"
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/winograd_costs.hpp"
@@ -17,6 +18,16 @@ Prospect prospect_of_gemm(const Problem& p) {
     Prospect prospect;
     prospect.work = gemm_work(p, t);
     prospect.packing = packing_work(as_double(p.shape.groups) * as_double(t.packed_elements_of_group()), 0.0, p);
+    return prospect;
+}
+
+Prospect prospect_of_direct(const Problem& p) {
+    DirectTiling t;
+    Prospect prospect;
+    prospect.refusal = direct_refusal(p, &t);
+    if (!prospect.refusal.empty()) return prospect;
+    prospect.work = direct_work(p, t);
+    prospect.packing = packing_work(as_double(p.shape.groups * p.shape.out_channels) * as_double(p.shape.k()), 0.0, p);
     return prospect;
 }
 
@@ -56,14 +67,16 @@ Prospect prospect_of_depthwise(const Problem& p) {
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
         {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, prospect_of_gemm},
+        {Algorithm::depthwise, "depthwise", "one input channel a group: rows of taps in registers, for vectors of channels or of pixels",
+         true, prospect_of_depthwise},
+        {Algorithm::direct, "direct", "pixels side by side in vectors, for few output channels of a group: no product is wasted", true,
+         prospect_of_direct},
         {Algorithm::winograd, "winograd", "transformed tiles, as large as the error allows: of 3x3 F(4x4, 3x3), a quarter of the products",
          true, prospect_of_winograd<WinogradTiles::accurate>, least_winograd_work},
         {Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error", false,
          prospect_of_winograd<WinogradTiles::two>},
         {Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error", false,
          prospect_of_winograd<WinogradTiles::six>},
-        {Algorithm::depthwise, "depthwise", "one input channel a group: a vector of channels at a time, a row of taps in registers", true,
-         prospect_of_depthwise},
         {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, prospect_of_naive},
     };
     return entries;

@@ -11,7 +11,7 @@
 
 namespace npconv {
 
-enum class Algorithm { gemm, winograd, winograd_f2, winograd_f6, depthwise, naive };
+enum class Algorithm { gemm, depthwise, direct, winograd, winograd_f2, winograd_f6, naive };
 
 constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
     switch (algorithm) {
@@ -20,6 +20,7 @@ constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
         case Algorithm::winograd_f6: return WinogradTiles::six;
         case Algorithm::gemm:
         case Algorithm::depthwise:
+        case Algorithm::direct:
         case Algorithm::naive: break;
     }
     return {};

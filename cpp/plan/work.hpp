@@ -32,6 +32,17 @@ enum class Work : std::size_t {
     pixel_run,              //   a run of values that are neighbours, copied or picked
     pixel_line,             //   lines as above
     pixel_memory_line,      //
+    direct_call,            // the direct convolution
+    direct_task,            //   a block of pixels
+    direct_product,         //   a multiplication of vectors, or a wait for their loads
+    direct_summed,          //   a vector of sums that waits for the next chunk of channels
+    direct_stored,          //   a vector of sums that leaves the registers for the output
+    direct_turned,          //     or a value that does, channels last
+    direct_copied,          //   a value that is copied with its neighbours
+    direct_picked,          //   every n-th value that is copied
+    direct_run,             //   a run of values that are neighbours, copied or picked
+    direct_line,            //   lines as above
+    direct_memory_line,     //
     winograd_call,          // Winograd's
     winograd_judged,        //   a pixel of a tile's input that is looked at, because with one channel small values are no exception
     winograd_block,         //   a block of tiles

@@ -89,7 +89,7 @@ template <class T>
 void check(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& box, const KBlock& k, GuardPages side,
            std::int64_t& lanes_beyond) {
     Guarded<T> copy(staged_elements(p.shape, t), side);
-    const Source<T> source = stage(p, t, x, box, k, copy.data());
+    const Source<T> source = stage(p, form_of(t), x, box, k, copy.data());
     ASSERT_TRUE(copy.canaries_intact());
     const bool vectors = t.lane == Lane::pixel;
     if (vectors) {

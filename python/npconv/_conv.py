@@ -68,7 +68,8 @@ def conv2d(
         Added before the activation.
     algorithm : str
         ``"auto"``; ``"measure"``, which times the candidates on arrays of the size of x and the result (for
-        a plan: once, when it is made); or one by name: ``"gemm"``, ``"winograd"`` (more than one tap along
+        a plan: once, when it is made); or one by name: ``"gemm"``, ``"depthwise"`` (one input channel of a
+        group), ``"direct"`` (at most 8 output channels of a group), ``"winograd"`` (more than one tap along
         height or width, or along width in 1-D; no axis with a stride and a dilation; with three taps also
         ``"winograd_f2"`` and ``"winograd_f6"``), ``"naive"``.
     out : ndarray, optional

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How the direct convolution cuts a problem up, for few output channels of a group. A pure function of shape, layout, dtype and kernel set.
+//
+//   LOOP 1  tasks: image, group, block of pixels        the parallel dimension; blocks that touch no border are read in place
+//   LOOP 2    chunk of input channels                   few at a time, as streams; sums wait in the first-level cache meanwhile
+//   LOOP 3      register tile                           all output channels x rows x vectors of pixels (kernels/direct.inl)
+//
+// A tile's rows are rows of the output whose taps meet: with a stride, every so-many-th tap row meets the next row's input; with a
+// dilation, rows so far apart do. With a long filter along a row they are vectors of one row. Where neither gains, a tile has one row.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/split.hpp"
+#include "plan/k_order.hpp"
+#include "plan/pixel_boxes.hpp"
+#include "plan/problem.hpp"
+#include "plan/work.hpp"
+
+namespace npconv {
+
+enum class DirectRows { single, rows, vectors };  // a tile's rows: one, rows of the output, vectors of a row
+
+struct DirectTiling {
+    DirectRows kind = DirectRows::single;
+    int lanes = 1;
+    std::int64_t channels = 1;           // output channels of a group, which are those of a tile
+    std::int64_t rows = 1, vectors = 1;  // of the largest tile
+    bool flat = false;
+    bool one_channel = false;           // the output has no other: both layouts are the same
+    std::array<std::int64_t, 3> map{};  // pixels of the output, as they are cut
+    std::int64_t tap_step = 1;          // tap rows so far apart meet the same input,
+    std::int64_t row_step = 1;          //   of rows of the output so far apart
+    std::int64_t columns = 1;           // taps of a tap row,
+    std::int64_t last_columns = 1;      //   of the last one,
+    std::int64_t tap_rows = 1;          //   and how many there are of an input channel, depth and phase, at most
+    std::array<SpreadSplit, 2> blocks;  // depth and height of the map
+    std::int64_t begin = 0, end = 0;    // pixels of a row that touch no border, whole vectors; those before and after
+    bool masked = false;                //   are read in place, too, with masks; else they are blocks of their own, which are copied
+    SpreadSplit pieces;                 // of the vectors from begin to end, or of all
+    EvenSplit chunks;                   // of input channels
+    std::int64_t tasks = 0;
+
+    std::int64_t blocks_of_row() const { return masked ? pieces.parts : (begin > 0 ? 1 : 0) + pieces.parts + (end < map[2] ? 1 : 0); }
+    std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks_of_row(); }
+    Box block(std::int64_t i) const;
+    std::array<std::int64_t, 3> longest_block() const;  // lengths that no block exceeds
+    std::int64_t most_vectors() const;                  // of pixels of a row, that the sums of a block take
+    std::int64_t sums_of_block() const;                 // vectors
+    std::int64_t sums_of_tile() const { return channels * rows * vectors; }
+    std::int64_t most_passes(const ConvShape& shape) const;
+    KBlock chunk(const ConvShape& shape, std::int64_t i) const;
+};
+
+// Why it cannot serve; empty if it can, and then `tiling` is set if it is given.
+std::string direct_refusal(const Problem& problem, DirectTiling* tiling = nullptr);
+
+DirectTiling tile_direct(const Problem& problem);  // of a problem that it can serve
+
+WorkCounts direct_work(const Problem& problem, const DirectTiling& tiling);
+
+// The order of the packed taps: tap rows by phase, so that those which meet are neighbours. f(tap row)
+template <class F>
+void for_each_tap_row(std::int64_t kernel, std::int64_t tap_step, const F& f) {
+    for (std::int64_t phase = 0; phase < tap_step && phase < kernel; ++phase) {
+        for (std::int64_t t = phase; t < kernel; t += tap_step) f(t);
+    }
+}
+std::int64_t direct_tap_step(const ConvShape& shape);
+
+// Tests make these small.
+struct DirectLimits {
+    std::int64_t macs_of_block = 2'000'000;     // a task is worth its overhead
+    std::int64_t columns_of_block = 4096;       // pixels of a row
+    std::int64_t bytes_of_sums = 24 * 1024;     // of a block, where they wait for the next chunk: half of the first-level cache
+    std::int64_t bytes_of_copy = 256 * 1024;    // of a chunk of a block
+    std::int64_t most_bytes_of_copy = 3 << 20;  //   that has one channel and is no smaller than a tile
+    std::int64_t taps_of_chunk = 36;            // at least, if there are so many,
+    std::int64_t channels_of_chunk = 4;         //   and at least so many channels: more share too few sets of a cache
+    std::int64_t vectors_in_place = 12;         // rows with as many vectors that touch no border are read in place
+    std::int64_t enough_tasks = 8;
+
+    bool operator==(const DirectLimits&) const = default;
+};
+DirectLimits direct_limits();
+void set_direct_limits(const DirectLimits& limits);  // while nothing runs and no plan will be run again
+
+}  // namespace npconv
