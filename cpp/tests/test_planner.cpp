@@ -419,8 +419,7 @@ TEST(GemmTiling, ExtremeSizesDoNotOverflow) {
         EXPECT_GE(tile_gemm(p).tasks, 0) << text_of(r);
         Problem call = p;
         call.packing = Packing::every_call;
-        const Algorithm chosen = decide(call, "auto").algorithm;
-        EXPECT_TRUE(chosen == Algorithm::gemm || chosen == Algorithm::direct);
+        EXPECT_FALSE(winograd_tiles(decide(call, "auto").algorithm));
         EXPECT_GE(gemm_workspace_bytes(p, 1024), 0);
     }
 }
@@ -556,7 +555,7 @@ TEST(Planner, ExplainsItself) {
               std::string("|y - exact| <=")}) {
             EXPECT_NE(text.find(part), std::string::npos) << "\"" << part << "\" is missing in\n" << text;
         }
-        EXPECT_EQ(text.find("depth"), std::string::npos);
+        EXPECT_EQ(text.find("depth "), std::string::npos);  // the axis
         Problem pixel = problem_of(image(32, 32, 3, 8), table);
         pixel.lane = Lane::pixel;
         const GemmTiling u = tile_gemm(pixel);
