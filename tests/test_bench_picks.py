@@ -28,9 +28,9 @@ def test_a_seed_gives_the_same_layers() -> None:
     assert layers[:50] == random_layers.random_layers(50, 2026, least=0)
     # Of no use if NumPy or a change of the distribution gave other layers unnoticed: results are kept.
     assert [one.name for one in layers[:3]] == [
-        "k7 16->312 at 812 p6, channels last",
-        "1x3x3 16->8 at 9x9x9",
-        "3x1 275->76 at 120 s2 p2x0",
+        "3x3 5->26 at 35 n4, channels last",
+        "k7 33->275 at 117 n2, channels last",
+        "dw 3x3 16 at 49x19",
     ]
 
 
@@ -62,18 +62,23 @@ def test_layers_are_within_the_limits_and_of_all_kinds() -> None:
     assert len({one.layer for one in layers}) == len(layers)
     low, high = random_layers.MACS
     assert all(low <= one.macs <= high and min(one.layer.output_size) >= 1 for one in layers)
-    assert all(max(one.layer.c, one.layer.o) <= 512 * one.layer.groups for one in layers)
+    assert all(max(one.layer.c, one.layer.o) <= 512 * max(4, one.layer.groups) for one in layers)
     assert all(set(one.layer.stride) == {1} or set(one.layer.dilation) == {1} for one in layers)
-    kernels = {one.layer.kernel for one in layers}
+    single = [one.layer for one in layers if one.layer.c == one.layer.o == 1]
+    assert np.mean([one.layer.depthwise for one in layers]) == pytest.approx(0.15, abs=0.05)
+    assert np.mean([one.layer.c <= 4 or one.layer.o <= 4 for one in layers]) > 0.2
+    assert max(max(layer.kernel) for layer in single if layer.rank == 1) > 500
+    assert max(max(layer.kernel) for layer in single if layer.rank == 2) > 20
+    of_networks = [one for one in layers if one.layer not in single]
+    kernels = {one.layer.kernel for one in of_networks}
     assert kernels == {kernel for by_rank in random_layers.KERNELS.values() for kernel in by_rank}
     shares = [np.mean([one.layer.rank == rank for one in layers]) for rank in (1, 2, 3)]
     assert shares == pytest.approx([0.2, 0.6, 0.2], abs=0.05)
-    of_two = [one.layer for one in layers if one.layer.rank == 2]
+    of_two = [one.layer for one in of_networks if one.layer.rank == 2]
     assert np.mean([layer.kernel == (3, 3) for layer in of_two]) == pytest.approx(0.5, abs=0.05)
     for find, values in (
         (lambda one: one.layer.stride[0], {1, 2, 3}),
         (lambda one: max(one.layer.dilation), {1, 2, 3, 4, 12}),
-        (lambda one: one.layer.groups, {1, 2, 4}),
         (lambda one: one.layer.batch, {1, 2, 4, 8}),
         (lambda one: one.border, {"zeros", "reflect"}),
         (lambda one: one.layout, {"channels_first", "channels_last"}),

@@ -215,7 +215,7 @@ def test_explain_says_how_it_is_cut() -> None:
         ((1, 32, 256, 256), (1, 32, 5, 5), {"padding": 2}),
         ((1, 64, 256, 256), (3, 64, 3, 3), {"padding": 1}),
         ((1, 1, 480_000), (1, 1, 129), {}),
-        ((1, 1, 2048, 2048), (1, 1, 7, 7), {"padding": 3}),
+        ((1, 1, 2048, 2048), (1, 1, 11, 11), {"padding": 5}),
     ],
 )
 def test_auto_chooses_it_where_it_is_by_far_the_fastest(
