@@ -20,7 +20,8 @@ import datetime
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -98,6 +99,12 @@ def layers(n: int, seed: int, dtype: str) -> list[RandomLayer]:
     return chosen
 
 
+def timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 class Samples:
     """Times layers; a cycle is the time of a vector multiplication, or of two where a core does two."""
 
@@ -131,10 +138,16 @@ class Samples:
             if name == "winograd":
                 calls[UPDATE] = partial(plan.update_weights, problem.w)
                 work[UPDATE] = plan._plan._work(packing=True)
+        # What is far from the fastest is never chosen: it need not be estimated well.
+        once = {name: min(timed(call) for _ in range(2)) for name, call in calls.items() if name != UPDATE}
+        for name, seconds in once.items():
+            if seconds > 3 * HOPELESS * min(once.values()):
+                del calls[name]
+        if "winograd" not in calls:
+            calls.pop(UPDATE, None)
         times = interleaved(calls, self.rounds, self.seconds, min)  # other work only ever slows
         self.peak.run()
         clock = self.peak.gflops * 1e9 / self.flops_per_cycle
-        # What is far from the fastest is never chosen: it need not be estimated well.
         most = HOPELESS * min(times[name] for name in calls if name != UPDATE)
         return [
             Sample(one.name, name, times[name] * clock, work[name]) for name in calls if times[name] <= most

@@ -502,10 +502,25 @@ def random_case(
 
 
 def random_depthwise_case(r: random.Random, rank: int | None = None, **how: Any) -> Case:
-    """A random case of one input channel a group, often with as many output channels."""
+    """A random case of one input channel a group, often as many output channels, or of two in and out."""
     case = random_case(r, rank, **how)
     groups, multiplier = r.choice((*CHANNELS, 32, 48, 80)), r.choice((1, 1, 1, 2, 3))
+    if r.random() < 0.2:  # what every kernel set serves
+        return dataclasses.replace(case, single=False, cin=2 * groups, cout=2 * groups, groups=groups)
     return dataclasses.replace(case, single=False, cin=groups, cout=groups * multiplier, groups=groups)
+
+
+def random_direct_case(r: random.Random, rank: int | None = None, **how: Any) -> Case:
+    """A random case of at most eight output channels a group, some with rows of many vectors."""
+    while True:
+        case = random_case(r, rank, **how)
+        if r.random() < 0.1:  # the edges of such rows are read with masks
+            case = dataclasses.replace(
+                case, spatial=(r.randint(3, 9), r.randint(180, 420)), kernel=(3, r.choice((1, 3, 5))), cin=2,
+                cout=r.choice((1, 2, 3)), groups=1, stride=1, dilation=1, padding="same", single=False,
+            )  # fmt: skip
+        if case.cin and 0 < case.cout // case.groups <= 8:
+            return case
 
 
 def _random_shape(r: random.Random, rank: int) -> Case:
@@ -553,8 +568,16 @@ def _random_shape(r: random.Random, rank: int) -> Case:
     elif kind < 0.18:
         cout = 0
     batch = 0 if r.random() < 0.01 else r.choice((None, 1, 1, 2, 3))
-    if mode == "zeros" and padding == "same" and r.random() < 0.02:
-        spatial[r.randrange(rank)] = 0
+    if mode == "zeros" and padding not in ("valid", 0) and r.random() < 0.03:  # an axis that is border alone
+        axis = r.randrange(rank)
+        extent = reference.per_axis(dilation, rank)[axis] * (kernel[axis] - 1) + 1
+        pads = (
+            sum(reference.paddings(padding, [0] * rank, kernel)[axis])
+            if padding != "full"
+            else 2 * extent - 2
+        )
+        if (isinstance(padding, str) and padding != "full") or pads >= extent:
+            spatial[axis] = 0
     return Case(
         tuple(spatial), kernel, batch, cin * groups, cout * groups, groups, stride, padding, dilation, mode
     )

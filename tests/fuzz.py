@@ -43,7 +43,7 @@ def run_block(task: tuple[int, int, int, int, bool]) -> tuple[int, Counter[str],
         how["algorithm"] = r.choice(("gemm", "gemm", "gemm", "gemm", "auto", "naive"))
         if 0 < case.cout // case.groups <= 8 and case.cin and r.random() < 0.5:
             how["algorithm"] = "direct"
-        if case.cin == case.groups and r.random() < 0.5:
+        if case.cin == case.groups and case.cin and r.random() < 0.5:
             how["algorithm"] = "depthwise"
         how["threads"] = r.choice((None, 1, 1, 2, 3, 7))
         solution = cases.solve(case, how["dtype"])

@@ -82,7 +82,8 @@ def run(
 def main() -> None:
     isa, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     algorithm = sys.argv[4] if len(sys.argv) > 4 else "gemm"
-    draw = cases.random_depthwise_case if algorithm == "depthwise" else cases.random_case
+    draws = {"depthwise": cases.random_depthwise_case, "direct": cases.random_direct_case}
+    draw = draws.get(algorithm, cases.random_case)
     r = random.Random(seed)
     for i in range(count):
         case = draw(r, inexact=True)

@@ -71,6 +71,24 @@ def test_tiles_and_rows_of_taps_of_every_length(kernel: tuple[int], layout: str,
             check(case, isa=isa, layout=layout, algorithm="depthwise")
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_groups_of_a_few_channels(dtype: str, layout: str, isa: str) -> None:
+    lanes = _core._vector_bytes() // np.dtype(dtype).itemsize
+    for group in (2, 4, 8, 16):
+        for groups, size, k, stride in [(9, 17, 3, 1), (3, 20, 5, 2), (32, 9, 1, 3)]:
+            channels = group * groups
+            case = Case(
+                (size, size), (k, k), 2, channels, channels, groups, stride, padding="same", bias=True,
+                flip=k == 5, data="nonfinite" if k == 3 else "ints", seed=group,
+            )  # fmt: skip
+            if group <= lanes:
+                check(case, isa=isa, dtype=dtype, layout=layout, algorithm="depthwise")
+            else:
+                with pytest.raises(AssertionError, match=f"at most {lanes}; here they have {group} in"):
+                    check(case, isa=isa, dtype=dtype, layout=layout, algorithm="depthwise")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_maps_of_networks(mode: str, dtype: str, isa: str) -> None:
@@ -162,8 +180,8 @@ def test_a_plan_of_any_batch_is_shared_with_other_sizes() -> None:
 
 
 def test_refusals_say_why() -> None:
-    x, w = np.zeros((1, 4, 9, 9), np.float32), np.zeros((4, 2, 3, 3), np.float32)
-    with pytest.raises(ValueError, match=r'"depthwise" cannot serve here: .* each group has 2'):
+    x, w = np.zeros((1, 4, 9, 9), np.float32), np.zeros((6, 2, 3, 3), np.float32)
+    with pytest.raises(ValueError, match=r'"depthwise" cannot serve here: .* have 2 in and 3 out'):
         npconv.conv2d(x, w, groups=2, algorithm="depthwise")
     x, w = np.zeros((1, 4, 9), np.float32), np.zeros((4, 1, 2), np.float32)
     far = 2**50
@@ -190,6 +208,51 @@ def test_workspace_is_told_exactly_and_bounded(wanted: str, layout: str, threads
             plan(x, out=out)
             assert _core._buffer_bytes_made() - before == plan.workspace_bytes
             assert plan.workspace_bytes <= threads * 6 << 20
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "kernel", "padding"),
+    [
+        ("channels_first", (8, 512, 112, 112), (3, 3), 1),
+        ("channels_first", (8, 1024, 30, 30), (5, 5), 2),
+        ("channels_last", (2, 4, 4, 32), (1, 3), ((0, 0), (50_000, 50_000))),
+        ("channels_last", (1, 1, 1, 512), (1, 1), 3000),
+        ("channels_last", (4, 56, 56, 2048), (7, 7), 3),
+    ],
+)
+def test_workspace_is_bounded_whatever_the_batch_and_the_border(
+    layout: str, shape: tuple[int, ...], kernel: tuple[int, int], padding: Any
+) -> None:
+    channels = shape[1] if layout == "channels_first" else shape[-1]
+    w = np.ones((channels, 1, *kernel), np.float32)
+    for wanted in ("automatic", *LANES):
+        with lane(wanted):
+            plan = npconv.plan_conv(shape, w, groups=channels, padding=padding, layout=layout, num_threads=3)
+            assert plan.workspace_bytes <= 3 * 6 << 20
+
+
+def test_a_residual_of_unusual_memory(isa: str) -> None:
+    r = random.Random(9)
+    for layout in LAYOUTS:
+        for _ in range(12):
+            case = Case((20, 23), (3, 3), 2, 70, 70, 70, padding=1, residual=True, seed=r.randrange(2**31))
+            check(case, isa=isa, layout=layout, algorithm="depthwise", view="strided")
+
+
+def test_the_lane_does_not_depend_on_the_batch() -> None:
+    w, bias = -np.ones((2, 1, 3, 3), np.float32), np.full(2, -0.0, np.float32)
+    x = np.zeros((32, 2, 3, 3), np.float32)
+    how: dict[str, Any] = {"groups": 2, "padding": 1, "algorithm": "depthwise"}
+    alone = npconv.conv2d(x[:1], w, bias, **how)
+    for batch in (2, 4, 32):
+        assert npconv.conv2d(x[:batch], w, bias, **how)[:1].tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("algorithm", ["auto", "gemm", "depthwise", "direct"])
+def test_an_axis_that_is_border_alone(algorithm: str, layout: str, isa: str) -> None:
+    case = Case((0, 9), (3, 3), 1, 4, 4, 4, padding=2, bias=True)
+    check(case, isa=isa, layout=layout, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import npconv
 import numpy as np
 import pytest
 from cases import DTYPES, LAYOUTS, MODES, Case, check, forced, random_case, small_tiles, solve
-from guarded import AFTER, BEFORE, run
 from npconv import _core
 from reference import Array
 
@@ -167,15 +163,15 @@ def test_workspace_is_what_it_says_and_small(isa: str) -> None:
         ((1, 1, 480_000), (1, 1, 1024), {}),
         ((1, 512, 60, 60), (4, 512, 3, 3), {"padding": 24, "dilation": 24}),
         ((1, 2048, 14, 14), (8, 2048, 1, 1), {}),
+        ((1, 8, 1560, 50), (2, 8, 3, 3), {"dilation": (390, 1)}),
     ):
         w = np.zeros(w_shape, np.float32)
-        plan = npconv.plan_conv(x_shape, w, algorithm="direct", **how)
-        assert plan.workspace_bytes <= 6 << 20 or plan.workspace_bytes <= (6 << 20) * npconv.get_num_threads()
+        plan = npconv.plan_conv(x_shape, w, algorithm="direct", num_threads=2, **how)
+        assert plan.workspace_bytes <= 2 * 6 << 20
         x = np.zeros(x_shape, np.float32)
         plan(x)
         before = _core._buffer_bytes_made()
-        y = plan(x)
-        assert y is not None
+        plan(x)
         assert _core._buffer_bytes_made() - before == plan.workspace_bytes
 
 
@@ -197,6 +193,13 @@ def test_refusals(x_shape: Any, w_shape: Any, how: dict[str, Any], reason: str) 
     with pytest.raises(ValueError, match=f'algorithm="direct" cannot serve here: {reason}'):
         npconv.plan_conv(x_shape, np.zeros(w_shape, np.float32), algorithm="direct", **how)
     npconv.plan_conv(x_shape, np.zeros(w_shape, np.float32), **how)  # others can
+
+
+def test_a_stride_beyond_all_numbers_of_an_empty_map() -> None:
+    w = np.ones((6, 1, 3, 1), np.float32)
+    how: dict[str, Any] = {"stride": (2**63 - 1, 1), "padding": "same", "groups": 3, "algorithm": "direct"}
+    plan = npconv.plan_conv((2, 3, 0, 2), w, **how)
+    assert plan.output_shape == (2, 6, 0, 2)
 
 
 def test_explain_says_how_it_is_cut() -> None:
@@ -232,39 +235,3 @@ def test_auto_leaves_layers_of_many_channels_to_others() -> None:
     for x_shape, w_shape in (((1, 64, 56, 56), (64, 64, 3, 3)), ((1, 3, 224, 224), (32, 3, 3, 3))):
         plan = npconv.plan_conv(x_shape, np.zeros(w_shape, np.float32), padding=1)
         assert plan.algorithm != "direct"
-
-
-def guarded_cases(isa: str, count: int, seed: int) -> None:
-    """Cases with every array, workspace and packed weights on guard pages. A fault leaves no other trace."""
-    r = random.Random(seed)
-    done = 0
-    while done < count:
-        case = random_case(r, inexact=True)
-        if case.cin == 0 or not 0 < case.cout // case.groups <= 8:
-            continue
-        dtype, layout, side = DTYPES[done % 2], LAYOUTS[done // 2 % 2], (AFTER, BEFORE)[done // 4 % 2]
-        print(f"run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side}, 'direct')", file=sys.stderr, flush=True)
-        run(case, isa, dtype, layout, side, "direct")
-        done += 1
-    for shape in SHAPES:
-        case = of(shape, (2, 3, 1), 4)
-        for layout in LAYOUTS:
-            for side in (AFTER, BEFORE):
-                print(
-                    f"run({case!r}, {isa!r}, 'float32', {layout!r}, {side}, 'direct')",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                run(case, isa, "float32", layout, side, "direct")
-    print(f"guarded cases: {count}")
-
-
-@pytest.mark.parametrize("name", _core._isa_names())
-def test_no_access_beyond_any_buffer(name: str) -> None:
-    code = f"import test_direct; test_direct.guarded_cases({name!r}, 300, 1)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=600
-    )
-    last = result.stderr.splitlines()[-1:] if result.stderr else []
-    assert result.returncode == 0, f"exit code {result.returncode} in {last}\n{result.stderr[-2000:]}"
-    assert result.stdout == "guarded cases: 300\n"

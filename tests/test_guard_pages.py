@@ -20,7 +20,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("algorithm", ["gemm", "depthwise"])
+@pytest.mark.parametrize("algorithm", ["gemm", "depthwise", "direct"])
 @pytest.mark.parametrize("name", _core._isa_names())
 def test_no_access_beyond_any_buffer(name: str, algorithm: str) -> None:
     result = python("guarded.py", name, str(CASES), "1", algorithm)

@@ -178,7 +178,7 @@ def conv_by_loops(data: cases.Arrays, case: cases.Case) -> Any:
         x = np_pad(x, [(0, 0), (0, 0), *widths], case.mode)
     starts = [
         range(0, x.shape[2 + a] - (case.kernel[a] - 1) * dilation[a], stride[a])
-        if case.spatial[a]
+        if case.spatial[a] or not isinstance(case.padding, str) or case.padding == "full"
         else range(0)
         for a in range(rank)
     ]

@@ -395,3 +395,27 @@ def test_without_input_channels_the_sum_is_zero(rank: int) -> None:
 
 def test_a_border_of_zeros_around_an_empty_axis_is_real() -> None:
     same(npconv.conv1d(np.empty(0, np.float32), ints((3,)), padding=2), np.zeros(2, np.float32))
+
+
+@pytest.mark.parametrize("layout", ["channels_first", "channels_last"])
+def test_rows_of_volumes_whose_depth_alone_has_taps(layout: str, isa: str) -> None:
+    """Height and width are one axis then, whatever the memory: Winograd's algorithm serves, too."""
+    x, w = ints((2, 3, 9, 5, 7)), ints((4, 3, 3, 1, 1), seed=1)
+    residual = ints((2, 4, 9, 5, 7), seed=2)
+    want = oracle(3, x, w, padding=((1, 1), (0, 0), (0, 0))) + residual
+    how: dict[str, Any] = {"padding": (1, 0, 0), "layout": layout}
+    if layout == "channels_last":
+        x, residual, want = to_last(x, 3), to_last(residual, 3), to_last(want, 3)
+    for algorithm in ("gemm", "winograd_f2", "naive", "auto"):
+        same(npconv.conv3d(x, w, residual=residual, algorithm=algorithm, **how), want)
+        plan = npconv.plan_conv((None, *x.shape[1:]), w, algorithm=algorithm, **how)
+        assert plan.output_shape == (None, *want.shape[1:])
+        same(plan(x, residual=residual), want)
+        other = x.swapaxes(2, 3).copy().swapaxes(2, 3)  # rows that do not follow each other
+        same(plan(other, residual=residual[::-1].copy()[::-1]), want)
+    assert "the depth, which alone has taps" in plan.explain()
+    small = plan.for_shape(x[:, :, :, :3].shape)
+    part = npconv.conv3d(np.ascontiguousarray(x[:, :, :, :3]), w, algorithm="naive", **how)
+    same(small(np.ascontiguousarray(x[:, :, :, :3])), part)
+    plan.update_weights(2 * w)
+    same(plan(x), 2 * npconv.conv3d(x, w, algorithm="naive", **how))

@@ -136,13 +136,14 @@ def test_plans(layout: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("channels", [16, 960])
+@pytest.mark.parametrize("channels", [16, 960, 100_000])
 def test_workspace_is_told_exactly_and_bounded(channels: int, layout: str) -> None:
-    shape = (1, channels, 60, 60) if layout == "channels_first" else (1, 60, 60, channels)
+    size = 60 if channels < 1000 else 9
+    shape = (1, channels, size, size) if layout == "channels_first" else (1, size, size, channels)
     x = np.zeros(shape, np.float32)
     depthwise_w, pointwise_w = (
         np.zeros((channels, 1, 5, 5), np.float32),
-        np.zeros((64, channels, 1, 1), np.float32),
+        np.zeros((8, channels, 1, 1), np.float32),
     )
     for threads in (1, 2, 5):
         plan = npconv.plan_separable_conv2d(
@@ -187,6 +188,8 @@ X, DEPTHWISE, POINTWISE = ints((1, 3, 8, 8)), ints((6, 1, 3, 3)), ints((4, 6, 1,
         ({"x": X.astype(int)}, TypeError, "x must have dtype float32 or float64"),
         ({"depthwise_w": ints((6, 2, 3, 3))}, ValueError, "depthwise_w must have shape"),
         ({"depthwise_w": DEPTHWISE.astype(np.float64)}, TypeError, "depthwise_w"),
+        ({"depthwise_w": np.zeros((6, 1, 0, 3), np.float32)}, ValueError, "depthwise_w must have shape"),
+        ({"x": np.zeros((1, 0, 8, 8), np.float32)}, ValueError, "x must have at least one channel"),
         ({"depthwise_w": ints((6, 1, 9, 9))}, ValueError, "kernel must not be larger"),
         ({"pointwise_w": ints((4, 5, 1, 1))}, ValueError, r"pointwise_w must have .*6, 1, 1.*got .4, 5"),
         ({"pointwise_w": ints((4, 6, 3, 3))}, ValueError, "pointwise_w must have shape"),
@@ -225,7 +228,11 @@ def test_wrong_arguments_of_plans() -> None:
         npconv.SeparableConvPlan()
     with pytest.raises(ValueError, match="x_shape may have None"):
         npconv.plan_separable_conv2d((1, 3, None, 8), DEPTHWISE, POINTWISE)
+    with pytest.raises(ValueError, match="x_shape must have 4 axes"):
+        npconv.plan_separable_conv2d((3,), DEPTHWISE, POINTWISE)
     plan = npconv.plan_separable_conv2d((1, 3, 8, 8), DEPTHWISE, POINTWISE)
+    with pytest.raises(ValueError, match="does not fit"):
+        plan.for_shape((1, 3, 2**31, 2**31))
     with pytest.raises(ValueError, match="x must have the shape that the plan was made for"):
         plan(ints((1, 3, 8, 9)))
     with pytest.raises(ValueError, match="depthwise_w must have the shape"):

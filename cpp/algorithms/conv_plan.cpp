@@ -198,6 +198,7 @@ void convolve_once(const Problem& problem, const std::string& algorithm, const W
     if (problem.shape.empty()) return;
     Problem p = problem;
     p.lane = choice.lane;  // chosen once
+    p.depthwise_lane = choice.depthwise_lane;
     Buffer bias;
     if (weights.bias) bias = pack_bias(p.shape.groups * p.shape.out_channels, weights.bias, weights.bias_stride);
     io.bias = weights.bias ? bias.as<const T>() : nullptr;

@@ -20,19 +20,17 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { tap_rows, rows, copy, sums, residual_copy, slots };
+enum Slot : std::size_t { tap_runs, rows, copy, sums, residual_copy, slots };
 using DepthwiseWorkspace = Workspace<slots>;
-
-int slots_of(const DepthwiseTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
 
 DepthwiseWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     const std::int64_t vector = t.lanes * size_of(p.dtype);
     DepthwiseWorkspace::Sizes bytes{};
-    bytes[tap_rows] = t.most_rows() * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
+    bytes[tap_runs] = t.most_rows() * t.most_tap_runs(p.shape) * static_cast<std::int64_t>(sizeof(TapRun));
     bytes[rows] = t.most_rows() * static_cast<std::int64_t>(sizeof(OutputRow));
     bytes[copy] = copied_pixels(p, t.longest_block()) * t.together * vector;
     bytes[sums] = t.keeps_sums ? t.most_pixels() * t.together * vector : 0;
-    bytes[residual_copy] = t.most_pixels() * t.chunks.longest() * vector;
+    bytes[residual_copy] = t.most_pixels() * t.together * vector;
     return bytes;
 }
 
@@ -74,18 +72,22 @@ class DepthwiseRun {
         d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
         d.vector = copied_ ? window.count[0] * window.stride[0] : t_.lanes;
         d.taps = s_.taps();
+        d.group = t_.group;
         d.every_tap = !io_.finite_weights;
         d.pixels = pixels.length(2);
         d.rows = pixels.length(0) * pixels.length(1);
-        d.tap = workspace_.template get<TapRow>(thread, tap_rows);
+        d.tap = workspace_.template get<TapRun>(thread, tap_runs);
         d.row = workspace_.template get<OutputRow>(thread, rows);
-        list(pixels, window, workspace_.template get<TapRow>(thread, tap_rows), workspace_.template get<OutputRow>(thread, rows));
+        list(pixels, window, workspace_.template get<TapRun>(thread, tap_runs), workspace_.template get<OutputRow>(thread, rows));
         const TensorView<const T> x = image_of(image);
         if (!copied_) {
-            d.x = x.data + first_vector * t_.lanes;
-            d.w = io_.w + first_vector * t_.lanes * d.taps;
-            d.output = output(pixels, image, first_vector, vectors, to, thread);
-            channels_(d);
+            const std::int64_t most = epilogue_.residual_in_place() ? vectors : t_.together;  // there is room for a copy of so many
+            for (std::int64_t v = first_vector, end = v + vectors; v < end; v += most) {
+                d.x = x.data + v * t_.lanes;
+                d.w = io_.w + v * t_.lanes * s_.k();
+                d.output = output(pixels, image, v, std::min(most, end - v), to, thread);
+                channels_(d);
+            }
             return;
         }
         T* copies = workspace_.template get<T>(thread, copy);
@@ -93,7 +95,7 @@ class DepthwiseRun {
         for (std::int64_t v = first_vector, end = v + vectors; v < end; v += t_.together) {  // LOOP 2
             const std::int64_t count = std::min(t_.together, end - v);
             for (std::int64_t i = 0; i < count; ++i) copy_window(x, window, v + i, copies + i * d.vector);
-            d.w = io_.w + v * t_.lanes * d.taps;
+            d.w = io_.w + v * t_.lanes * s_.k();
             const Output<T> o = output(pixels, image, v, count, to, thread);
             if (!t_.keeps_sums) {
                 d.output = o;
@@ -113,7 +115,9 @@ class DepthwiseRun {
     using Kernel = void (*)(const DepthwiseChannels<T>&);
 
     static Kernel kernel(const DepthwiseTiling& t, const KernelTable& table) {
-        const auto& of_step = depthwise_kernels_of<T>(table).channels[t.step - 1];
+        const auto& kernels = depthwise_kernels_of<T>(table);
+        if (t.group > 1) return kernels.groups[t.step - 1];
+        const auto& of_step = kernels.channels[t.step - 1];
         const Kernel own = t.taps.shorter == t.taps.longest() ? of_step[t.taps.longest()] : nullptr;  // all runs are as long
         return own ? own : of_step[0];
     }
@@ -161,7 +165,7 @@ class DepthwiseRun {
     }
 
     // The rows of outputs of a block, each with the rows of taps that it meets.
-    void list(const Box& pixels, const Window& window, TapRow* taps, OutputRow* row) const {
+    void list(const Box& pixels, const Window& window, TapRun* taps, OutputRow* row) const {
         const auto& axis = s_.axis;
         const std::int64_t width = axis[2].output;
         std::int64_t n = 0, index = 0;
@@ -179,7 +183,7 @@ class DepthwiseRun {
                     if (!present && io_.finite_weights) continue;
                     for (std::int64_t run = 0; run < t_.taps.parts; ++run, ++n) {
                         const std::int64_t tap = t_.taps.begin(run), place = axis[2].at(pixels.begin[2], tap) - window.first[2];
-                        TapRow& t = taps[n];
+                        TapRun& t = taps[n];
                         t.w = i * axis[2].kernel + tap;
                         t.taps = t_.taps.length(run);
                         t.x = t.begin = t.end = 0;
@@ -241,16 +245,22 @@ class DepthwiseRun {
     void gather(const T* from, const TensorView<const T>& x, std::int64_t lines, std::int64_t pixels, std::int64_t channel, int channels,
                 T* to) const {
         const std::int64_t lanes = t_.lanes;
-        if (s_.out_channels == 1) {
+        if (t_.multiplier == 1) {
             gather_(
                 {from + channel * x.channel, x.spatial[1], x.spatial[2], x.channel, lines, pixels, channels, to, pixels * lanes, nullptr});
             return;
         }
-        for (std::int64_t i = 0; i < lines * pixels; ++i, to += lanes) {
-            const T* pixel = from + i / pixels * x.spatial[1] + i % pixels * x.spatial[2];
-            for (std::int64_t c = 0; c < lanes; ++c) to[c] = c < channels ? pixel[(channel + c) / s_.out_channels * x.channel] : T(0);
+        std::array<std::int64_t, most_lanes> at{};  // of each lane's channel
+        for (std::int64_t c = 0; c < channels; ++c) at[static_cast<std::size_t>(c)] = (channel + c) / t_.multiplier * x.channel;
+        for (std::int64_t line = 0; line < lines; ++line) {
+            for (std::int64_t i = 0; i < pixels; ++i, to += lanes) {
+                const T* pixel = from + line * x.spatial[1] + i * x.spatial[2];
+                for (std::int64_t c = 0; c < lanes; ++c) to[c] = c < channels ? pixel[at[static_cast<std::size_t>(c)]] : T(0);
+            }
         }
     }
+
+    static constexpr std::size_t most_lanes = 16;
 
     const Problem& p_;
     const ConvShape& s_;
@@ -274,7 +284,7 @@ std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
         const DepthwiseTiling t = tile_depthwise(images);
         const std::int64_t of_thread =
             t.lane == Lane::pixel ? depthwise_planes_bytes(p, t) : DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
-        return of_thread * (p.free_batch ? threads : slots_of(t, worthwhile_threads(p, threads)));
+        return of_thread * (p.free_batch ? threads : slots_of(t.tasks, worthwhile_threads(p, threads)));
     };
     if (!p.free_batch) return bytes(p.shape.batch);
     return std::max(bytes(1), bytes(depthwise_limits().enough_tasks));
@@ -283,7 +293,7 @@ std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
 template <class T>
 void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
     const DepthwiseTiling t = tile_depthwise(p);
-    const int used = worthwhile_threads(p, threads), slots = slots_of(t, used);
+    const int used = worthwhile_threads(p, threads), slots = slots_of(t.tasks, used);
     if (t.lane == Lane::pixel) return run_depthwise_planes(p, t, io, used, slots);
     const DepthwiseWorkspace workspace(sizes(p, t), slots);
     const DepthwiseRun<T> run(p, t, io, workspace);
@@ -328,17 +338,22 @@ template <class T>
 PackedWeights pack_depthwise(const Problem& p, const TensorView<const T>& w) {
     const DepthwiseTiling t = tile_depthwise(p);
     const ConvShape& s = p.shape;
-    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes_of_channel();
-    PackedWeights packed{Buffer(static_cast<std::size_t>(t.channels * taps * lanes) * sizeof(T)), 0.0};
+    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes_of_channel(),
+                       elements = t.channels * s.k() * lanes;
+    PackedWeights packed{Buffer(static_cast<std::size_t>(elements) * sizeof(T)), 0.0};
     T* to = packed.data.as<T>();
-    std::fill_n(to, t.channels * taps * lanes, T(0));
-    const KBlock all = order_k(s, s.k(), s.k()).block(0);
+    std::fill_n(to, elements, T(0));
+    Problem of_channel = p;
+    of_channel.shape.in_channels = 1;
+    const KBlock all = order_k(of_channel.shape, taps, taps).block(0);
     T largest = 0;
-    for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t tap) {
+    for_each_tap(of_channel, w, all, [&](std::int64_t offset, std::int64_t tap) {
         for (std::int64_t c = 0; c < channels; ++c) {
-            const T value = w.data[c * w.batch + offset];
-            to[(c / lanes * taps + tap) * lanes + c % lanes] = value;
-            largest = larger_magnitude(largest, std::abs(value));
+            for (std::int64_t i = 0; i < s.in_channels; ++i) {
+                const T value = w.data[c * w.batch + i * w.channel + offset];
+                to[((c / lanes * s.in_channels + i) * taps + tap) * lanes + c % lanes] = value;
+                largest = larger_magnitude(largest, std::abs(value));
+            }
         }
     });
     packed.largest = static_cast<double>(largest);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Depthwise convolution: one input channel a group.
+// Depthwise convolution, and that of groups of a few channels.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -33,7 +33,8 @@ class DepthwiseBlocks {
 std::int64_t depthwise_blocks_bytes(const Problem& problem, const DepthwiseTiling& tiling);  // of a thread
 
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
-//   -> lane = channel: [vector of output channels][tap][lanes]; lanes without a channel are zero; lane = pixel: [output channel][tap]
+//   -> lane = channel: [vector of output channels][channel of a group][tap][lanes]; lanes without a channel are zero; lane = pixel: [output
+//   channel][tap]
 template <class T>
 PackedWeights pack_depthwise(const Problem& problem, const TensorView<const T>& w);
 

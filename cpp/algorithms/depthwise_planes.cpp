@@ -20,7 +20,7 @@ using PlanesWorkspace = Workspace<slots_of_arrays>;
 PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     PlanesWorkspace::Sizes bytes{};
     bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.longest(2)) * size_of(p.dtype);
-    bytes[residual_copy] = t.most_pixels() * t.chunks.longest() * size_of(p.dtype);
+    bytes[residual_copy] = t.most_pixels() * size_of(p.dtype);
     return bytes;
 }
 
@@ -48,40 +48,31 @@ class PlanesRun {
         const std::int64_t channel = t_.chunks.begin(chunk), channels = t_.chunks.length(chunk);
         const Axis &height = s_.axis[1], &width = s_.axis[2];
         DepthwisePlanes<T> d{};
-        d.w = io_.w + channel * s_.taps();
         d.first_row = height.at(pixels.begin[1], 0);
         d.first_column = width.at(pixels.begin[2], 0);
         d.rows = pixels.length(1);
         d.columns = pixels.length(2);
         d.y_row = d.residual_row = width.output;
-        d.output = epilogue_.output(image, channel, channels, pixels.begin[1] * width.output + pixels.begin[2], pixels.pixels(),
-                                    workspace_.template get<T>(thread, residual_copy));
         const T* x = io_.x.data + image * io_.x.batch;
-        if (in_place_ && s_.out_channels == 1) {
-            d.x = x + channel * io_.x.channel;
-            d.x_channel = io_.x.channel;
-            in_place(d);
-            return;
-        }
-        for (std::int64_t c = channel; c < channel + channels; ++c) {  // LOOP 2
+        const bool all = in_place_ && t_.multiplier == 1 && epilogue_.residual_in_place();
+        for (std::int64_t c = channel, end = channel + channels, n = all ? channels : 1; c < end; c += n) {  // LOOP 2
             DepthwisePlanes<T> one = d;
-            one.output.channels = 1;
-            one.x = x + c / s_.out_channels * io_.x.channel;
+            one.w = io_.w + c * s_.taps();
+            one.x = x + c / t_.multiplier * io_.x.channel;
+            one.output = epilogue_.output(image, c, n, pixels.begin[1] * width.output + pixels.begin[2], pixels.pixels(),
+                                          workspace_.template get<T>(thread, residual_copy));
             if (in_place_) {
                 in_place(one);
             } else {
                 of_copy(one, workspace_.template get<T>(thread, copy));
             }
-            d.w += s_.taps();
-            d.output.y += d.output.y_stride;
-            if (d.output.bias) ++d.output.bias;
-            if (d.output.residual) d.output.residual += d.output.residual_stride;
         }
     }
 
   private:
     void in_place(DepthwisePlanes<T>& d) const {
         d.x_row = io_.x.spatial[1];
+        d.x_channel = io_.x.channel;
         d.input_rows = s_.axis[1].input;
         d.input_columns = s_.axis[2].input;
         kernels_.planes[size_][step_](d);

@@ -19,16 +19,13 @@ namespace {
 enum Slot : std::size_t { sums, staged, passes, columns, residual_copy, slots };
 using DirectWorkspace = Workspace<slots>;
 
-int slots_of(const DirectTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
-
 DirectWorkspace::Sizes sizes(const Problem& p, const DirectTiling& t) {
     const ConvShape& s = p.shape;
     const std::int64_t element = size_of(p.dtype), vector = t.lanes * element;
     const std::array<std::int64_t, 3> taps{s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel};
     DirectWorkspace::Sizes bytes{};
     bytes[sums] = (t.chunks.parts > 1 ? t.sums_of_block() : t.sums_of_tile()) * vector;
-    bytes[staged] =
-        staged_elements(s, {Layout::channels_first, true, t.flat, t.lanes}, t.longest_block(), taps, t.chunks.longest()) * element;
+    bytes[staged] = staged_elements(s, t.copy_form(), t.longest_block(), taps, t.chunks.longest()) * element;
     bytes[passes] = t.most_passes(s) * static_cast<std::int64_t>(sizeof(DirectPass));
     bytes[columns] = t.columns * static_cast<std::int64_t>(sizeof(std::int64_t));
     bytes[residual_copy] = t.sums_of_tile() * vector;
@@ -92,7 +89,7 @@ class DirectRun {
         const bool in_place = readable_in_place(k.pixels);
         for (std::int64_t i = 0; i < t_.chunks.parts; ++i) {
             const KBlock chunk = t_.chunk(s_, i);
-            const CopyForm form{Layout::channels_first, true, t_.flat, t_.lanes};
+            const CopyForm form = t_.copy_form();
             const Source<T> source = in_place ? place(k.pixels, chunk, x) : stage(p_, form, x, k.pixels, chunk, k.staged);
             DirectTile<T> tile{};
             tile.x = source.data;
@@ -307,14 +304,14 @@ std::int64_t direct_workspace_bytes(const Problem& p, int threads) {
     const DirectTiling t = tile_direct(many);
     const std::int64_t bytes = DirectWorkspace::bytes_per_thread(sizes(p, t));
     if (p.free_batch) return bytes * threads;
-    return bytes * slots_of(t, worthwhile_threads(p, threads));
+    return bytes * slots_of(t.tasks, worthwhile_threads(p, threads));
 }
 
 template <class T>
 void run_direct(const Problem& p, const Operands<T>& io, int threads) {
     const DirectTiling t = tile_direct(p);
     const int used = worthwhile_threads(p, threads);
-    const DirectWorkspace workspace(sizes(p, t), slots_of(t, used));
+    const DirectWorkspace workspace(sizes(p, t), slots_of(t.tasks, used));
     const DirectRun<T> run(p, t, io, workspace);
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }

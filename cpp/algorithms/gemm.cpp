@@ -41,9 +41,6 @@ struct Scratch {
     T *sums, *staged, *residual, *packed;
 };
 
-// Threads that can have a task at the same time, and so need a workspace.
-int slots_of(const GemmTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
-
 // Channels whose sums leave the registers before they are finished: those of the chunk until the next block of k, or those of a panel to be
 // transposed.
 std::int64_t channels_kept(const Problem& p, const GemmTiling& t) {
@@ -380,7 +377,7 @@ std::int64_t gemm_workspace_bytes(const Problem& p, int threads) {
     if (p.shape.empty()) return 0;
     if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p), false)) * threads;
     const GemmTiling t = tile_gemm(p);
-    return GemmWorkspace::bytes_per_thread(sizes(p, t, false)) * slots_of(t, worthwhile_threads(p, threads));
+    return GemmWorkspace::bytes_per_thread(sizes(p, t, false)) * slots_of(t.tasks, worthwhile_threads(p, threads));
 }
 
 bool gemm_packs_panels(const Problem& p) { return tile_gemm(p).packs_panels; }
@@ -389,7 +386,7 @@ template <class T>
 bool run_gemm(const Problem& p, const Operands<T>& io, int threads) {
     const GemmTiling t = tile_gemm(p);
     const int used = worthwhile_threads(p, threads);
-    const GemmWorkspace workspace(sizes(p, t, io.raw_weights != nullptr), slots_of(t, used));
+    const GemmWorkspace workspace(sizes(p, t, io.raw_weights != nullptr), slots_of(t.tasks, used));
     const GemmRun<T> run(p, t, io, workspace);
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
     return run.finite_weights();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "algorithms/depthwise.hpp"
@@ -22,7 +23,9 @@ int threads_for(const SeparableProblem& p, int threads) {
     return std::max(worthwhile_threads(p.depthwise, threads), worthwhile_threads(p.pointwise, threads));
 }
 
-int slots_of(const SeparableTiling& t, int threads) { return static_cast<int>(std::clamp<std::int64_t>(t.tasks, 1, threads)); }
+void expect_served(const SeparableProblem& p, const char* argument) {
+    if (const std::string refusal = separable_refusal(p); !refusal.empty()) throw std::invalid_argument(argument + (": " + refusal));
+}
 
 Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t) {
     return {t.most_pixels * p.pointwise.shape.in_channels * size_of(p.pointwise.dtype)};
@@ -32,13 +35,13 @@ Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t
 
 template <class T>
 SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads) : problem_(problem) {
-    if (const std::string refusal = separable_refusal(problem); !refusal.empty()) throw std::invalid_argument("depthwise_w: " + refusal);
+    expect_served(problem, "depthwise_w");
     parameters_ = pack(weights, threads);
 }
 
 SeparablePlan::SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem)
     : problem_(problem), parameters_(other.parameters()) {
-    if (const std::string refusal = separable_refusal(problem); !refusal.empty()) throw std::invalid_argument("depthwise_w: " + refusal);
+    expect_served(problem, "x_shape");
     if (parameters_.pointwise.format != format_of(problem.pointwise, Algorithm::gemm)) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
     }
@@ -71,7 +74,7 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
     }
     if (p.pointwise.shape.empty()) return;
     const SeparableTiling t = tile_separable(p);
-    const int used = threads_for(p, threads), slots = slots_of(t, used);
+    const int used = threads_for(p, threads), slots = slots_of(t.tasks, used);
     Operands<T> first = with_parameters(io, parameters.depthwise);
     const Operands<T> second = with_parameters(io, parameters.pointwise);
     first.residual = {};
@@ -97,7 +100,7 @@ std::int64_t SeparablePlan::workspace_bytes(int threads) const {
         p.depthwise.shape.batch = p.pointwise.shape.batch = batch;
         if (p.pointwise.shape.empty()) return 0;
         const SeparableTiling t = tile_separable(p);
-        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t, threads_for(p, threads));
+        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t.tasks, threads_for(p, threads));
         return (Between::bytes_per_thread(between_bytes(p, t)) + depthwise_blocks_bytes(p.depthwise, t.depthwise) +
                 gemm_blocks_bytes(p.pointwise, t.most_pixels)) *
                slots;

@@ -18,6 +18,11 @@
 namespace npconv {
 namespace {
 
+void merge_rows(Problem& p) {
+    p.merged = rows_merge(p.shape);
+    if (p.merged) p.shape = with_merged_rows(p.shape);
+}
+
 std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& settings, const py::array& w,
                                     const std::optional<py::array>& bias, int threads) {
     const py::array weights = readable(w);
@@ -25,10 +30,10 @@ std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& sett
     if (bias) readable_bias = readable(*bias);
     const py::gil_scoped_release release;
     if (problem.dtype == DType::f32) {
-        const auto view = weights_of<float>(weights, settings.rank, readable_bias);
+        const auto view = weights_of<float>(weights, settings.rank, readable_bias, problem.merged);
         return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
     }
-    const auto view = weights_of<double>(weights, settings.rank, readable_bias);
+    const auto view = weights_of<double>(weights, settings.rank, readable_bias, problem.merged);
     return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
 }
 
@@ -52,10 +57,12 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
     problem.packing = Packing::every_call;
     check_bias(bias, dtype, "x", problem.shape.groups * problem.shape.out_channels);
 
-    const RunFrame frame{rank, form, dtype, settings.layout, "x"};
+    const ConvShape shape = problem.shape;
+    merge_rows(problem);
+    const RunFrame frame{rank, form, dtype, settings.layout, "x", problem.merged};
     std::vector<NamedArray> parameters{{"w", &w}};
     if (bias) parameters.push_back({"bias", &*bias});
-    Checked checked = check(frame, problem.shape, arrays, parameters);
+    Checked checked = check(frame, shape, arrays, parameters);
     const int threads = threads_for_call(settings.threads);
     return run_once(frame, problem, settings.algorithm, w, bias, checked, threads);
 }
@@ -89,9 +96,11 @@ class Plan {
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
         x_.check_free_batch(form);
-        frame_ = {rank, form, dtype, settings_.layout, "the plan"};
         Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_);
         problem.free_batch = x_.free_batch;
+        shape_ = problem.shape;
+        merge_rows(problem);
+        frame_ = {rank, form, dtype, settings_.layout, "the plan", problem.merged};
         check_bias(bias, dtype, "w", problem.shape.groups * problem.shape.out_channels);
         plan_ = make_plan(problem, settings_, w, bias, threads());
     }
@@ -100,10 +109,9 @@ class Plan {
         Arrays arrays(x, residual, out);
         expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
         x_.expect(arrays.x);
-        const ConvShape& planned = plan_->problem().shape;
-        const ConvShape shape = x_.free_batch ? with_batch(planned, arrays.x.shape(0), frame_.dtype) : planned;
+        const ConvShape shape = x_.free_batch ? with_batch(shape_, arrays.x.shape(0), frame_.dtype) : shape_;
         Checked checked = check(frame_, shape, arrays, {});
-        return run(frame_, *plan_, shape, checked, threads());
+        return run(frame_, *plan_, frame_.merged ? with_merged_rows(shape) : shape, checked, threads());
     }
 
     Plan for_shape(py::handle x_shape) const { return Plan(*this, parse_x_shape(x_shape)); }
@@ -124,8 +132,8 @@ class Plan {
         Parameters packed;
         {
             const py::gil_scoped_release release;
-            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias), used)
-                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias), used);
+            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias, frame_.merged), used)
+                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias, frame_.merged), used);
         }
         plan_->set_parameters(packed);
     }
@@ -149,9 +157,7 @@ class Plan {
         }
         return d;
     }
-    py::tuple output_shape() const {
-        return x_.with_free_batch(result_shape(plan_->problem().shape, frame_.rank, frame_.form, frame_.layout));
-    }
+    py::tuple output_shape() const { return x_.with_free_batch(result_shape(shape_, frame_.rank, frame_.form, frame_.layout)); }
     py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
 
   private:
@@ -160,7 +166,9 @@ class Plan {
         x_.expect_axes_of(other.x_);
         x_.check_free_batch(frame_.form);
         const Sizes sizes = sizes_of(x_.sizes.data(), frame_.rank, frame_.form, frame_.layout);
-        const Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_);
+        Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_);
+        shape_ = problem.shape;
+        merge_rows(problem);
         plan_ = std::make_unique<ConvPlan>(*other.plan_, problem.shape, x_.free_batch);
     }
 
@@ -170,6 +178,7 @@ class Plan {
     RunFrame frame_{};
     PlannedShape x_;
     std::vector<std::int64_t> w_shape_;
+    ConvShape shape_;  // as the caller has it; the plan's may be one with merged rows
     std::unique_ptr<ConvPlan> plan_;
 };
 

@@ -17,6 +17,19 @@ Sizes output_sizes(const ConvShape& s, int rank) {
     return sizes;
 }
 
+std::vector<std::int64_t> spatial_sizes(const py::array& a, const RunFrame& f) {
+    return sizes_of(shape_of(a).data(), f.rank, f.form, f.layout).spatial;
+}
+
+// The array, or if its rows do not follow each other and must, a copy.
+py::array as_merged(const py::array& a, const RunFrame& f) {
+    if (!f.merged) return a;
+    const std::vector<std::int64_t> sizes = spatial_sizes(a, f);
+    const bool follow = with_real(
+        f.dtype, [&](auto zero) { return rows_follow(view_of<decltype(zero)>(a, f.rank, f.form, f.layout), sizes[1], sizes[2]); });
+    return follow ? a : py::array::ensure(a, py::array::c_style);
+}
+
 template <class T>
 void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
@@ -29,7 +42,7 @@ template <class T>
 void run_once_as(const RunFrame& f, const Problem& problem, const std::string& algorithm, const py::array& w,
                  const std::optional<py::array>& bias, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
-    const WeightsView<T> weights = weights_of<T>(w, f.rank, bias);
+    const WeightsView<T> weights = weights_of<T>(w, f.rank, bias, f.merged);
     const py::gil_scoped_release release;
     convolve_once(problem, algorithm, weights, io, threads);
 }
@@ -39,8 +52,12 @@ void run_once_as(const RunFrame& f, const Problem& problem, const std::string& a
 template <class T>
 Operands<T> operands_of(const RunFrame& f, const Checked& arrays) {
     Operands<T> io;
-    io.x = view_of<T>(arrays.x, f.rank, f.form, f.layout);
-    if (arrays.residual) io.residual = view_of<T>(*arrays.residual, f.rank, f.form, f.layout);
+    const auto view = [&](const py::array& a) {
+        const TensorView<const T> v = view_of<T>(a, f.rank, f.form, f.layout);
+        return f.merged ? with_merged_rows(v, spatial_sizes(a, f)[2]) : v;
+    };
+    io.x = view(arrays.x);
+    if (arrays.residual) io.residual = view(*arrays.residual);
     io.y = static_cast<T*>(const_cast<py::array&>(arrays.out).mutable_data());
     io.y_batch = f.form == Form::batched && arrays.out.shape(0) > 1 ? arrays.out.strides(0) / arrays.out.itemsize() : 0;
     return io;
@@ -96,8 +113,8 @@ Checked check(const RunFrame& f, const ConvShape& shape, Arrays& arrays, const s
         for (const NamedArray& other : others) refuse_overlap(checked.out, *other.array, other.name, false);
         if (arrays.residual) refuse_overlap(checked.out, *arrays.residual, "residual", true);
     }
-    checked.x = readable(arrays.x);
-    if (arrays.residual) checked.residual = readable(*arrays.residual);
+    checked.x = as_merged(readable(arrays.x), f);
+    if (arrays.residual) checked.residual = as_merged(readable(*arrays.residual), f);
     if (arrays.out.is_none()) {
         checked.out = new_array(f.dtype, wanted);
         checked.result = checked.out;

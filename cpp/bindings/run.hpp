@@ -7,6 +7,7 @@
 
 #include "algorithms/conv_plan.hpp"
 #include "bindings/arrays.hpp"
+#include "core/merge.hpp"
 
 namespace npconv {
 
@@ -32,6 +33,7 @@ struct RunFrame {
     DType dtype;
     Layout layout;
     const char* dtype_of;  // whose dtype it is, for messages: "x" or "the plan"
+    bool merged = false;   // rows of the arrays follow each other, and are one (core/merge.hpp)
 };
 
 // The shape of the result in the caller's form.
@@ -63,9 +65,10 @@ py::object run_once(const RunFrame& frame, const Problem& problem, const std::st
 void check_bias(const std::optional<py::array>& bias, DType dtype, const char* of, std::int64_t channels);
 
 template <class T>
-WeightsView<T> weights_of(const py::array& w, int rank, const std::optional<py::array>& bias) {
+WeightsView<T> weights_of(const py::array& w, int rank, const std::optional<py::array>& bias, bool merged = false) {
     WeightsView<T> view;
     view.w = weights_view<T>(w, rank);
+    if (merged) view.w = with_merged_rows(view.w, 1);
     if (bias) {
         view.bias = static_cast<const T*>(bias->data());
         view.bias_stride = bias->shape(0) < 2 ? 0 : bias->strides(0) / bias->itemsize();

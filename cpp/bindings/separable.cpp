@@ -67,15 +67,17 @@ struct SeparableArrays {
     }
 };
 
-Form form_of_images(std::size_t axes, const std::string& text) {
+Form form_of_images(std::size_t axes, const char* name, const std::string& shape) {
     if (axes == 4) return Form::batched;
     if (axes == 3) return Form::unbatched;
-    throw py::value_error("x must have 4 axes, or 3 without the batch; got shape " + text);
+    throw py::value_error(std::string(name) + " must have 4 axes, or 3 without the batch; got " + shape);
 }
 
 void check_weights(const SeparableArrays& a, std::int64_t channels) {
     const std::vector<std::int64_t> depthwise = shape_of(a.depthwise_w), pointwise = shape_of(a.pointwise_w);
-    if (depthwise.size() != 4 || depthwise[1] != 1 || channels < 1 || depthwise[0] < 1 || depthwise[0] % channels != 0) {
+    if (channels < 1) throw py::value_error("x must have at least one channel, got none");
+    const bool images = depthwise.size() == 4 && depthwise[1] == 1 && depthwise[2] >= 1 && depthwise[3] >= 1;
+    if (!images || depthwise[0] < 1 || depthwise[0] % channels != 0) {
         throw py::value_error("depthwise_w must have shape (a multiple of the " + std::to_string(channels) +
                               " channels of x, 1, kernel height, kernel width); got " + tuple_text(depthwise));
     }
@@ -96,6 +98,7 @@ SeparableProblem halves(const Problem& depthwise, const SeparableSettings& s, st
     p.depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
     p.depthwise.depthwise_lane = Lane::channel;
     p.pointwise = pointwise_of(p.depthwise, out_channels, s.activation);
+    with_batch(p.pointwise.shape, p.pointwise.shape.batch, p.pointwise.dtype);  // its sizes can be multiplied, or this throws
     return p;
 }
 
@@ -105,7 +108,6 @@ SeparableProblem make_separable(SeparableSettings& s, DType dtype, Form form, co
     check_activation(s.of_conv.activation, dtype, "depthwise_activation");
     check_activation(s.activation, dtype);
     const SeparableProblem p = halves(make_problem(s.of_conv, dtype, form, x, shape_of(a.depthwise_w)), s, a.pointwise_w.shape(0));
-    with_batch(p.pointwise.shape, p.pointwise.shape.batch, dtype);  // that its sizes can be multiplied
     check_bias_of(a.depthwise_bias, "depthwise_bias", a.depthwise_w.shape(0));
     check_bias_of(a.bias, "bias", a.pointwise_w.shape(0));
     return p;
@@ -153,7 +155,7 @@ py::object separable_conv2d(py::handle x, py::handle depthwise_w, py::handle poi
     const DType dtype = dtype_of(arrays.x, "x");
     weights.expect(dtype, "x");
     const std::vector<std::int64_t> x_shape = shape_of(arrays.x);
-    const Form form = form_of_images(x_shape.size(), tuple_text(x_shape));
+    const Form form = form_of_images(x_shape.size(), "x", "shape " + tuple_text(x_shape));
     const Sizes sizes = sizes_of(x_shape.data(), 2, form, settings.of_conv.layout);
     const SeparableProblem problem = make_separable(settings, dtype, form, sizes, weights);
     const RunFrame frame{2, form, dtype, settings.of_conv.layout, "x"};
@@ -172,7 +174,7 @@ class PlannedSeparable {
         const SeparableArrays weights(depthwise_w, pointwise_w, depthwise_bias, bias);
         const DType dtype = dtype_of(weights.depthwise_w, "depthwise_w");
         weights.expect(dtype, "depthwise_w");
-        const Form form = form_of_images(x_.sizes.size(), x_.text);
+        const Form form = form_of_images(x_.sizes.size(), "x_shape", x_.text);
         x_.check_free_batch(form);
         frame_ = {2, form, dtype, settings_.of_conv.layout, "the plan"};
         SeparableProblem problem = make_separable(settings_, dtype, form, sizes(), weights);

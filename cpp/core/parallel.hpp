@@ -15,6 +15,9 @@ int runtime_threads();
 void set_process_threads(int threads);
 int process_threads();
 
+// Threads that can have a task at the same time, and so need a workspace.
+inline int slots_of(std::int64_t tasks, int threads) { return tasks < 1 ? 1 : tasks < threads ? static_cast<int>(tasks) : threads; }
+
 namespace detail {
 void run_parallel(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t, int), const void* context);
 }

@@ -8,15 +8,55 @@
 //   ...                                        ...
 //   output 6                                               w0  w1  w2
 //
-// Sums are in the order of the taps, whatever the tiles are. Pixels outside the input are left out, or where zeros count multiplied as
-// such.
+// Groups of a few channels are treated alike: for each channel of a group, the lanes of the others are replaced by it.
+//
+// Sums are in the order of the taps, of each row of taps channel by channel, whatever the tiles are. Pixels outside the input are left out,
+// or where zeros count multiplied as such.
 
-// A tile of `V` vectors of channels. Whole: all places of the tile are inside; else begin, end: those that are. x: place 0. Tail: the last
-// vector is not full.
-template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
-[[gnu::always_inline]] inline void tap_row(typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x, std::int64_t pixel,
+// Lane number i of each group of lanes, in all lanes of the group.
+template <class Vec>
+class GroupPicker {
+  public:
+    GroupPicker(std::int64_t group, std::int64_t i) : group_(static_cast<int>(group)), i_(static_cast<int>(i)) {
+        if constexpr (picks) index_ = Vec::index_in_groups(group_, i_);
+    }
+    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const {
+        if constexpr (picks) {
+            return Vec::pick(v, index_);
+        } else {
+            typename Vec::T from[Vec::lanes], to[Vec::lanes];
+            Vec::store(from, v);
+            for (int lane = 0; lane < Vec::lanes; ++lane) to[lane] = from[lane / group_ * group_ + i_];
+            return Vec::load(to);
+        }
+    }
+
+  private:
+    static constexpr bool picks = requires(typename Vec::V v) { Vec::pick(v, Vec::index_in_groups(1, 0)); };
+    static auto no_index() {
+        if constexpr (picks) {
+            return Vec::index_in_groups(1, 0);
+        } else {
+            return 0;
+        }
+    }
+    int group_, i_;
+    decltype(no_index()) index_{};
+};
+
+struct NoPicker {
+    template <class V>
+    [[gnu::always_inline]] V operator()(V v) const {
+        return v;
+    }
+};
+
+// A tile of NV vectors of channels. Whole: all places of the tile are inside; else begin, end: those that are. x: place 0. Tail: the last
+// vector is not full. pick: which channel of each group.
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, class Pick>
+[[gnu::always_inline]] inline void tap_run(typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x, std::int64_t pixel,
                                            std::int64_t x_vector, const typename Vec::T* w, std::int64_t w_vector, std::int64_t begin,
-                                           std::int64_t end, bool every_tap, int tail) {
+                                           std::int64_t end, bool every_tap, int tail, const Pick& pick) {
     using V = typename Vec::V;
     constexpr int L = Vec::lanes, P = depthwise_pixels, places = (P - 1) * Step + Taps;
     V wk[NV][Taps];
@@ -31,7 +71,8 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
         if (!inside && !every_tap) continue;
 #pragma GCC unroll 2
         for (int j = 0; j < NV; ++j) {
-            const V xi = !inside ? Vec::zero() : Tail && j == NV - 1 ? Vec::load_n(x + j * x_vector, tail) : Vec::load(x + j * x_vector);
+            const V xi =
+                !inside ? Vec::zero() : pick(Tail && j == NV - 1 ? Vec::load_n(x + j * x_vector, tail) : Vec::load(x + j * x_vector));
 #pragma GCC unroll 7
             for (int p = 0; p < P; ++p) {
                 const int s = i - p * Step;
@@ -41,38 +82,51 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
     }
 }
 
-// Taps: of each tap row; 0: each says how many.
-template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole>
-[[gnu::always_inline]] inline void tap_rows(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t place,
+// With one channel a group, or several, whose weights follow each other.
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, bool Grouped>
+[[gnu::always_inline]] inline void tap_run_of_group(const DepthwiseChannels<typename Vec::T>& d,
+                                                    typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x,
+                                                    const typename Vec::T* w, std::int64_t begin, std::int64_t end, int tail) {
+    const std::int64_t of_channel = d.taps * Vec::lanes;
+    if constexpr (Grouped) {
+        for (std::int64_t i = 0; i < d.group; ++i, w += of_channel) {
+            tap_run<Vec, NV, Taps, Step, Tail, Whole>(sum, x, d.pixel, d.vector, w, of_channel * d.group, begin, end, d.every_tap, tail,
+                                                      GroupPicker<Vec>(d.group, i));
+        }
+    } else {
+        tap_run<Vec, NV, Taps, Step, Tail, Whole>(sum, x, d.pixel, d.vector, w, of_channel, begin, end, d.every_tap, tail, NoPicker());
+    }
+}
+
+// Taps: of each run of taps; 0: each says how many.
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, bool Grouped>
+[[gnu::always_inline]] inline void tap_runs(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t place,
                                             const typename Vec::T* from, const typename Vec::T* weights, int tail,
                                             typename Vec::V (&sum)[depthwise_pixels][NV]) {
-    constexpr int L = Vec::lanes;
-    const bool every = d.every_tap;
-    const std::int64_t pixel = d.pixel, x_vector = d.vector, w_vector = d.taps * L;
-    from += place * pixel;
-    for (const TapRow *t = d.tap + row.first, *last = d.tap + row.last; t != last; ++t) {
+    from += place * d.pixel;
+    for (const TapRun *t = d.tap + row.first, *last = d.tap + row.last; t != last; ++t) {
         const auto* x = from + t->x;
-        const auto* w = weights + t->w * L;
+        const auto* w = weights + t->w * Vec::lanes;
         const std::int64_t begin = t->begin - place, end = t->end - place;
         if constexpr (Taps > 0) {
-            tap_row<Vec, NV, Taps, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail);
+            tap_run_of_group<Vec, NV, Taps, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail);
             continue;
         }
         switch (t->taps) {
-            case 1: tap_row<Vec, NV, 1, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 2: tap_row<Vec, NV, 2, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 3: tap_row<Vec, NV, 3, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 4: tap_row<Vec, NV, 4, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 5: tap_row<Vec, NV, 5, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 6: tap_row<Vec, NV, 6, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
-            case 7: tap_row<Vec, NV, 7, Step, Tail, Whole>(sum, x, pixel, x_vector, w, w_vector, begin, end, every, tail); break;
+            case 1: tap_run_of_group<Vec, NV, 1, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 2: tap_run_of_group<Vec, NV, 2, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 3: tap_run_of_group<Vec, NV, 3, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 4: tap_run_of_group<Vec, NV, 4, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 5: tap_run_of_group<Vec, NV, 5, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 6: tap_run_of_group<Vec, NV, 6, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
+            case 7: tap_run_of_group<Vec, NV, 7, Step, Tail, Whole, Grouped>(d, sum, x, w, begin, end, tail); break;
             default: __builtin_unreachable();
         }
     }
 }
 
 // The outputs p, p + 1, ... of a row.
-template <class Vec, int NV, int Taps, int Step, bool Tail>
+template <class Vec, int NV, int Taps, int Step, bool Tail, bool Grouped>
 [[gnu::always_inline]] inline void depthwise_tile(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t p,
                                                   bool whole, const typename Vec::T* from, const typename Vec::T* weights,
                                                   const Output<typename Vec::T>& output) {
@@ -86,9 +140,9 @@ template <class Vec, int NV, int Taps, int Step, bool Tail>
         for (int j = 0; j < NV; ++j) sum[i][j] = Vec::zero();
     }
     if (whole) {
-        tap_rows<Vec, NV, Taps, Step, Tail, true>(d, row, p * Step, from, weights, tail, sum);
+        tap_runs<Vec, NV, Taps, Step, Tail, true, Grouped>(d, row, p * Step, from, weights, tail, sum);
     } else {
-        tap_rows<Vec, NV, Taps, Step, Tail, false>(d, row, p * Step, from, weights, tail, sum);
+        tap_runs<Vec, NV, Taps, Step, Tail, false, Grouped>(d, row, p * Step, from, weights, tail, sum);
     }
     const std::int64_t count = d.pixels - p;
     std::int64_t index[P];
@@ -111,7 +165,7 @@ template <class Vec, int NV, int Taps, int Step, bool Tail>
 template <class Vec>
 constexpr int most_depthwise_vectors = Vec::registers >= 32 ? 2 : 1;  // of a tile
 
-template <class Vec, int Taps, int Step>
+template <class Vec, int Taps, int Step, bool Grouped>
 void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
     constexpr int L = Vec::lanes, places = (depthwise_pixels - 1) * Step + (Taps > 0 ? Taps : depthwise_taps);
     constexpr int two = most_depthwise_vectors<Vec>;
@@ -126,30 +180,30 @@ void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
             std::int64_t vectors = d.output.channels / L;
             const auto next = [&](int n) {
                 x += n * d.vector;
-                w += d.taps * n * L;
+                w += d.taps * d.group * n * L;
                 output.y += n * L;
                 if (output.bias) output.bias += n * L;
                 if (output.residual) output.residual += n * L;
             };
             output.channels = two * L;
             for (; vectors >= two; vectors -= two) {
-                depthwise_tile<Vec, two, Taps, Step, false>(d, *row, p, inside, x, w, output);
+                depthwise_tile<Vec, two, Taps, Step, false, Grouped>(d, *row, p, inside, x, w, output);
                 next(two);
             }
             output.channels = L;
             for (; vectors > 0; --vectors) {
-                depthwise_tile<Vec, 1, Taps, Step, false>(d, *row, p, inside, x, w, output);
+                depthwise_tile<Vec, 1, Taps, Step, false, Grouped>(d, *row, p, inside, x, w, output);
                 next(1);
             }
             output.channels = tail;
-            if (tail > 0) depthwise_tile<Vec, 1, Taps, Step, true>(d, *row, p, inside, x, w, output);
+            if (tail > 0) depthwise_tile<Vec, 1, Taps, Step, true, Grouped>(d, *row, p, inside, x, w, output);
         }
     }
 }
 
 template <class Vec, int Taps, int Step>
 constexpr void fill_depthwise_channels(DepthwiseKernels<typename Vec::T>& k) {
-    k.channels[Step - 1][Taps] = &depthwise_channels<Vec, Taps, Step>;
+    k.channels[Step - 1][Taps] = &depthwise_channels<Vec, Taps, Step, false>;
 }
 
 template <class Vec>
@@ -165,6 +219,8 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     fill_depthwise_channels<Vec, 3, 2>(k);
     fill_depthwise_channels<Vec, 5, 2>(k);
     fill_depthwise_channels<Vec, 7, 2>(k);
+    k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
+    k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;
     fill_depthwise_planes<Vec, 3, 1>(k);
     fill_depthwise_planes<Vec, 5, 1>(k);
     fill_depthwise_planes<Vec, 7, 1>(k);

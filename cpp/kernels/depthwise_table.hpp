@@ -13,7 +13,7 @@ constexpr int depthwise_strides = 2;  // of pixels, 1 and 2, beside which they d
 
 // Neighbouring taps of a row of the kernel, and the row of the input that they meet for a row of outputs. Places are counted in input
 // pixels from the one that the first tap meets for the first output, with steps of `pixel` elements.
-struct TapRow {
+struct TapRun {
     std::int64_t x;           // element of that pixel: what it is, if it is in a border, is not read
     std::int64_t begin, end;  // places that are inside the input; the others hold zeros
     std::int64_t w;           // the number of the first tap
@@ -22,7 +22,7 @@ struct TapRow {
 
 // A row of outputs.
 struct OutputRow {
-    std::int64_t first, last;  // its tap rows are first, ..., last - 1
+    std::int64_t first, last;  // its runs of taps are first, ..., last - 1
     std::int64_t begin, end;   // places that are inside for all of them
     std::int64_t index;        // the number of its first pixel in y
 };
@@ -33,9 +33,10 @@ struct DepthwiseChannels {
     const T* x;
     std::int64_t pixel;   // elements between places,
     std::int64_t vector;  //   and between vectors of channels
-    const T* w;           // [vector of channels][tap][lanes]
+    const T* w;           // [vector of channels][channel of a group][tap][lanes]
+    std::int64_t group;   // channels in and out of a group: 1, or a power of two up to lanes
     std::int64_t taps;    // of the kernel
-    const TapRow* tap;
+    const TapRun* tap;
     const OutputRow* row;
     std::int64_t rows;
     std::int64_t pixels;  // of each row
@@ -65,8 +66,9 @@ constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
 template <class T>
 struct DepthwiseKernels {
     int vectors;  // of channels, of a register tile: more are cut, fewer wait for themselves
-    // [stride - 1][taps of every tap row, or 0: each says how many]; null where it has no kernel of its own
+    // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
+    void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     void (*planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
     void (*padded_planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);

@@ -17,7 +17,7 @@ WorkCounts work_with_channel_lanes(const Problem& p, const DepthwiseTiling& t) {
     const double tiles = as_double(t.map[2].parts) * as_double(ceil_div(t.longest(2), depthwise_pixels));  // of a row
     const double rows = vectors * as_double(axis[0].output) * as_double(axis[1].output);
     const double part_of_rows = zeros ? part_inside(axis[0]) * part_inside(axis[1]) : 1.0, part = zeros ? part_inside(axis[2]) : 1.0;
-    const double row_taps = rows * as_double(axis[0].kernel) * as_double(axis[1].kernel) * part_of_rows;
+    const double row_taps = as_double(t.group) * rows * as_double(axis[0].kernel) * as_double(axis[1].kernel) * part_of_rows;
     WorkCounts work;
     work[Work::depthwise_tile] = rows * tiles;
     work[Work::depthwise_step] = row_taps * tiles * as_double(t.taps.parts);
@@ -25,7 +25,7 @@ WorkCounts work_with_channel_lanes(const Problem& p, const DepthwiseTiling& t) {
         row_taps * tiles * depthwise_pixels * as_double(axis[2].kernel) * part / p.core.products_per_cycle(p.kernels->vector_bytes);
     if (t.copied) {
         const double copied = vectors * as_double(t.blocks()) * as_double(copied_pixels(p, t.longest_block()));
-        if (s.out_channels > 1) {
+        if (t.multiplier > 1) {
             work[Work::depthwise_picked] = copied * t.lanes;
         } else {
             work[last ? Work::depthwise_gathered : Work::depthwise_turned] = copied;
@@ -65,7 +65,7 @@ WorkCounts depthwise_work(const Problem& p, const DepthwiseTiling& t) {
 }
 
 WorkCounts depthwise_packing_work(const Problem& p, const DepthwiseTiling& t) {
-    return packing_work(as_double(t.channels) * as_double(t.lanes_of_channel()) * as_double(p.shape.taps()), 0.0, p);
+    return packing_work(as_double(t.channels) * as_double(t.lanes_of_channel()) * as_double(p.shape.k()), 0.0, p);
 }
 
 double depthwise_cycles(const Problem& p, const DepthwiseTiling& t) {

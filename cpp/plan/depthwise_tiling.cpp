@@ -32,7 +32,7 @@ std::int64_t plane_bytes(const Problem& p, const Outputs& n) { return padded_row
 
 std::int64_t block_bytes(const Problem& p, const DepthwiseTiling& t, const Outputs& n) {
     const std::int64_t sums = t.keeps_sums ? n[0] * n[1] * n[2] : 0;
-    const std::int64_t lists = n[0] * n[1] * t.most_tap_rows(p.shape) * static_cast<std::int64_t>(sizeof(TapRow));
+    const std::int64_t lists = n[0] * n[1] * t.most_tap_runs(p.shape) * static_cast<std::int64_t>(sizeof(TapRun));
     return (copied_pixels(p, n) + sums) * t.together * t.lanes * size_of(p.dtype) + lists;
 }
 
@@ -74,7 +74,9 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     const Axis& width = s.axis[2];
     DepthwiseTiling t;
     t.lanes = lanes_of(p);
-    t.copied = p.layout == Layout::channels_first || (p.border != Border::zeros && s.padded()) || s.out_channels != 1;
+    t.group = s.in_channels;
+    t.multiplier = s.out_channels / std::max<std::int64_t>(1, s.in_channels);
+    t.copied = p.layout == Layout::channels_first || (p.border != Border::zeros && s.padded()) || t.multiplier != 1;
     t.keeps_sums = keeps_sums;
     t.by_tap = width.dilation > 1 || width.stride > depthwise_strides;
     t.step = t.by_tap ? 1 : width.stride;
@@ -82,11 +84,15 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     t.channels = ceil_div(s.groups * s.out_channels, t.lanes);
     t.together = with_kernels(p, [](const auto& kernels) { return kernels.vectors; });
     if (s.empty()) return t;
-    cut_map(t, s, depthwise_pixels,
-            [&](const Outputs& n) { return n[0] * n[1] * n[2] <= most_pixels && block_bytes(p, t, n) <= limits.bytes_of_block; });
+    cut_map(t, s, std::min<std::int64_t>(depthwise_pixels, most_pixels), [&](const Outputs& n) {
+        const std::int64_t residual = n[0] * n[1] * n[2] * t.together * t.lanes * size_of(p.dtype);  // a copy of it, if that must be
+        return n[0] * n[1] * n[2] <= most_pixels && std::max(block_bytes(p, t, n), residual) <= limits.bytes_of_block;
+    });
     // Channels that are copied a few vectors after the others are cut as tasks need it, those in place so that rows stay near.
     std::int64_t most = limits.channels_of_chunk;
-    if (!t.copied) most = std::min(most, limits.bytes_of_window / (copied_pixels(p, {1, 1, t.longest(2)}) * t.lanes * size_of(p.dtype)));
+    if (!t.copied)
+        most = std::min(most, limits.bytes_of_window /
+                                  (std::max<std::int64_t>(1, copied_pixels(p, {1, 1, t.longest(2)})) * t.lanes * size_of(p.dtype)));
     most = std::max(std::min(most, t.channels / chunks_wanted(s, t)) / t.together, std::int64_t{1}) * t.together;
     t.chunks = SpreadSplit(t.channels, ceil_div(t.channels, most));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
@@ -100,6 +106,7 @@ DepthwiseTiling tile_planes(const Problem& p) {
     t.lanes = lanes_of(p);
     t.step = s.axis[2].stride;
     t.taps = EvenSplit(s.axis[2].kernel, 1);
+    t.multiplier = s.out_channels;
     t.channels = s.groups * s.out_channels;
     if (s.empty()) return t;
     cut_map(t, s, t.lanes, [&](const Outputs& n) { return plane_bytes(p, n) <= limits.bytes_of_plane; });
@@ -113,7 +120,7 @@ bool planes_serve(const Problem& p) {
     const auto& axis = p.shape.axis;
     const Axis &height = axis[1], &width = axis[2];
     const std::int64_t k = width.kernel;
-    if (p.layout != Layout::channels_first || axis[0] != Axis{}) return false;
+    if (p.layout != Layout::channels_first || axis[0] != Axis{} || p.shape.in_channels != 1) return false;
     if (height.kernel != k || (k != 3 && k != 5 && k != 7) || height.stride != width.stride || width.stride > depthwise_strides)
         return false;
     for (const Axis* a : {&height, &width}) {
@@ -162,7 +169,12 @@ std::int64_t padded_columns(const Problem& p, std::int64_t outputs) {
 std::string depthwise_refusal(const Problem& p) {
     constexpr double most_reach = 1e12, most_taps = 2e4, most_bytes = 1e6;
     const ConvShape& s = p.shape;
-    if (s.in_channels != 1) return "it has kernels for one input channel a group, and each group has " + std::to_string(s.in_channels);
+    const int lanes = lanes_of(p);
+    const bool grouped = s.in_channels > 1 && s.in_channels == s.out_channels && s.in_channels <= lanes && lanes % s.in_channels == 0;
+    if (s.in_channels != 1 && !grouped) {
+        return "it serves groups of one input channel, or of as many out as in, a power of 2 and at most " + std::to_string(lanes) +
+               "; here they have " + std::to_string(s.in_channels) + " in and " + std::to_string(s.out_channels) + " out";
+    }
     if (as_double(s.taps()) > most_taps) return "the kernel has too many taps";
     double window = as_double(p.kernels->vector_bytes);
     for (std::size_t a = 0; a < 3; ++a) {
@@ -176,10 +188,12 @@ std::string depthwise_refusal(const Problem& p) {
 DepthwiseTiling tile_depthwise(const Problem& p) {
     if (p.depthwise_lane != Lane::automatic) return tile_with(p, p.depthwise_lane);
     if (limits.lane != Lane::automatic) return tile_with(p, limits.lane);
-    const DepthwiseTiling channel = tile_with(p, Lane::channel);
-    if (p.shape.empty() || !planes_serve(p)) return channel;
-    const DepthwiseTiling pixel = tile_with(p, Lane::pixel);
-    return depthwise_cycles(p, pixel) < depthwise_cycles(p, channel) ? pixel : channel;
+    if (p.shape.empty() || !planes_serve(p)) return tile_with(p, Lane::channel);
+    // One image decides: the sign of a zero may differ, and must be the same for every batch.
+    Problem image = p;
+    image.shape.batch = 1;
+    const auto cycles = [&](Lane lane) { return depthwise_cycles(image, tile_with(image, lane)); };
+    return tile_with(p, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
 DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) { return tile_channels(p, false, most_pixels); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How depthwise convolution is cut up: one input channel a group. A pure function of shape, layout, dtype and kernel set.
+// How depthwise convolution is cut up: one input channel a group, or with lane = channel as many out as in, 2, 4, ... up to the lanes of a
+// vector. A pure function of shape, layout, dtype and kernel set.
 //
 // lane = channel
 //   LOOP 1  tasks: image, chunk of vectors of channels, block of pixels      the parallel dimension
@@ -27,6 +28,8 @@ namespace npconv {
 struct DepthwiseTiling {
     Lane lane = Lane::channel;
     int lanes = 1;
+    std::int64_t group = 1;          // input channels of a group
+    std::int64_t multiplier = 1;     // output channels for each of them
     bool copied = false;             // lane = channel: the input, always, not only if its channels are not neighbours
     bool keeps_sums = false;         //   those of a block, to be transposed
     bool by_tap = false;             //   taps do not share what is loaded: they are dilated, or pixels far apart
@@ -45,7 +48,7 @@ struct DepthwiseTiling {
     std::int64_t most_pixels() const { return longest(0) * longest(1) * longest(2); }
     std::int64_t most_rows() const { return longest(0) * longest(1); }
     // Of a row of outputs.
-    std::int64_t most_tap_rows(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
+    std::int64_t most_tap_runs(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
     std::int64_t lanes_of_channel() const { return lane == Lane::channel ? lanes : 1; }
 };
 

@@ -128,7 +128,7 @@ template <class T>
 bool set_blocks(const Problem& p, DirectTiling& t) {
     const ConvShape& s = p.shape;
     constexpr auto element = static_cast<std::int64_t>(sizeof(T));
-    const CopyForm form{Layout::channels_first, true, t.flat, t.lanes};
+    const CopyForm form = t.copy_form();
     const auto copied = [&](std::int64_t channels) {
         return staged_elements(s, form, t.longest_block(), kernel_of(s), channels) * element;
     };
@@ -157,7 +157,11 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
     while (!fits() && columns > tile_columns) cut(t, rows, columns = std::max(tile_columns, columns / 2 / tile_columns * tile_columns));
     while (copied(t.chunks.longest()) > limits.bytes_of_copy && t.chunks.longest() > 1)
         t.chunks = split_by(s.in_channels, t.chunks.longest() / 2);
-    if (copied(t.chunks.longest()) > limits.most_bytes_of_copy) return false;
+    const auto too_large = [&] {
+        const std::int64_t sums = t.chunks.parts > 1 ? t.sums_of_block() * t.lanes * element : 0;
+        return std::max(copied(t.chunks.longest()), sums) > limits.most_bytes_of_copy;
+    };
+    if (too_large()) return false;
     // Larger, while there are tasks enough: rows of a copy are used more often then, and tasks cost something each.
     const double macs = as_double(s.k()) * as_double(s.out_channels);
     const auto enough = [&] {
@@ -311,7 +315,7 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
     work[turned ? Work::direct_turned : Work::direct_stored] = turned ? sums * t.lanes : sums;
     // Copies: of all blocks, or of those that touch a border.
     const auto n = t.longest_block();
-    const CopyForm form{Layout::channels_first, true, t.flat, t.lanes};
+    const CopyForm form = t.copy_form();
     const bool middle = t.begin > 0 || t.end < t.map[2];
     double copied = as_double(staged_elements(s, form, n, kernel_of(s), s.in_channels)) * as_double(t.blocks_of_map());
     const bool picked = s.axis[2].stride != 1 || (p.layout == Layout::channels_last && s.groups * s.in_channels > 1);
@@ -341,8 +345,8 @@ WorkCounts direct_work(const Problem& p, const DirectTiling& t) {
     work = p.dtype == DType::f32 ? work_of_image<float>(p, t) : work_of_image<double>(p, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::direct_call] = 1.0;
-    const double lines = lines_of_input(p);
-    count_far(lines * line_bytes, lines, Work::direct_line, Work::direct_memory_line, work);
+    const double lines = lines_by_groups(p);
+    count_far(lines_of_input(p) * line_bytes, lines, Work::direct_line, Work::direct_memory_line, work);
     return work;
 }
 

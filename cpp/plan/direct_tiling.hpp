@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "plan/copy_form.hpp"
 #include "plan/k_order.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
@@ -45,6 +46,7 @@ struct DirectTiling {
     std::int64_t blocks_of_row() const { return masked ? pieces.parts : (begin > 0 ? 1 : 0) + pieces.parts + (end < map[2] ? 1 : 0); }
     std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks_of_row(); }
     Box block(std::int64_t i) const;
+    CopyForm copy_form() const { return {Layout::channels_first, true, flat, lanes}; }
     std::array<std::int64_t, 3> longest_block() const;  // lengths that no block exceeds
     std::int64_t most_vectors() const;                  // of pixels of a row, that the sums of a block take
     std::int64_t sums_of_block() const;                 // vectors
@@ -64,7 +66,10 @@ WorkCounts direct_work(const Problem& problem, const DirectTiling& tiling);
 template <class F>
 void for_each_tap_row(std::int64_t kernel, std::int64_t tap_step, const F& f) {
     for (std::int64_t phase = 0; phase < tap_step && phase < kernel; ++phase) {
-        for (std::int64_t t = phase; t < kernel; t += tap_step) f(t);
+        for (std::int64_t t = phase;; t += tap_step) {
+            f(t);
+            if (kernel - t <= tap_step) break;  // before it overflows
+        }
     }
 }
 std::int64_t direct_tap_step(const ConvShape& shape);

@@ -191,6 +191,7 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     const ConvShape& s = p.shape;
     std::ostringstream out;
     describe_shape(out, "convolution  ", p);
+    if (p.merged) out << "  height: the depth, which alone has taps; width: the rows of height and width, one after the other\n";
     out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
     double chosen = 0.0;
     for (const Candidate& c : d.candidates) chosen = c.algorithm == d.algorithm ? c.cycles : chosen;

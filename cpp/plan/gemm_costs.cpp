@@ -140,7 +140,7 @@ WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
     work = p.dtype == DType::f32 ? work_of_image(p, p.kernels->f32, t) : work_of_image(p, p.kernels->f64, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::gemm_call] = 1.0;
-    const double lines = lines_of_input(p), bytes = lines * line_bytes;
+    const double lines = lines_by_groups(p), bytes = lines_of_input(p) * line_bytes;
     const bool channel = t.lane == Lane::channel;
     count_far(bytes, lines, channel ? Work::gemm_line : Work::pixel_line, channel ? Work::gemm_memory_line : Work::pixel_memory_line, work);
     return work;

@@ -48,7 +48,9 @@ std::size_t place_of(const Problem& p) {
 PlainChoice choose(const Problem& problem, const std::string& wanted) {
     Problem p = problem;
     if (p.lane == Lane::automatic && !p.shape.empty()) p.lane = tile_gemm(p).lane;
-    return {decide(p, wanted).algorithm, p.lane};
+    const Algorithm algorithm = decide(p, wanted).algorithm;
+    if (algorithm == Algorithm::depthwise) p.depthwise_lane = tile_depthwise(p).lane;
+    return {algorithm, p.lane, p.depthwise_lane};
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace npconv {
 
 struct PlainChoice {
     Algorithm algorithm = Algorithm::gemm;
-    Lane lane = Lane::automatic;  // the problem's, or the one that the GEMM path takes where that leaves it open
+    Lane lane = Lane::automatic;            // the problem's, or the one that the GEMM path takes where that leaves it open
+    Lane depthwise_lane = Lane::automatic;  // and of depthwise convolution, if it was chosen
 };
 
 // As decide() has it, remembered or not. wanted: "auto" or a name; errors are decide()'s.

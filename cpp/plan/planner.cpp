@@ -67,8 +67,8 @@ Prospect prospect_of_depthwise(const Problem& p) {
 const std::vector<AlgorithmEntry>& algorithms() {
     static const std::vector<AlgorithmEntry> entries = {
         {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, prospect_of_gemm},
-        {Algorithm::depthwise, "depthwise", "one input channel a group: rows of taps in registers, for vectors of channels or of pixels",
-         true, prospect_of_depthwise},
+        {Algorithm::depthwise, "depthwise",
+         "one channel a group, or a few: rows of taps in registers, for vectors of channels or of pixels", true, prospect_of_depthwise},
         {Algorithm::direct, "direct", "pixels side by side in vectors, for few output channels of a group: no product is wasted", true,
          prospect_of_direct},
         {Algorithm::winograd, "winograd", "transformed tiles, as large as the error allows: of 3x3 F(4x4, 3x3), a quarter of the products",

@@ -28,6 +28,7 @@ enum class Transformed { automatic, packed, made };
 struct Problem {
     ConvShape shape;
     bool free_batch = false;  // shape.batch is 1 then, and stands for any
+    bool merged = false;      // the shape is one with merged rows (core/merge.hpp)
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;
     Border border = Border::zeros;

@@ -8,6 +8,12 @@ namespace {
 
 SeparableLimits limits;
 
+// Of what a block keeps of a pixel: depthwise results, or the sums or a residual of the output.
+std::int64_t pixel_bytes(const SeparableProblem& p) {
+    const ConvShape& s = p.pointwise.shape;
+    return std::max({std::int64_t{1}, s.in_channels, s.out_channels}) * size_of(p.pointwise.dtype);
+}
+
 }  // namespace
 
 Problem pointwise_of(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation) {
@@ -27,15 +33,19 @@ Problem pointwise_of(const Problem& depthwise, std::int64_t out_channels, const 
     return p;
 }
 
-std::string separable_refusal(const SeparableProblem& p) { return depthwise_refusal(p.depthwise); }
+std::string separable_refusal(const SeparableProblem& p) {
+    if (pixel_bytes(p) > limits.most_bytes_of_block) return "a pixel has too many channels";
+    return depthwise_refusal(p.depthwise);
+}
 
 SeparableTiling tile_separable(const SeparableProblem& p) {
     const ConvShape& s = p.pointwise.shape;
-    const std::int64_t pixel = std::max<std::int64_t>(1, s.in_channels * size_of(p.pointwise.dtype)), pixels = s.pixels();
-    std::int64_t most = std::clamp<std::int64_t>(limits.bytes_of_block / pixel, depthwise_pixels, limits.pixels_of_block);
+    const std::int64_t pixels = s.pixels(), affordable = std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p));
+    std::int64_t most = std::clamp<std::int64_t>(limits.bytes_of_block / pixel_bytes(p), depthwise_pixels, limits.pixels_of_block);
     if (s.batch == 1 && most >= pixels && pixels >= 2 * limits.fewest_pixels - depthwise_pixels) most = ceil_div(pixels, 2);
+    most = std::max(most, std::min(s.axis[2].output, limits.fewest_pixels));
     SeparableTiling t;
-    t.depthwise = tile_depthwise_blocks(p.depthwise, std::max(most, std::min(p.depthwise.shape.axis[2].output, limits.fewest_pixels)));
+    t.depthwise = tile_depthwise_blocks(p.depthwise, std::min(most, affordable));
     if (p.depthwise.shape.empty()) return t;
     t.most_pixels = t.depthwise.most_pixels();
     t.tasks = p.depthwise.shape.batch * t.depthwise.blocks();

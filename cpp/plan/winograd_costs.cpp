@@ -54,8 +54,8 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     if (s.in_channels == 1) work[Work::winograd_judged] = images * as_double(s.pixels()) * as_double(s.taps());
     work[Work::winograd_row] = map_rows * parts * units * input_tiles;
     work[Work::winograd_output_row] = map_rows * parts * vectors;
-    const double lines = lines_of_input(p);
-    count_far(lines * line_bytes, lines, Work::winograd_line, Work::winograd_memory_line, work);
+    const double lines = lines_by_groups(p);
+    count_far(lines_of_input(p) * line_bytes, lines, Work::winograd_line, Work::winograd_memory_line, work);
     const double pixels = blocks * as_double(t.images.longest() * t.most_planes()) * as_double(t.most_pixels());
     work[last && !t.by_tiles ? Work::winograd_gathered : Work::winograd_turned] = pixels * copies * filled;
     work[Work::winograd_input] = all_points * input_tiles * units * filled;

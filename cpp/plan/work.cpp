@@ -136,6 +136,13 @@ double lines_of_input(const Problem& p) {
     return rows * std::max(1.0, row * as_double(size_of(p.dtype)) / line_bytes);
 }
 
+double lines_by_groups(const Problem& p) {
+    const ConvShape& s = p.shape;
+    const double lines = lines_of_input(p), bytes = as_double(s.in_channels) * as_double(size_of(p.dtype));
+    if (p.layout == Layout::channels_first || s.groups == 1 || bytes == 0) return lines;
+    return lines * std::max(1.0, line_bytes / bytes);
+}
+
 WorkCounts packing_work(double taps, double at_points, const Problem& p) {
     constexpr double page = 4096.0, large = 8'000'000.0;  // bytes
     const auto element = static_cast<double>(size_of(p.dtype)), bytes = (taps + at_points) * element;

@@ -114,6 +114,8 @@ constexpr double line_bytes = 64.0;  // of the caches
 void count_far(double bytes, double n, Work beyond_second, Work beyond_third, WorkCounts& work);
 // The cache lines of the input that are read at all.
 double lines_of_input(const Problem& problem);
+// The same where each group is read for itself: channels last, several groups may have a line in common.
+double lines_by_groups(const Problem& problem);
 
 // Of so many taps and so many values at points.
 WorkCounts packing_work(double taps, double at_points, const Problem& problem);

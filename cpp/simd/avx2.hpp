@@ -54,6 +54,12 @@ struct F64 {
     static V sqrt(V a) { return _mm256_sqrt_pd(a); }
     static bool any_nan(V a) { return _mm256_movemask_pd(_mm256_cmp_pd(a, a, _CMP_UNORD_Q)) != 0; }
     static V larger(V first, V second) { return _mm256_max_pd(second, first); }
+    using Index = __m256i;
+    static Index index_in_groups(int group, int i) {  // of halves of lanes
+        const __m256i lane = _mm256_setr_epi32(0, 0, 2, 2, 4, 4, 6, 6), half = _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1);
+        return _mm256_add_epi32(_mm256_and_si256(lane, _mm256_set1_epi32(-2 * group)), _mm256_add_epi32(half, _mm256_set1_epi32(2 * i)));
+    }
+    static V pick(V a, Index index) { return _mm256_castsi256_pd(_mm256_permutevar8x32_epi32(_mm256_castpd_si256(a), index)); }
     static V later(V first, V second) {
         return _mm256_blendv_pd(_mm256_max_pd(second, first), second, _mm256_cmp_pd(second, second, _CMP_UNORD_Q));
     }
@@ -130,6 +136,12 @@ struct F32 {
     static V sqrt(V a) { return _mm256_sqrt_ps(a); }
     static bool any_nan(V a) { return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0; }
     static V larger(V first, V second) { return _mm256_max_ps(second, first); }
+    using Index = __m256i;
+    static Index index_in_groups(int group, int i) {
+        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        return _mm256_add_epi32(_mm256_and_si256(lane, _mm256_set1_epi32(-group)), _mm256_set1_epi32(i));
+    }
+    static V pick(V a, Index index) { return _mm256_permutevar8x32_ps(a, index); }
     static V later(V first, V second) {
         return _mm256_blendv_ps(_mm256_max_ps(second, first), second, _mm256_cmp_ps(second, second, _CMP_UNORD_Q));
     }

@@ -49,6 +49,12 @@ struct F64 {
     static V sqrt(V a) { return _mm512_sqrt_pd(a); }
     static bool any_nan(V a) { return _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_pd(second, first); }
+    using Index = __m512i;
+    static Index index_in_groups(int group, int i) {
+        const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+        return _mm512_add_epi64(_mm512_and_si512(lane, _mm512_set1_epi64(-group)), _mm512_set1_epi64(i));
+    }
+    static V pick(V a, Index index) { return _mm512_permutexvar_pd(index, a); }
     // As bits, magnitudes are ordered as numbers are, and NaN is beyond infinity.
     static V larger_magnitude(V a, V b) {
         return _mm512_castsi512_pd(_mm512_max_epu64(_mm512_castpd_si512(a), _mm512_castpd_si512(_mm512_abs_pd(b))));
@@ -140,6 +146,12 @@ struct F32 {
     static V sqrt(V a) { return _mm512_sqrt_ps(a); }
     static bool any_nan(V a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0; }
     static V larger(V first, V second) { return _mm512_max_ps(second, first); }
+    using Index = __m512i;
+    static Index index_in_groups(int group, int i) {
+        const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        return _mm512_add_epi32(_mm512_and_si512(lane, _mm512_set1_epi32(-group)), _mm512_set1_epi32(i));
+    }
+    static V pick(V a, Index index) { return _mm512_permutexvar_ps(index, a); }
     static V larger_magnitude(V a, V b) {
         return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(_mm512_abs_ps(b))));
     }

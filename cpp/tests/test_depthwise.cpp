@@ -43,7 +43,7 @@ void check_row(const KernelTable& table, const RowCase<T>& c, GuardPages side, R
     for (T& v : w) v = random.real<T>();
     for (T& v : bias) v = random.real<T>();
     const EvenSplit runs = split_by(c.kernel, depthwise_taps);
-    std::vector<TapRow> taps;
+    std::vector<TapRun> taps;
     OutputRow row{0, runs.parts, -1'000'000, 1'000'000, 0};
     for (Size i = 0; i < runs.parts; ++i) {
         const Size first = runs.begin(i) - c.pad;  // place of the input
@@ -57,6 +57,7 @@ void check_row(const KernelTable& table, const RowCase<T>& c, GuardPages side, R
     d.vector = lanes;
     d.w = w.data();
     d.taps = c.kernel;
+    d.group = 1;
     d.tap = taps.data();
     d.row = &row;
     d.rows = 1;
@@ -113,13 +114,14 @@ TYPED_TEST(DepthwiseKernelTest, ZerosOfTheBorderMeetInfiniteWeightsWhereTheyCoun
         std::vector<T> x(static_cast<std::size_t>(3 * lanes), T(1)), w(static_cast<std::size_t>(3 * lanes), T(INFINITY));
         for (const bool every_tap : {false, true}) {
             std::vector<T> y(static_cast<std::size_t>(3 * lanes));
-            const TapRow tap{-lanes, 1, 4, 0, 3};
+            const TapRun tap{-lanes, 1, 4, 0, 3};
             const OutputRow row{0, 1, 1, 4, 0};
             DepthwiseChannels<T> d{};
             d.x = x.data();
             d.pixel = d.vector = lanes;
             d.w = w.data();
             d.taps = 3;
+            d.group = 1;
             d.tap = &tap;
             d.row = &row;
             d.rows = 1;
@@ -136,9 +138,9 @@ TYPED_TEST(DepthwiseKernelTest, ZerosOfTheBorderMeetInfiniteWeightsWhereTheyCoun
 ConvRequest depthwise(Random& random) {
     ConvRequest r = anything_small(random, 1);
     r.groups = random.integer(1, 90);
-    r.channels = r.groups;
-    r.w_in = 1;
-    r.w_out = r.groups * random.integer(1, 2);
+    r.w_in = random.integer(0, 2) == 0 ? std::int64_t{1} << random.integer(0, 4) : 1;
+    r.channels = r.groups * r.w_in;
+    r.w_out = r.w_in > 1 ? r.channels : r.groups * random.integer(1, 2);
     return r;
 }
 

@@ -68,10 +68,11 @@ def conv2d(
         Added before the activation.
     algorithm : str
         ``"auto"``; ``"measure"``, which times the candidates on arrays of the size of x and the result (for
-        a plan: once, when it is made); or one by name: ``"gemm"``, ``"depthwise"`` (one input channel of a
-        group), ``"direct"`` (at most 8 output channels of a group), ``"winograd"`` (more than one tap along
-        height or width, or along width in 1-D; no axis with a stride and a dilation; with three taps also
-        ``"winograd_f2"`` and ``"winograd_f6"``), ``"naive"``.
+        a plan: once, when it is made); or one by name: ``"gemm"``, ``"depthwise"`` (groups of one input
+        channel, or of 2, 4, 8 in and out), ``"direct"`` (at most 8 output channels of a group),
+        ``"winograd"`` (more than one tap along height or width, or along width in 1-D, or along the depth
+        alone; no axis with a stride and a dilation; with three taps also ``"winograd_f2"`` and
+        ``"winograd_f6"``), ``"naive"``.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
         `residual` itself, and may overlap no other argument.

@@ -73,7 +73,8 @@ class ConvPlan:
     def workspace_bytes(self) -> int:
         """All that a call allocates beside its result, with the present number of threads.
 
-        Not counted is the copy of an input of foreign byte order or alignment. For a free batch the most
+        Not counted is the copy of an input of foreign byte order or alignment, or of a volume whose rows do
+        not follow each other where only the depth has taps. For a free batch the most
         that a call may allocate.
         """
         return self._plan.workspace_bytes

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Height and width of a volume are one row of pixels where neither has taps, steps or padding: a convolution along the depth alone, as the
+// temporal half of a (2+1)-D layer, is one along the height of an image of long rows, which all algorithms serve.
+#pragma once
+#include "core/shape.hpp"
+#include "core/types.hpp"
+
+namespace npconv {
+
+inline bool rows_merge(const ConvShape& s) {
+    const auto plain = [](const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded(); };
+    return s.axis[0].kernel > 1 && plain(s.axis[1]) && plain(s.axis[2]);
+}
+
+inline ConvShape with_merged_rows(const ConvShape& s) {
+    ConvShape merged = s;
+    Axis row;
+    row.input = row.output = s.axis[1].output * s.axis[2].output;
+    merged.axis = {Axis{}, s.axis[0], row};
+    return merged;
+}
+
+// A view of a tensor of so many rows and columns, or of weights (1 and 1).
+template <class T>
+bool rows_follow(const TensorView<T>& v, std::int64_t rows, std::int64_t columns) {
+    return rows <= 1 || columns <= 1 || v.spatial[1] == columns * v.spatial[2];
+}
+template <class T>
+TensorView<T> with_merged_rows(TensorView<T> v, std::int64_t columns) {
+    v.spatial = {0, v.spatial[0], columns > 1 ? v.spatial[2] : v.spatial[1]};
+    return v;
+}
+
+}  // namespace npconv
