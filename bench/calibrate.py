@@ -124,6 +124,8 @@ class Samples:
         y = problem.new_output()
         calls, work = {}, {}
         for name, algorithm, lane in ALGORITHMS:
+            if name == "gemm pixel" and one.layout == "channels_last":
+                continue  # the planner does without
             try:
                 npconv._core._set_lane(lane)
                 plan = make(algorithm=algorithm)

@@ -44,7 +44,7 @@ def vgg16() -> tuple[Layer, ...]:
     return distinct(layers)
 
 
-def mobilenetv2() -> tuple[Layer, ...]:
+def in_order_of_mobilenetv2() -> list[Layer]:
     """MobileNet-V2 (Sandler et al. 2018), width 1.0: 52 convolutions."""
     layers = [conv(3, 32, 224, 3, stride=2)]
     c, size = 32, 112
@@ -66,7 +66,11 @@ def mobilenetv2() -> tuple[Layer, ...]:
             size //= stride
             layers.append(conv(wide, o, size, 1))
             c = o
-    return distinct([*layers, conv(320, 1280, 7, 1)])
+    return [*layers, conv(320, 1280, 7, 1)]
+
+
+def mobilenetv2() -> tuple[Layer, ...]:
+    return distinct(in_order_of_mobilenetv2())
 
 
 def pointwise(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:

@@ -23,7 +23,7 @@ from typing import Any
 import npconv
 import numpy as np
 from candidates import Array, aligned
-from layer_sets import SETS
+from layer_sets import in_order_of_mobilenetv2
 from layers import Layer, conv
 from machine import OtherWork, commit, describe, versions
 from picks import interleaved
@@ -34,13 +34,8 @@ LAYOUTS = ("channels_first", "channels_last")
 
 def pairs() -> list[tuple[Layer, int]]:
     """Each depthwise layer, and the output channels of the 1x1 layer behind it."""
-    layers = [layer for layer in SETS["mobilenetv2"].make() for _ in range(layer.count)]
-    found = {
-        (one, two.o): None
-        for one, two in pairwise(layers)
-        if one.depthwise and set(two.kernel) == {1} and two.size == one.output_size and two.c == one.o
-    }
-    return [(conv(d.c, d.c, d.size, d.kernel, d.stride[0], groups=d.c), o) for d, o in found]
+    layers = in_order_of_mobilenetv2()
+    return list(dict.fromkeys((one, two.o) for one, two in pairwise(layers) if one.depthwise))
 
 
 def random(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -156,7 +156,7 @@ bool winograd_by_tiles(const ConvShape& s) {
 std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& s, WinogradTiles tiles) {
     Axes axis = choose_transforms(s, tiles);
     if (!winograd_by_tiles(s)) return axis;
-    for (std::size_t a : {1, 2}) {
+    for (std::size_t a = 1; a < 3; ++a) {
         if (axis[a].alike) continue;
         axis[a].alike = true;
         axis[a].whole = best_whole(axis[a].axis(), axis[a].outputs);
