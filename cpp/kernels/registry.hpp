@@ -21,35 +21,33 @@ const std::vector<KernelSet>& kernel_sets();
 const KernelTable& active_kernels();
 void select_kernels(const std::string& isa);
 
+// Of a table the kernels for T, float or double.
+template <class T, class Table>
+const auto& kernels_for(const Table& table) {
+    if constexpr (std::is_same_v<T, float>) {
+        return table.f32;
+    } else {
+        return table.f64;
+    }
+}
+
 template <class T>
 const WinogradKernels<T>& winograd_kernels_of(const KernelTable& table) {
-    if constexpr (std::is_same_v<T, float>) {
-        return table.winograd->f32;
-    } else {
-        return table.winograd->f64;
-    }
+    return kernels_for<T>(*table.winograd);
 }
-
 template <class T>
 const DepthwiseKernels<T>& depthwise_kernels_of(const KernelTable& table) {
-    if constexpr (std::is_same_v<T, float>) {
-        return table.depthwise->f32;
-    } else {
-        return table.depthwise->f64;
-    }
+    return kernels_for<T>(*table.depthwise);
 }
-
 template <class T>
 const DirectKernels<T>& direct_kernels_of(const KernelTable& table) {
-    if constexpr (std::is_same_v<T, float>) {
-        return table.direct->f32;
-    } else {
-        return table.direct->f64;
-    }
+    return kernels_for<T>(*table.direct);
+}
+template <class T>
+const Kernels<T>& kernels_of(const KernelTable& table) {
+    return kernels_for<T>(table);
 }
 
-template <class T>
-const Kernels<T>& kernels_of(const KernelTable& table);
 template <class T>
 const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {
     if constexpr (std::is_same_v<T, float>) return table.pool->f32;
@@ -60,13 +58,4 @@ const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {
     if constexpr (std::is_same_v<T, std::int32_t>) return table.pool->i32;
     if constexpr (std::is_same_v<T, std::int64_t>) return table.pool->i64;
 }
-template <>
-inline const Kernels<float>& kernels_of<float>(const KernelTable& table) {
-    return table.f32;
-}
-template <>
-inline const Kernels<double>& kernels_of<double>(const KernelTable& table) {
-    return table.f64;
-}
-
 }  // namespace npconv

@@ -4,19 +4,99 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeVar
 
 from ._core import Plan as _Plan
+from ._core import SeparablePlan as _SeparablePlan
 from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
 
+P = TypeVar("P", bound="Planned")
 
-class ConvPlan:
+
+class Planned:
+    """What plans of all kinds tell about themselves."""
+
+    __slots__ = ("_plan",)
+
+    _plan: _Plan | _SeparablePlan
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the input; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the result; None for a free batch."""
+        return self._plan.output_shape
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the definition; those of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result, with the present number of threads.
+
+        Not counted is the copy of an input of foreign byte order or alignment, or of a volume whose rows do
+        not follow each other where only the depth has taps. For a free batch the most that a call may
+        allocate.
+        """
+        return self._plan.workspace_bytes
+
+    @property
+    def packed_bytes(self) -> int:
+        """Size of the packed weights and bias."""
+        return self._plan.packed_bytes
+
+    def explain(self) -> str:
+        """Tell in words what was chosen and why: algorithm, candidates, tiles, memory, error bound."""
+        return self._plan.explain()
+
+    def for_shape(self: P, x_shape: Sequence[SupportsIndex | None]) -> P:
+        """Make a plan of the same convolution for another input shape, sharing the packed weights.
+
+        Parameters
+        ----------
+        x_shape : tuple of int
+            With as many axes and channels as this plan's.
+
+        Returns
+        -------
+        plan
+            Of the same kind and algorithm. A later ``update_weights`` of one plan does not alter the other.
+
+        Raises
+        ------
+        ValueError
+            A shape that does not fit the weights, or that this plan's algorithm cannot serve with the weights
+            as they are packed (Winograd's in three dimensions on a map of very few tiles, say): then another
+            plan is needed.
+        """
+        return wrap(type(self), self._plan.for_shape(x_shape))
+
+    def __copy__(self: P) -> P:
+        return self.for_shape(self.x_shape)
+
+    def __deepcopy__(self: P, memo: object) -> P:
+        return self.for_shape(self.x_shape)
+
+
+def wrap(kind: type[P], core: _Plan | _SeparablePlan) -> P:
+    """A plan of a kind, which cannot be made directly."""
+    plan = object.__new__(kind)
+    plan._plan = core
+    return plan
+
+
+class ConvPlan(Planned):
     """A convolution with its decisions made and its weights packed. Made by :func:`plan_conv`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
     """
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _Plan
 
@@ -54,62 +134,6 @@ class ConvPlan:
         """Name of the algorithm that was chosen."""
         return self._plan.algorithm
 
-    @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the input; None for a free batch."""
-        return self._plan.x_shape
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the result; None for a free batch."""
-        return self._plan.output_shape
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of the definition; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result, with the present number of threads.
-
-        Not counted is the copy of an input of foreign byte order or alignment, or of a volume whose rows do
-        not follow each other where only the depth has taps. For a free batch the most
-        that a call may allocate.
-        """
-        return self._plan.workspace_bytes
-
-    @property
-    def packed_bytes(self) -> int:
-        """Size of the packed weights and bias."""
-        return self._plan.packed_bytes
-
-    def explain(self) -> str:
-        """Tell in words what was chosen and why: algorithm, candidates, tiles, memory, error bound."""
-        return self._plan.explain()
-
-    def for_shape(self, x_shape: Sequence[SupportsIndex | None]) -> ConvPlan:
-        """Make a plan of the same convolution for another input shape, sharing the packed weights.
-
-        Parameters
-        ----------
-        x_shape : tuple of int
-            With as many axes and channels as this plan's.
-
-        Returns
-        -------
-        ConvPlan
-            Of the same algorithm. A later :meth:`update_weights` of one plan does not alter the other.
-
-        Raises
-        ------
-        ValueError
-            A shape that does not fit the weights, or that this plan's algorithm cannot serve with the weights
-            as they are packed (Winograd's in three dimensions on a map of very few tiles, say): then another
-            plan is needed.
-        """
-        return _wrap(self._plan.for_shape(x_shape))
-
     def update_weights(self, w: ArrayLike, bias: ArrayLike | None = None) -> None:
         """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
 
@@ -127,20 +151,8 @@ class ConvPlan:
         """
         self._plan.update_weights(w, bias)
 
-    def __copy__(self) -> ConvPlan:
-        return self.for_shape(self.x_shape)
-
-    def __deepcopy__(self, memo: object) -> ConvPlan:
-        return self.for_shape(self.x_shape)
-
     def __repr__(self) -> str:
         return f"<npconv.ConvPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
-
-
-def _wrap(core: _Plan) -> ConvPlan:
-    plan = object.__new__(ConvPlan)
-    plan._plan = core
-    return plan
 
 
 def plan_conv(
@@ -197,4 +209,4 @@ def plan_conv(
         x_shape, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation,
         algorithm, num_threads,
     )  # fmt: skip
-    return _wrap(core)
+    return wrap(ConvPlan, core)

@@ -8,6 +8,7 @@ from typing import SupportsIndex
 
 from ._core import SeparablePlan as _SeparablePlan
 from ._core import separable_conv2d as _separable_conv2d
+from ._plan import Planned, wrap
 from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
 
 
@@ -96,13 +97,13 @@ def separable_conv2d(
     )  # fmt: skip
 
 
-class SeparableConvPlan:
+class SeparableConvPlan(Planned):
     """A separable convolution with its weights packed. Made by :func:`plan_separable_conv2d`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
     """
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _SeparablePlan
 
@@ -124,47 +125,6 @@ class SeparableConvPlan:
     def algorithm(self) -> str:
         """``"separable"``: there is one."""
         return "separable"
-
-    @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the input; None for a free batch."""
-        return self._plan.x_shape
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the result; None for a free batch."""
-        return self._plan.output_shape
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of both halves; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result, as :attr:`npconv.ConvPlan.workspace_bytes`."""
-        return self._plan.workspace_bytes
-
-    @property
-    def packed_bytes(self) -> int:
-        """Size of the packed weights and biases."""
-        return self._plan.packed_bytes
-
-    def explain(self) -> str:
-        """Tell in words how it runs: blocks, memory, error bounds."""
-        return self._plan.explain()
-
-    def for_shape(self, x_shape: Sequence[SupportsIndex | None]) -> SeparableConvPlan:
-        """Make a plan of the same convolution for another input shape, sharing the packed weights.
-
-        A later :meth:`update_weights` of one plan does not alter the other.
-
-        Raises
-        ------
-        ValueError
-            A shape that does not fit the weights.
-        """
-        return _wrap(self._plan.for_shape(x_shape))
 
     def update_weights(
         self,
@@ -190,20 +150,8 @@ class SeparableConvPlan:
         """
         self._plan.update_weights(depthwise_w, pointwise_w, bias, depthwise_bias)
 
-    def __copy__(self) -> SeparableConvPlan:
-        return self.for_shape(self.x_shape)
-
-    def __deepcopy__(self, memo: object) -> SeparableConvPlan:
-        return self.for_shape(self.x_shape)
-
     def __repr__(self) -> str:
         return f"<npconv.SeparableConvPlan {self.x_shape} -> {self.output_shape}>"
-
-
-def _wrap(core: _SeparablePlan) -> SeparableConvPlan:
-    plan = object.__new__(SeparableConvPlan)
-    plan._plan = core
-    return plan
 
 
 def plan_separable_conv2d(
@@ -256,4 +204,4 @@ def plan_separable_conv2d(
         x_shape, depthwise_w, pointwise_w, bias, depthwise_bias, depthwise_activation, stride, padding,
         dilation, padding_mode, layout, activation, num_threads,
     )  # fmt: skip
-    return _wrap(core)
+    return wrap(SeparableConvPlan, core)
