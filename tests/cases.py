@@ -505,7 +505,7 @@ def random_depthwise_case(r: random.Random, rank: int | None = None, **how: Any)
     """A random case of one input channel a group, often as many output channels, or of two in and out."""
     case = random_case(r, rank, **how)
     groups, multiplier = r.choice((*CHANNELS, 32, 48, 80)), r.choice((1, 1, 1, 2, 3))
-    if r.random() < 0.2:  # what every kernel set serves
+    if groups > 1 and r.random() < 0.2:  # what every kernel set serves
         return dataclasses.replace(case, single=False, cin=2 * groups, cout=2 * groups, groups=groups)
     return dataclasses.replace(case, single=False, cin=groups, cout=groups * multiplier, groups=groups)
 

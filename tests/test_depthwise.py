@@ -183,6 +183,8 @@ def test_refusals_say_why() -> None:
     x, w = np.zeros((1, 4, 9, 9), np.float32), np.zeros((6, 2, 3, 3), np.float32)
     with pytest.raises(ValueError, match=r'"depthwise" cannot serve here: .* have 2 in and 3 out'):
         npconv.conv2d(x, w, groups=2, algorithm="depthwise")
+    with pytest.raises(ValueError, match=r'"depthwise" cannot serve here: .* have 4 in and 4 out'):
+        npconv.conv2d(x, np.zeros((4, 4, 3, 3), np.float32), algorithm="depthwise")
     x, w = np.zeros((1, 4, 9), np.float32), np.zeros((4, 1, 2), np.float32)
     far = 2**50
     with pytest.raises(ValueError, match="padding or the dilation is too large"):

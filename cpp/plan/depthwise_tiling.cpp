@@ -170,9 +170,10 @@ std::string depthwise_refusal(const Problem& p) {
     constexpr double most_reach = 1e12, most_taps = 2e4, most_bytes = 1e6;
     const ConvShape& s = p.shape;
     const int lanes = lanes_of(p);
-    const bool grouped = s.in_channels > 1 && s.in_channels == s.out_channels && s.in_channels <= lanes && lanes % s.in_channels == 0;
+    const std::int64_t of_group = s.in_channels;  // one group alone is a dense layer
+    const bool grouped = s.groups > 1 && of_group > 1 && of_group == s.out_channels && of_group <= lanes && lanes % of_group == 0;
     if (s.in_channels != 1 && !grouped) {
-        return "it serves groups of one input channel, or of as many out as in, a power of 2 and at most " + std::to_string(lanes) +
+        return "it serves groups of one input channel, or several of as many out as in, a power of 2 and at most " + std::to_string(lanes) +
                "; here they have " + std::to_string(s.in_channels) + " in and " + std::to_string(s.out_channels) + " out";
     }
     if (as_double(s.taps()) > most_taps) return "the kernel has too many taps";
