@@ -76,9 +76,11 @@ class DepthwiseRun {
         d.every_tap = !io_.finite_weights;
         d.pixels = pixels.length(2);
         d.rows = pixels.length(0) * pixels.length(1);
-        d.tap = workspace_.template get<TapRun>(thread, tap_runs);
-        d.row = workspace_.template get<OutputRow>(thread, rows);
-        list(pixels, window, workspace_.template get<TapRun>(thread, tap_runs), workspace_.template get<OutputRow>(thread, rows));
+        TapRun* taps = workspace_.template get<TapRun>(thread, tap_runs);
+        OutputRow* row = workspace_.template get<OutputRow>(thread, rows);
+        list(pixels, window, taps, row);
+        d.tap = taps;
+        d.row = row;
         const TensorView<const T> x = image_of(image);
         if (!copied_) {
             const std::int64_t most = epilogue_.residual_in_place() ? vectors : t_.together;  // there is room for a copy of so many

@@ -32,9 +32,7 @@ class DepthwiseBlocks {
 };
 std::int64_t depthwise_blocks_bytes(const Problem& problem, const DepthwiseTiling& tiling);  // of a thread
 
-// A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
-//   -> lane = channel: [vector of output channels][channel of a group][tap][lanes]; lanes without a channel are zero; lane = pixel: [output
-//   channel][tap]
+// As packed_weights.hpp has it.
 template <class T>
 PackedWeights pack_depthwise(const Problem& problem, const TensorView<const T>& w);
 

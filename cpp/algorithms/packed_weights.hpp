@@ -18,8 +18,8 @@ struct PackedFormat {
     std::int64_t groups = 0;
     std::int64_t channels = 0;  // of the output, of a group
     KOrder k;
-    Lane lane = Lane::automatic;                               // of gemm and Winograd's, as what follows
-    std::int64_t unit = 0;                                     // channels that panels count in
+    Lane lane = Lane::automatic;                               // of gemm, depthwise and Winograd's;
+    std::int64_t unit = 0;                                     //   gemm's and Winograd's: channels that panels count in
     EvenSplit panels;                                          // of a group
     std::int64_t tap_step = 0;                                 // of direct, as direct_tiling.hpp has it
     EvenSplit transformed_k;                                   // Winograd's: k blocks of the transformed weights, if they are prepared,
@@ -34,6 +34,8 @@ PackedFormat format_of(const Problem& problem, Algorithm algorithm);
 //          stored
 //   winograd: the same with lane = channel; behind it, where the tiling prepares them, the transformed weights,
 //          [group][panel][k block][point of the sets][run of taps, channel][width of the panel]
+//   depthwise: lane = channel: [vector of output channels][channel of a group][tap][lanes]; lanes without a channel are zero;
+//          lane = pixel: [output channel][tap]
 //   direct: [group][channel][tap of the depth][tap row, by phase][tap column][out]
 //   naive: [group * out][tap][channel]
 struct PackedWeights {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Builds the table of one instruction set: the GEMM path's kernels, and where the others are (winograd.cpp, depthwise.cpp, direct.cpp,
-// pool.cpp, which are compiled once for each set). A shim (kernels_*.cpp) includes the Vec header of its set, defines the macros below and
-// includes this.
+// pool.cpp, which are compiled once for each set). A shim (kernels_*.cpp) defines the macros below and includes this.
 //   NPCONV_ISA_FEATURES   what the set needs
 //   NPCONV_CHANNEL_TILE   the widest register tile with lane = channel: pixels, vectors; narrower ones have max_mr pixels
 //   NPCONV_PIXEL_TILE     the largest register tile with lane = pixel: channels, vectors

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// To add an instruction set: a Vec header in simd/, a shim beside this file, its flags in cmake/kernels.cmake, its table in table.hpp, a
-// line here, and a test_vec_*.cpp in tests/.
+// To add an instruction set: a Vec header in simd/, a shim beside this file, its flags in cmake/kernels.cmake, the names of its
+// tables in table.hpp and *_table.hpp, a line here, and a test_vec_*.cpp in tests/.
 #include "kernels/registry.hpp"
 
 #include <atomic>

@@ -33,7 +33,7 @@ struct SeparableLimits {
     std::int64_t bytes_of_block = 256 * 1024;  // of depthwise results
     std::int64_t pixels_of_block = 512;
     std::int64_t fewest_pixels = 28;             // of a block that is cut so that two threads have work: weights are read for each
-    std::int64_t most_bytes_of_block = 2 << 20;  // of a block of fewer pixels, too
+    std::int64_t most_bytes_of_block = 2 << 20;  // of a block, which has fewer pixels for it
 
     bool operator==(const SeparableLimits&) const = default;
 };
