@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
-#include "algorithms/depthwise_planes.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "core/border.hpp"
@@ -62,11 +62,11 @@ class DepthwiseRun {
         const Box pixels = t_.block(index % t_.blocks());
         index /= t_.blocks();
         const std::int64_t chunk = index % t_.chunks.parts, image = index / t_.chunks.parts;
-        compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), nullptr, thread);
+        compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), {}, thread);
     }
 
-    // to: [pixel][channel], or null: the output.
-    void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, T* to, int thread) const {
+    void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, const BlockOf<T>& to,
+                 int thread) const {
         const Window window = copied_ ? window_of_copy(pixels) : window_of_input();
         DepthwiseChannels<T> d{};
         d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
@@ -127,13 +127,14 @@ class DepthwiseRun {
     std::int64_t all_channels() const { return s_.groups * s_.out_channels; }
 
     // Of vectors of channels of a block.
-    Output<T> output(const Box& pixels, std::int64_t image, std::int64_t vector, std::int64_t vectors, T* to, int thread) const {
+    Output<T> output(const Box& pixels, std::int64_t image, std::int64_t vector, std::int64_t vectors, const BlockOf<T>& to,
+                     int thread) const {
         const std::int64_t channel = vector * t_.lanes, channels = std::min(vectors * t_.lanes, all_channels() - channel);
         const std::int64_t first = (pixels.begin[0] * s_.axis[1].output + pixels.begin[1]) * s_.axis[2].output + pixels.begin[2];
         Output<T> o = epilogue_.output(image, channel, channels, first, pixels.pixels(), workspace_.template get<T>(thread, residual_copy));
-        if (to) {
-            o.y = to + channel;
-            o.y_stride = all_channels();
+        if (to.values) {
+            o.y = to.values + channel;
+            o.y_stride = to.stride;
         }
         return o;
     }
@@ -304,33 +305,44 @@ void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
 
 template <class T>
 struct DepthwiseBlocks<T>::State {
-    Problem problem;
-    Operands<T> operands;
-    DepthwiseTiling tiling;
-    DepthwiseWorkspace workspace;
-    DepthwiseRun<T> run;
+    struct Channels {
+        Problem problem;
+        Operands<T> operands;
+        DepthwiseTiling tiling;
+        DepthwiseWorkspace workspace;
+        DepthwiseRun<T> run;
 
-    State(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-        : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
+        Channels(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
+            : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
+    };
+    std::optional<Channels> channels;  // or
+    std::optional<DepthwisePlaneBlocks<T>> planes;
 };
 
 template <class T>
 DepthwiseBlocks<T>::DepthwiseBlocks(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-    : state_(std::make_unique<State>(p, io, t, threads)) {}
+    : state_(std::make_unique<State>()) {
+    if (t.lane == Lane::pixel) {
+        state_->planes.emplace(p, io, t, threads);
+    } else {
+        state_->channels.emplace(p, io, t, threads);
+    }
+}
 
 template <class T>
 DepthwiseBlocks<T>::~DepthwiseBlocks() = default;
 
 template <class T>
-void DepthwiseBlocks<T>::compute(const Box& pixels, std::int64_t image, T* to, int thread) const {
-    const SpreadSplit& chunks = state_->tiling.chunks;
+void DepthwiseBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
+    if (state_->planes) return state_->planes->compute(pixels, image, to, thread);
+    const SpreadSplit& chunks = state_->channels->tiling.chunks;
     for (std::int64_t c = 0; c < chunks.parts; ++c) {
-        state_->run.compute(pixels, image, chunks.begin(c), chunks.length(c), to, thread);
+        state_->channels->run.compute(pixels, image, chunks.begin(c), chunks.length(c), to, thread);
     }
 }
 
 std::int64_t depthwise_blocks_bytes(const Problem& p, const DepthwiseTiling& t) {
-    return DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
+    return t.lane == Lane::pixel ? depthwise_planes_bytes(p, t) : DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
 }
 
 template class DepthwiseBlocks<float>;

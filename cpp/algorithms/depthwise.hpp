@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "algorithms/depthwise_planes.hpp"
 #include "algorithms/operands.hpp"
 #include "algorithms/packed_weights.hpp"
 #include "plan/depthwise_tiling.hpp"
@@ -17,14 +18,13 @@ std::int64_t depthwise_workspace_bytes(const Problem& problem, int threads);
 template <class T>
 void run_depthwise(const Problem& problem, const Operands<T>& operands, int threads);
 
-// A block of pixels of a result at a time, with all channels, [pixel][channel]: for what goes on with it. The tiling is one
-// of tile_depthwise_blocks.
+// A block of pixels of a result at a time, with all channels, for what goes on with it. The tiling is one of tile_depthwise_blocks.
 template <class T>
 class DepthwiseBlocks {
   public:
     DepthwiseBlocks(const Problem& problem, const Operands<T>& operands, const DepthwiseTiling& tiling, int threads);
     ~DepthwiseBlocks();
-    void compute(const Box& pixels, std::int64_t image, T* to, int thread) const;
+    void compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const;
 
   private:
     struct State;

@@ -45,7 +45,11 @@ class PlanesRun {
         const Box pixels = t_.block(index % t_.blocks());
         index /= t_.blocks();
         const std::int64_t chunk = index % t_.chunks.parts, image = index / t_.chunks.parts;
-        const std::int64_t channel = t_.chunks.begin(chunk), channels = t_.chunks.length(chunk);
+        compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), {}, thread);
+    }
+
+    void compute(const Box& pixels, std::int64_t image, std::int64_t channel, std::int64_t channels, const BlockOf<T>& to,
+                 int thread) const {
         const Axis &height = s_.axis[1], &width = s_.axis[2];
         DepthwisePlanes<T> d{};
         d.first_row = height.at(pixels.begin[1], 0);
@@ -61,6 +65,10 @@ class PlanesRun {
             one.x = x + c / t_.multiplier * io_.x.channel;
             one.output = epilogue_.output(image, c, n, pixels.begin[1] * width.output + pixels.begin[2], pixels.pixels(),
                                           workspace_.template get<T>(thread, residual_copy));
+            if (to.values) {
+                one.output.y = to.values + c * to.stride;
+                one.output.y_stride = to.stride;
+            }
             if (in_place_) {
                 in_place(one);
             } else {
@@ -144,6 +152,32 @@ void run_depthwise_planes(const Problem& p, const DepthwiseTiling& t, const Oper
     parallel_for(t.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }
 
+template <class T>
+struct DepthwisePlaneBlocks<T>::State {
+    Problem problem;
+    Operands<T> operands;
+    DepthwiseTiling tiling;
+    PlanesWorkspace workspace;
+    PlanesRun<T> run;
+
+    State(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
+        : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
+};
+
+template <class T>
+DepthwisePlaneBlocks<T>::DepthwisePlaneBlocks(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
+    : state_(std::make_unique<State>(p, io, t, threads)) {}
+
+template <class T>
+DepthwisePlaneBlocks<T>::~DepthwisePlaneBlocks() = default;
+
+template <class T>
+void DepthwisePlaneBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
+    state_->run.compute(pixels, image, 0, state_->tiling.channels, to, thread);
+}
+
+template class DepthwisePlaneBlocks<float>;
+template class DepthwisePlaneBlocks<double>;
 template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<float>&, int, int);
 template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<double>&, int, int);
 

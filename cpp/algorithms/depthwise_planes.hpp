@@ -2,6 +2,7 @@
 // Depthwise convolution with lane = pixel: of planes, channels first.
 #pragma once
 #include <cstdint>
+#include <memory>
 
 #include "algorithms/operands.hpp"
 #include "plan/depthwise_tiling.hpp"
@@ -13,5 +14,25 @@ std::int64_t depthwise_planes_bytes(const Problem& problem, const DepthwiseTilin
 // slots: threads that can have a task at the same time.
 template <class T>
 void run_depthwise_planes(const Problem& problem, const DepthwiseTiling& tiling, const Operands<T>& operands, int threads, int slots);
+
+// Where a block of a result goes that other code goes on with: [pixel][channel] with lane = channel, [channel][pixel] with lane = pixel.
+template <class T>
+struct BlockOf {
+    T* values = nullptr;      // null: to the output
+    std::int64_t stride = 0;  // between pixels, or between channels
+};
+
+// As DepthwiseBlocks.
+template <class T>
+class DepthwisePlaneBlocks {
+  public:
+    DepthwisePlaneBlocks(const Problem& problem, const Operands<T>& operands, const DepthwiseTiling& tiling, int threads);
+    ~DepthwisePlaneBlocks();
+    void compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
 
 }  // namespace npconv

@@ -213,7 +213,7 @@ class GemmRun {
 
     int list(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
         const PixelBoxes boxes = cut(k.pixels, block);
-        const bool in_place = t_.k_length == 0 || readable_in_place(k.pixels, x, boxes);
+        const bool in_place = t_.k_length == 0 || readable_in_place(k, x, boxes);
         source = in_place ? place(k.pixels, block, x) : stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged);
         return list_boxes(k.scratch.lists, t_, k.pixels, k.first_pixel, boxes, block, source.steps);
     }
@@ -224,10 +224,10 @@ class GemmRun {
         return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, {t_.mr, t_.waiting_rows});
     }
 
-    bool readable_in_place(const Box& pixels, const TensorView<const T>& x, const PixelBoxes& boxes) const {
+    bool readable_in_place(const Task& k, const TensorView<const T>& x, const PixelBoxes& boxes) const {
         if (boxes.outside || aliasing_ || places_overflow_) return false;
         if (!pixel_lanes()) return x.channel == 1 || (!t_.always_copied && !narrow(boxes.runs[2]));
-        const bool whole_vectors = pixels.length(2) % t_.lanes == 0;
+        const bool whole_vectors = k.copy || k.pixels.length(2) % t_.lanes == 0;
         return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
     }
 
@@ -430,11 +430,11 @@ struct GemmBlocks<T>::State {
 };
 
 template <class T>
-GemmBlocks<T>::GemmBlocks(const Problem& p, Operands<T> io, std::int64_t most_pixels, int threads) {
+GemmBlocks<T>::GemmBlocks(const Problem& p, Operands<T> io, Steps of_input, std::int64_t most_pixels, int threads) {
     const ConvShape& s = p.shape;
     io.x = {};
-    io.x.channel = 1;
-    io.x.spatial[2] = s.in_channels;
+    io.x.channel = of_input.channel;
+    io.x.spatial[2] = of_input.pixel;
     io.x.spatial[1] = io.x.spatial[2] * s.axis[2].output;
     io.x.spatial[0] = io.x.spatial[1] * s.axis[1].output;
     state_ = std::make_unique<State>(p, io, most_pixels, threads);

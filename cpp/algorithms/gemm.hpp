@@ -39,12 +39,16 @@ class GemmPieces {
 };
 std::int64_t gemm_pieces_bytes(const Problem& problem);  // of a thread
 
-// A flat convolution of one group, a block of pixels and all channels at a time, whose input was just made: [pixel][channel]. lane =
-// channel, packed weights only; of the operands x is not looked at.
+// A flat convolution of one group, a block of pixels and all channels at a time, whose input was just made: one of the steps between
+// channels and between pixels is 1. Where that is the one between pixels, whole vectors of them may be read. Packed weights only; of the
+// operands x is not looked at.
 template <class T>
 class GemmBlocks {
   public:
-    GemmBlocks(const Problem& problem, Operands<T> operands, std::int64_t most_pixels, int threads);
+    struct Steps {
+        std::int64_t channel, pixel;
+    };
+    GemmBlocks(const Problem& problem, Operands<T> operands, Steps of_input, std::int64_t most_pixels, int threads);
     ~GemmBlocks();
     // Pixels first, first + 1, ... of the map.
     void compute(const T* x, std::int64_t first, std::int64_t pixels, std::int64_t image, int thread) const;

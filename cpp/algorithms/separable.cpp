@@ -11,24 +11,18 @@
 #include "algorithms/kernel_runs.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
-#include "plan/gemm_tiling.hpp"
 
 namespace npconv {
 namespace {
 
 using Between = Workspace<1>;
 
-// One number for both halves: all threads or one.
-int threads_for(const SeparableProblem& p, int threads) {
-    return std::max(worthwhile_threads(p.depthwise, threads), worthwhile_threads(p.pointwise, threads));
-}
-
 void expect_served(const SeparableProblem& p, const char* argument) {
     if (const std::string refusal = separable_refusal(p); !refusal.empty()) throw std::invalid_argument(argument + (": " + refusal));
 }
 
 Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t) {
-    return {t.most_pixels * p.pointwise.shape.in_channels * size_of(p.pointwise.dtype)};
+    return {t.block_elements * size_of(p.pointwise.dtype)};
 }
 
 }  // namespace
@@ -42,7 +36,10 @@ SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWei
 SeparablePlan::SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem)
     : problem_(problem), parameters_(other.parameters()) {
     expect_served(problem, "x_shape");
-    if (parameters_.pointwise.format != format_of(problem.pointwise, Algorithm::gemm)) {
+    problem_.depthwise.depthwise_lane = parameters_.depthwise.format.lane;
+    problem_.pointwise.lane = parameters_.pointwise.format.lane;
+    if (parameters_.depthwise.format != format_of(problem_.depthwise, Algorithm::depthwise) ||
+        parameters_.pointwise.format != format_of(problem_.pointwise, Algorithm::gemm)) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
     }
 }
@@ -73,8 +70,9 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
         half->free_batch = false;
     }
     if (p.pointwise.shape.empty()) return;
-    const SeparableTiling t = tile_separable(p);
-    const int used = threads_for(p, threads), slots = slots_of(t.tasks, used);
+    const int used = worthwhile_threads(p, threads);
+    const SeparableTiling t = tile_separable(p, used);
+    const int slots = slots_of(t.tasks, used);
     Operands<T> first = with_parameters(io, parameters.depthwise);
     const Operands<T> second = with_parameters(io, parameters.pointwise);
     first.residual = {};
@@ -82,13 +80,13 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
     count_kernel_run(*p.depthwise.kernels);
     const Between between(between_bytes(p, t), slots);
     const DepthwiseBlocks<T> depthwise(p.depthwise, first, t.depthwise, slots);
-    const GemmBlocks<T> pointwise(p.pointwise, second, t.most_pixels, slots);
+    const GemmBlocks<T> pointwise(p.pointwise, second, {t.channel_step, t.pixel_step}, t.most_pixels, slots);
     const auto& axis = p.depthwise.shape.axis;
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
         const std::int64_t image = task / t.depthwise.blocks();
         const Box pixels = t.depthwise.block(task % t.depthwise.blocks());
         T* values = between.template get<T>(thread, 0);
-        depthwise.compute(pixels, image, values, thread);
+        depthwise.compute(pixels, image, {values, std::max(t.channel_step, t.pixel_step)}, thread);
         const std::int64_t begin = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
         pointwise.compute(values, begin, pixels.pixels(), image, thread);
     });
@@ -99,8 +97,9 @@ std::int64_t SeparablePlan::workspace_bytes(int threads) const {
         SeparableProblem p = problem_;
         p.depthwise.shape.batch = p.pointwise.shape.batch = batch;
         if (p.pointwise.shape.empty()) return 0;
-        const SeparableTiling t = tile_separable(p);
-        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t.tasks, threads_for(p, threads));
+        const int used = problem_.depthwise.free_batch ? threads : worthwhile_threads(p, threads);
+        const SeparableTiling t = tile_separable(p, used);
+        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t.tasks, used);
         return (Between::bytes_per_thread(between_bytes(p, t)) + depthwise_blocks_bytes(p.depthwise, t.depthwise) +
                 gemm_blocks_bytes(p.pointwise, t.most_pixels)) *
                slots;

@@ -93,11 +93,9 @@ void check_bias_of(const std::optional<py::array>& bias, const char* name, std::
                           shape_text(*bias));
 }
 
-SeparableProblem halves(const Problem& depthwise, const SeparableSettings& s, std::int64_t out_channels) {
-    SeparableProblem p{depthwise, {}};
-    p.depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
-    p.depthwise.depthwise_lane = Lane::channel;
-    p.pointwise = pointwise_of(p.depthwise, out_channels, s.activation);
+SeparableProblem halves(Problem depthwise, const SeparableSettings& s, std::int64_t out_channels) {
+    depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
+    const SeparableProblem p = separable_problem(depthwise, out_channels, s.activation);
     with_batch(p.pointwise.shape, p.pointwise.shape.batch, p.pointwise.dtype);  // its sizes can be multiplied, or this throws
     return p;
 }

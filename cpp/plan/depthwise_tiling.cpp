@@ -99,7 +99,7 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     return t;
 }
 
-DepthwiseTiling tile_planes(const Problem& p) {
+DepthwiseTiling tile_planes(const Problem& p, std::int64_t most_pixels) {
     const ConvShape& s = p.shape;
     DepthwiseTiling t;
     t.lane = Lane::pixel;
@@ -109,7 +109,7 @@ DepthwiseTiling tile_planes(const Problem& p) {
     t.multiplier = s.out_channels;
     t.channels = s.groups * s.out_channels;
     if (s.empty()) return t;
-    cut_map(t, s, t.lanes, [&](const Outputs& n) { return plane_bytes(p, n) <= limits.bytes_of_plane; });
+    cut_map(t, s, t.lanes, [&](const Outputs& n) { return n[1] * n[2] <= most_pixels && plane_bytes(p, n) <= limits.bytes_of_plane; });
     t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(s, t)));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
     return t;
@@ -130,7 +130,7 @@ bool planes_serve(const Problem& p) {
 }
 
 DepthwiseTiling tile_with(const Problem& p, Lane lane) {
-    if (lane == Lane::pixel && planes_serve(p)) return tile_planes(p);
+    if (lane == Lane::pixel && planes_serve(p)) return tile_planes(p, p.shape.pixels());
     return tile_channels(p, p.layout == Layout::channels_first, p.shape.pixels());
 }
 
@@ -197,7 +197,9 @@ DepthwiseTiling tile_depthwise(const Problem& p) {
     return tile_with(p, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
-DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) { return tile_channels(p, false, most_pixels); }
+DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) {
+    return tile_depthwise(p).lane == Lane::pixel ? tile_planes(p, most_pixels) : tile_channels(p, false, most_pixels);
+}
 
 DepthwiseLimits depthwise_limits() { return limits; }
 void set_depthwise_limits(const DepthwiseLimits& wanted) { limits = wanted; }

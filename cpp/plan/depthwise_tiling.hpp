@@ -56,7 +56,7 @@ struct DepthwiseTiling {
 std::string depthwise_refusal(const Problem& problem);
 DepthwiseTiling tile_depthwise(const Problem& problem);
 
-// The same with lane = channel, in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
+// The same in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
 DepthwiseTiling tile_depthwise_blocks(const Problem& problem, std::int64_t most_pixels);
 
 // lane = channel: places of an axis that n neighbouring outputs meet, as far as they are copied: a border of zeros is not.

@@ -235,7 +235,7 @@ std::string explain_separable(const SeparableProblem& p, const Footprint& footpr
     describe_shape(out, "pointwise    ", p.pointwise);
     out << "algorithm    separable: depthwise results of a block of pixels stay in the caches until the products have used them\n";
     if (!p.depthwise.shape.empty()) {
-        const SeparableTiling t = tile_separable(p);
+        const SeparableTiling t = tile_separable(p, worthwhile_threads(p, footprint.threads));
         describe_kernels(out, p.pointwise);
         out << "tiling       " << t.tasks << " task(s): " << t.depthwise.blocks() << " block(s) of at most " << t.most_pixels
             << " pixels, with all channels, for each image\n";

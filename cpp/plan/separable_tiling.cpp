@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "plan/gemm_tiling.hpp"
+
 namespace npconv {
 namespace {
 
@@ -16,9 +18,11 @@ std::int64_t pixel_bytes(const SeparableProblem& p) {
 
 }  // namespace
 
-Problem pointwise_of(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation) {
-    Problem p = depthwise;
+SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation) {
+    SeparableProblem both{depthwise, depthwise};
+    both.depthwise.depthwise_lane = tile_depthwise(depthwise).lane;
     const ConvShape& s = depthwise.shape;
+    Problem& p = both.pointwise;
     p.shape.groups = 1;
     p.shape.in_channels = s.groups * s.out_channels;
     p.shape.out_channels = out_channels;
@@ -29,8 +33,8 @@ Problem pointwise_of(const Problem& depthwise, std::int64_t out_channels, const 
     p.border = Border::zeros;
     p.flip = false;
     p.activation = activation;
-    p.lane = Lane::channel;
-    return p;
+    p.lane = both.depthwise.depthwise_lane == Lane::channel ? Lane::channel : Lane::automatic;
+    return both;
 }
 
 std::string separable_refusal(const SeparableProblem& p) {
@@ -38,17 +42,34 @@ std::string separable_refusal(const SeparableProblem& p) {
     return depthwise_refusal(p.depthwise);
 }
 
-SeparableTiling tile_separable(const SeparableProblem& p) {
+int worthwhile_threads(const SeparableProblem& p, int threads) {
+    return std::max(worthwhile_threads(p.depthwise, threads), worthwhile_threads(p.pointwise, threads));
+}
+
+SeparableTiling tile_separable(const SeparableProblem& p, int threads) {
     const ConvShape& s = p.pointwise.shape;
-    const std::int64_t pixels = s.pixels(), affordable = std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p));
+    const std::int64_t height = s.axis[1].output, width = s.axis[2].output, pixels = height * width;
+    const std::int64_t affordable = std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p));
     std::int64_t most = std::clamp<std::int64_t>(limits.bytes_of_block / pixel_bytes(p), depthwise_pixels, limits.pixels_of_block);
-    if (s.batch == 1 && most >= pixels && pixels >= 2 * limits.fewest_pixels - depthwise_pixels) most = ceil_div(pixels, 2);
-    most = std::max(most, std::min(s.axis[2].output, limits.fewest_pixels));
+    // Of one image, threads get as much each.
+    if (threads > 1 && s.batch == 1 && pixels >= 2 * limits.fewest_pixels - depthwise_pixels) {
+        const std::int64_t blocks = ceil_div(pixels, most), wanted = blocks + blocks % 2;
+        most = height > 1 ? ceil_div(height, wanted) * width : ceil_div(width, wanted);
+    }
+    most = std::max(most, std::min(width, limits.fewest_pixels));
     SeparableTiling t;
     t.depthwise = tile_depthwise_blocks(p.depthwise, std::min(most, affordable));
     if (p.depthwise.shape.empty()) return t;
     t.most_pixels = t.depthwise.most_pixels();
     t.tasks = p.depthwise.shape.batch * t.depthwise.blocks();
+    if (t.depthwise.lane == Lane::channel) {
+        t.pixel_step = s.in_channels;
+        t.block_elements = t.most_pixels * t.pixel_step;
+    } else {
+        // Whole vectors, and an odd number of them: channels do not push each other out of the caches.
+        t.channel_step = (ceil_div(t.most_pixels, t.depthwise.lanes) | 1) * t.depthwise.lanes;
+        t.block_elements = s.in_channels * t.channel_step;
+    }
     return t;
 }
 

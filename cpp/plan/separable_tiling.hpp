@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a depthwise convolution and a 1x1 convolution of its result are run as one: blocks of pixels whose depthwise results, with all
-// channels, stay in the second-level cache until the products have used them. A pure function of the two problems.
+// channels, stay in the second-level cache until the products have used them. A pure function of the two problems
+// and the number of threads; no sum depends on how they are cut.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,28 +12,35 @@
 namespace npconv {
 
 struct SeparableProblem {
-    Problem depthwise;  // lane = channel
-    Problem pointwise;  // its input is [pixel][channel], whatever the layout of its output; lane = channel
+    Problem depthwise;
+    Problem pointwise;
 };
 
-// The pointwise problem that follows a depthwise one.
-Problem pointwise_of(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation);
+// A depthwise problem, and the pointwise one that follows it. Where the depthwise lane is the channel, so is the pointwise one, whatever
+// the layout of the output: a block lies between them as [pixel][channel]. Else planes are summed, and it lies there as [channel][pixel].
+SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation);
 
 // Why it cannot be served; empty if it can.
 std::string separable_refusal(const SeparableProblem& problem);
+
+// One number for both halves: all threads or one.
+int worthwhile_threads(const SeparableProblem& problem, int threads);
 
 struct SeparableTiling {
     DepthwiseTiling depthwise;
     std::int64_t most_pixels = 1;  // of a block
     std::int64_t tasks = 0;        // images x blocks
+    // Elements between neighbours in a block of depthwise results.
+    std::int64_t channel_step = 1, pixel_step = 1;
+    std::int64_t block_elements = 0;
 };
-SeparableTiling tile_separable(const SeparableProblem& problem);
+SeparableTiling tile_separable(const SeparableProblem& problem, int threads);
 
 // What the cutting aims at. Tests make this small.
 struct SeparableLimits {
-    std::int64_t bytes_of_block = 256 * 1024;  // of depthwise results
-    std::int64_t pixels_of_block = 512;
-    std::int64_t fewest_pixels = 28;             // of a block that is cut so that two threads have work: weights are read for each
+    std::int64_t bytes_of_block = 768 * 1024;  // of depthwise results. Each block costs a few rows more, and reads the weights anew
+    std::int64_t pixels_of_block = 4096;
+    std::int64_t fewest_pixels = 28;             // of a block that is cut so that threads have work: weights are read for each
     std::int64_t most_bytes_of_block = 2 << 20;  // of a block, which has fewer pixels for it
 
     bool operator==(const SeparableLimits&) const = default;
