@@ -298,6 +298,9 @@ class GemmRun {
         }
     }
 
+    // From number i on, those of the same size.
+    static std::int64_t tiles_alike(const EvenSplit& tiles, std::int64_t i) { return (i < tiles.longer ? tiles.longer : tiles.parts) - i; }
+
     void channel_tiles(const Task& k, const TileGroup& group, Panels of, const Source<T>& source, const Step& step) const {
         GemmTile<T> tile = tile_of(k, group, source, step);
         const EvenSplit tiles = split_by(group.end - group.begin, t_.mr);
@@ -306,7 +309,7 @@ class GemmRun {
         const bool one_panel = of.last - of.first == 1;  // else a tile's pixels are used for all panels while they are near
         for (std::int64_t i = 0; i < tiles.parts; i += tile.tiles) {
             const std::int64_t pixels = tiles.length(i);
-            tile.tiles = one_panel ? (i < tiles.longer ? tiles.longer : tiles.parts) - i : 1;
+            tile.tiles = one_panel ? tiles_alike(tiles, i) : 1;
             for (const Panel<T>& panel : of) {
                 set_panel(tile, panel, step);
                 kernels_.channel_tile[panel.length - 1][pixels - 1](tile);
@@ -320,9 +323,11 @@ class GemmRun {
         GemmTile<T> tile = tile_of(k, group, source, step);
         const TileLists& lists = k.scratch.lists;
         const EvenSplit tiles = split_by(group.end - group.begin, t_.nv);
+        const bool one_panel = of.last - of.first == 1;
         std::int64_t item = group.begin;
-        for (std::int64_t i = 0; i < tiles.parts; ++i) {
+        for (std::int64_t i = 0; i < tiles.parts; i += tile.tiles) {
             const std::int64_t vectors = tiles.length(i);
+            tile.tiles = one_panel ? tiles_alike(tiles, i) : 1;
             tile.at = lists.at + item;
             tile.index = lists.number + item;
             tile.count = lists.count + item;
@@ -331,7 +336,7 @@ class GemmRun {
                 set_panel(tile, panel, step);
                 kernels_.pixel_tile[vectors - 1][panel.length - 1](tile);
             }
-            item += vectors;
+            item += tile.tiles * vectors;
         }
     }
 

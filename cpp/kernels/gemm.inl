@@ -174,8 +174,9 @@ template <class Vec, bool First, int MR, int NV>
     }
 }
 
+// One register tile, whose first vector is number `first` of the lists.
 template <class Vec, int MR, int NV>
-void pixel_tile(const GemmTile<typename Vec::T>& tile) {
+[[gnu::always_inline]] inline void one_pixel_tile(const GemmTile<typename Vec::T>& tile, std::int64_t first) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
@@ -183,7 +184,7 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
     V sum[MR][NV];
     std::int64_t at[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) at[j] = tile.at[j];
+    for (int j = 0; j < NV; ++j) at[j] = tile.at[first + j];
     const std::int64_t step = tile.k_stride;
     const bool begin = tile.segments > 0 && tile.segment->length > 0;
     if (begin) {
@@ -218,22 +219,28 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
         done = 0;
     }
 
+    const std::int64_t* slot = tile.slot + first;
     if (tile.accumulate) {
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) {
 #pragma GCC unroll 8
-            for (int i = 0; i < MR; ++i) sum[i][j] = Vec::add(Vec::load(tile.sums + (tile.slot[j] * MR + i) * L), sum[i][j]);
+            for (int i = 0; i < MR; ++i) sum[i][j] = Vec::add(Vec::load(tile.sums + (slot[j] * MR + i) * L), sum[i][j]);
         }
     }
     if (tile.output) {
-        finish_pixel_tile<Vec>(sum, tile.index, tile.count, *tile.output);
+        finish_pixel_tile<Vec>(sum, tile.index + first, tile.count + first, *tile.output);
         return;
     }
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
 #pragma GCC unroll 8
-        for (int i = 0; i < MR; ++i) Vec::store(tile.sums + (tile.slot[j] * MR + i) * L, sum[i][j]);
+        for (int i = 0; i < MR; ++i) Vec::store(tile.sums + (slot[j] * MR + i) * L, sum[i][j]);
     }
+}
+
+template <class Vec, int MR, int NV>
+void pixel_tile(const GemmTile<typename Vec::T>& tile) {
+    for (std::int64_t i = 0; i < tile.tiles; ++i) one_pixel_tile<Vec, MR, NV>(tile, i * NV);
 }
 
 // Fills the tables with the kernels of all sizes up to the largest.

@@ -35,8 +35,8 @@ struct GemmTile {
     std::int64_t segments;
     std::int64_t k_stride;
     const T* w;
-    std::int64_t tiles = 1;  // lane = channel: so many register tiles, one after the other in `at` and `index`
-    const T* next_w;         //   weights of later ones, from which so many vectors are fetched with each step of k:
+    std::int64_t tiles = 1;  // so many register tiles, one after the other in the lists
+    const T* next_w;         // lane = channel: weights of later ones, from which so many vectors are fetched with each step of k:
     int next_lines;          //   0, 1, 2 or 4,
     int lines_left;          //   until these are fetched for all steps
     T* sums;

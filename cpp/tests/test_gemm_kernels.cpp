@@ -206,5 +206,36 @@ TYPED_TEST(GemmKernels, SumsStandAnywhere) {
     });
 }
 
+// Several register tiles by one call, whose lists follow each other.
+TYPED_TEST(GemmKernels, SeveralTilesAreAsManyCalls) {
+    using T = TypeParam;
+    constexpr std::int64_t tiles = 3;
+    Random random(9);
+    for_each_tile<T>([&](const KernelTable& table, const Kernels<T>& kernels, Lane lane, int m, int v, GuardPages side) {
+        Call<T> c(kernels, lane, m, v, 11, side);
+        c.fill([&] { return random.real<T>(); });
+        c.run();
+        EXPECT_TRUE(c.right(fuses(table)));
+        const std::int64_t item = c.unit * c.channels, listed = tiles * c.items;
+        Guarded<T> sums(listed * item, side);
+        Guarded<std::int64_t> at(listed, side), place(listed, side);
+        for (std::int64_t i = 0; i < listed; ++i) {
+            at[i] = c.at[i % c.items];
+            place[i] = listed - 1 - i;
+        }
+        GemmTile<T> t = c.tile(false);
+        t.tiles = tiles;
+        t.at = at.data();
+        (c.pixel_lanes ? t.slot : t.index) = place.data();
+        t.sums = sums.data();
+        c.run(t);
+        for (std::int64_t i = 0; i < listed * item; ++i) {
+            const std::int64_t listed_as = listed - 1 - i / item;
+            ASSERT_EQ(sums[i], c.sums[listed_as % c.items * item + i % item]) << "item " << listed_as;
+        }
+        EXPECT_TRUE(sums.canaries_intact() && at.canaries_intact() && place.canaries_intact());
+    });
+}
+
 }  // namespace
 }  // namespace npconv::test
