@@ -8,28 +8,27 @@ template <class Vec>
     return left >= Vec::lanes ? Vec::load(from + begin) : left <= 0 ? Vec::zero() : Vec::load_n(from + begin, static_cast<int>(left));
 }
 
+// Every step-th of `read` values.
+template <class Vec, std::int64_t Step>
+[[gnu::always_inline]] inline typename Vec::V load_every(const typename Vec::T* from, std::int64_t read) {
+    static_assert(Step == 2 || Step == 4);
+    constexpr std::int64_t L = Vec::lanes;
+    const typename Vec::V low = Vec::even(load_within<Vec>(from, 0, read), load_within<Vec>(from, L, read));
+    if constexpr (Step == 2) return low;
+    return Vec::even(low, Vec::even(load_within<Vec>(from, 2 * L, read), load_within<Vec>(from, 3 * L, read)));
+}
+
+template <class Vec, std::int64_t Step>
+void copy_vectors(const typename Vec::T* from, std::int64_t n, typename Vec::T* to) {
+    constexpr std::int64_t L = Vec::lanes;
+    // Before the last vector all may be read, up to the next vector's first.
+    for (; n > L; n -= L, from += Step * L, to += L) Vec::store(to, load_every<Vec, Step>(from, Step * L));
+    if (n > 0) Vec::store_n(to, load_every<Vec, Step>(from, Step * (n - 1) + 1), static_cast<int>(n));
+}
+
 template <class Vec>
 void copy_every(const typename Vec::T* from, std::int64_t step, std::int64_t n, typename Vec::T* to) {
-    using V = typename Vec::V;
-    constexpr std::int64_t L = Vec::lanes;
-    if (step != 2 && step != 4) {
-        for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
-        return;
-    }
-    for (std::int64_t i = 0; i < n; i += L) {
-        const typename Vec::T* f = from + step * i;
-        const std::int64_t count = n - i < L ? n - i : L, read = step * (count - 1) + 1;  // nothing beyond the last that is wanted
-        V v;
-        if (step == 2) {
-            v = Vec::even(load_within<Vec>(f, 0, read), load_within<Vec>(f, L, read));
-        } else {
-            const V low = Vec::even(load_within<Vec>(f, 0, read), load_within<Vec>(f, L, read));
-            v = Vec::even(low, Vec::even(load_within<Vec>(f, 2 * L, read), load_within<Vec>(f, 3 * L, read)));
-        }
-        if (count == L) {
-            Vec::store(to + i, v);
-        } else {
-            Vec::store_n(to + i, v, static_cast<int>(count));
-        }
-    }
+    if (step == 2) return copy_vectors<Vec, 2>(from, n, to);
+    if (step == 4) return copy_vectors<Vec, 4>(from, n, to);
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * step];
 }
