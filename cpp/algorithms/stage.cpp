@@ -40,6 +40,21 @@ constexpr auto column_number = [] {
     return places;
 }();
 
+constexpr std::int64_t few_channels = 3;  // which are picked one after the other
+
+// Pixels, `step` apart, whose channels are neighbours, to rows of channels.
+template <class T>
+void turn_pixels(const Kernels<T>& kernels, const T* from, std::int64_t step, std::int64_t n, std::int64_t channels, T* to,
+                 std::int64_t row) {
+    for (std::int64_t i = 0; i < n; i += kernels.lanes) {
+        const std::int64_t pixels = std::min<std::int64_t>(kernels.lanes, n - i);
+        for (std::int64_t c = 0; c < channels; c += most_columns) {
+            kernels.pack_vectors({from + i * step + c, step, pixels, pixels, std::min(most_columns, channels - c), column_number.data(),
+                                  to + c * row + i, row});
+        }
+    }
+}
+
 template <class T>
 class Staging {
   public:
@@ -50,8 +65,7 @@ class Staging {
     }
 
     void channels_first(T* to) const {
-        constexpr std::int64_t few = 3;
-        if (x_.channel == 1 && x_.spatial[2] != 1 && k_.channels() > few) {
+        if (x_.channel == 1 && x_.spatial[2] != 1 && k_.channels() > few_channels) {
             for_each_row([&](std::int64_t row, const T* from) { turn_row(from, to + row * e_.row); });
             return;
         }
@@ -112,19 +126,13 @@ class Staging {
     // A row of pixels whose channels are neighbours, to rows of channels.
     void turn_row(const T* from, T* to) const {
         const AxisCopy& a = e_.axis[2];
-        const std::int64_t channels = k_.channels(), lanes = kernels_.lanes, step = a.source_step * x_.spatial[2];
+        const std::int64_t channels = k_.channels(), step = a.source_step * x_.spatial[2];
         std::int64_t first = first_[2];
         T* piece_to = to;
         for (std::int64_t piece = 0; from && piece < a.pieces; ++piece, first += a.piece_step, piece_to += a.length) {
             const Inside in = piece == 0 ? of_row_ : of_piece(first);
-            for (std::int64_t i = in.begin; i < in.end; i += lanes) {
-                const std::int64_t pixels = std::min(lanes, in.end - i);
-                const T* pixel = from + (first + i * a.source_step) * x_.spatial[2] + k_.channel_begin;
-                for (std::int64_t c = 0; c < channels; c += most_columns) {
-                    kernels_.pack_vectors({pixel + c, step, pixels, pixels, std::min(most_columns, channels - c), column_number.data(),
-                                           piece_to + c * e_.channel_stride + i, e_.channel_stride});
-                }
-            }
+            turn_pixels(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2] + k_.channel_begin, step, in.end - in.begin,
+                        channels, piece_to + in.begin, e_.channel_stride);
             for (std::int64_t c = 0; c < channels; ++c) {
                 border(from + k_.channel_begin + c, first, 0, in.begin, piece_to + c * e_.channel_stride);
                 border(from + k_.channel_begin + c, first, in.end, a.length, piece_to + c * e_.channel_stride);
@@ -212,18 +220,29 @@ void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box&
     const ConvShape& s = problem.shape;
     const std::int64_t flat_step = s.flat_step(x.spatial);  // pixels that are evenly apart are one run; else each row is one
     const std::int64_t width = flat_step != 0 ? s.pixels() : s.axis[2].output, step = flat_step != 0 ? flat_step : x.spatial[2];
-    for (std::int64_t c = k.channel_begin; c < k.channel_end; ++c) {
-        T* end = to + row_length;
+    const Kernels<T>& kernels = kernels_of<T>(*problem.kernels);
+    // f(pointer to the first pixel of a run, its length, its place in the row)
+    const auto for_each_run = [&](const auto& f) {
         for (std::int64_t p = pixels.begin[2]; p < pixels.end[2];) {
             const auto o = s.coordinates(p);
             const std::int64_t n = std::min(pixels.end[2] - p, width - p % width);
-            const T* from = x.data + c * x.channel + o[0] * x.spatial[0] + o[1] * x.spatial[1] + o[2] * x.spatial[2];
-            copy_strided(kernels_of<T>(*problem.kernels), from, step, n, to);
-            to += n;
+            f(x.data + o[0] * x.spatial[0] + o[1] * x.spatial[1] + o[2] * x.spatial[2], n, p - pixels.begin[2]);
             p += n;
         }
-        while (to < end) *to++ = T(0);
+    };
+    const std::int64_t channels = k.channels(), done = pixels.length(2);
+    if (x.channel == 1 && step != 1 && channels > few_channels) {
+        for_each_run([&](const T* from, std::int64_t n, std::int64_t place) {
+            turn_pixels(kernels, from + k.channel_begin, step, n, channels, to + place, row_length);
+        });
+    } else {
+        for (std::int64_t c = 0; c < channels; ++c) {
+            for_each_run([&](const T* from, std::int64_t n, std::int64_t place) {
+                copy_strided(kernels, from + (k.channel_begin + c) * x.channel, step, n, to + c * row_length + place);
+            });
+        }
     }
+    for (std::int64_t c = 0; c < channels; ++c) std::fill_n(to + c * row_length + done, row_length - done, T(0));
 }
 
 }  // namespace
