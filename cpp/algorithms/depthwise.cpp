@@ -20,7 +20,7 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { tap_runs, rows, copy, sums, residual_copy, slots };
+enum Slot : std::size_t { tap_runs, rows, tap_planes, row_tiles, copy, sums, residual_copy, slots };
 using DepthwiseWorkspace = Workspace<slots>;
 
 DepthwiseWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
@@ -28,6 +28,10 @@ DepthwiseWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     DepthwiseWorkspace::Sizes bytes{};
     bytes[tap_runs] = t.most_rows() * t.most_tap_runs(p.shape) * static_cast<std::int64_t>(sizeof(TapRun));
     bytes[rows] = t.most_rows() * static_cast<std::int64_t>(sizeof(OutputRow));
+    if (t.shares_rows) {
+        bytes[tap_planes] = t.most_row_tiles() * p.shape.axis[0].kernel * static_cast<std::int64_t>(sizeof(TapPlane));
+        bytes[row_tiles] = t.most_row_tiles() * static_cast<std::int64_t>(sizeof(RowTile));
+    }
     bytes[copy] = copied_pixels(p, t.longest_block()) * t.together * vector;
     bytes[sums] = t.keeps_sums ? t.most_pixels() * t.together * vector : 0;
     bytes[residual_copy] = t.most_pixels() * t.together * vector;
@@ -51,11 +55,13 @@ class DepthwiseRun {
           io_(io),
           kernels_(kernels_of<T>(*p.kernels)),
           channels_(kernel(t, *p.kernels)),
+          row_tiles_(depthwise_kernels_of<T>(*p.kernels).row_tiles),
           gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
           workspace_(workspace),
           epilogue_(p, io),
           copied_(t.copied || io.x.channel != 1),
-          bordered_(p.border != Border::zeros) {}
+          bordered_(p.border != Border::zeros),
+          shares_rows_(t.shares_rows && io.finite_weights) {}
 
     // LOOP 1: tasks in the order image, chunk, block.
     void task(std::int64_t index, int thread) const {
@@ -68,53 +74,93 @@ class DepthwiseRun {
     void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, const BlockOf<T>& to,
                  int thread) const {
         const Window window = copied_ ? window_of_copy(pixels) : window_of_input();
-        DepthwiseChannels<T> d{};
-        d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
-        d.vector = copied_ ? window.count[0] * window.stride[0] : t_.lanes;
-        d.taps = s_.taps();
-        d.group = t_.group;
-        d.every_tap = !io_.finite_weights;
-        d.pixels = pixels.length(2);
-        d.rows = pixels.length(0) * pixels.length(1);
-        TapRun* taps = workspace_.template get<TapRun>(thread, tap_runs);
-        OutputRow* row = workspace_.template get<OutputRow>(thread, rows);
-        list(pixels, window, taps, row);
-        d.tap = taps;
-        d.row = row;
+        const Lists lists = list(pixels, window, thread);
         const TensorView<const T> x = image_of(image);
+        const std::int64_t end = first_vector + vectors;
         if (!copied_) {
             const std::int64_t most = epilogue_.residual_in_place() ? vectors : t_.together;  // there is room for a copy of so many
-            for (std::int64_t v = first_vector, end = v + vectors; v < end; v += most) {
-                d.x = x.data + v * t_.lanes;
-                d.w = io_.w + v * t_.lanes * s_.k();
-                d.output = output(pixels, image, v, std::min(most, end - v), to, thread);
-                channels_(d);
+            for (std::int64_t v = first_vector; v < end; v += most) {
+                const Output<T> o = output(pixels, image, v, std::min(most, end - v), to, thread);
+                run(lists, x.data + v * t_.lanes, t_.lanes, v, o);
             }
             return;
         }
         T* copies = workspace_.template get<T>(thread, copy);
-        d.x = copies;
-        for (std::int64_t v = first_vector, end = v + vectors; v < end; v += t_.together) {  // LOOP 2
+        const std::int64_t copy_size = window.count[0] * window.stride[0];
+        for (std::int64_t v = first_vector; v < end; v += t_.together) {  // LOOP 2
             const std::int64_t count = std::min(t_.together, end - v);
-            for (std::int64_t i = 0; i < count; ++i) copy_window(x, window, v + i, copies + i * d.vector);
-            d.w = io_.w + v * t_.lanes * s_.k();
+            for (std::int64_t i = 0; i < count; ++i) copy_window(x, window, v + i, copies + i * copy_size);
             const Output<T> o = output(pixels, image, v, count, to, thread);
             if (!t_.keeps_sums) {
-                d.output = o;
-                channels_(d);
+                run(lists, copies, copy_size, v, o);
                 continue;
             }
             T* block_sums = workspace_.template get<T>(thread, sums);
-            d.output = Output<T>{};
-            d.output.y = block_sums;
-            d.output.y_stride = d.output.channels = count * t_.lanes;
-            channels_(d);
-            kernels_.transpose_sums({block_sums, d.output.y_stride, pixels.pixels(), o});
+            Output<T> kept{};
+            kept.y = block_sums;
+            kept.y_stride = kept.channels = count * t_.lanes;
+            run(lists, copies, copy_size, v, kept);
+            kernels_.transpose_sums({block_sums, kept.y_stride, pixels.pixels(), o});
         }
     }
 
   private:
     using Kernel = void (*)(const DepthwiseChannels<T>&);
+
+    // What the kernel is told of a block; of one of the two.
+    struct Lists {
+        DepthwiseChannels<T> channels{};
+        DepthwiseRowTiles<T> rows{};
+    };
+
+    // vector: elements between vectors of channels, of which v is the first.
+    void run(const Lists& lists, const T* x, std::int64_t vector, std::int64_t v, const Output<T>& o) const {
+        const auto with = [&](auto d) {
+            d.x = x;
+            d.vector = vector;
+            d.w = io_.w + v * t_.lanes * s_.k();
+            d.output = o;
+            return d;
+        };
+        if (shares_rows_) {
+            row_tiles_(with(lists.rows));
+        } else {
+            channels_(with(lists.channels));
+        }
+    }
+
+    Lists list(const Box& pixels, const Window& window, int thread) const {
+        Lists lists;
+        if (shares_rows_) {
+            auto& d = lists.rows;
+            d.pixel = window.stride[2];
+            d.row = window.stride[1];
+            d.taps = s_.taps();
+            d.pixels = pixels.length(2);
+            const std::int64_t place = s_.axis[2].at(pixels.begin[2], 0) - window.first[2];
+            d.begin = -place;
+            d.end = window.count[2] - place;
+            auto* planes = workspace_.template get<TapPlane>(thread, tap_planes);
+            auto* tiles = workspace_.template get<RowTile>(thread, row_tiles);
+            d.tiles = list_row_tiles(pixels, window, place, planes, tiles);
+            d.plane = planes;
+            d.tile = tiles;
+            return lists;
+        }
+        auto& d = lists.channels;
+        d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
+        d.taps = s_.taps();
+        d.group = t_.group;
+        d.every_tap = !io_.finite_weights;
+        d.pixels = pixels.length(2);
+        d.rows = pixels.length(0) * pixels.length(1);
+        auto* taps = workspace_.template get<TapRun>(thread, tap_runs);
+        auto* row = workspace_.template get<OutputRow>(thread, rows);
+        list_rows(pixels, window, taps, row);
+        d.tap = taps;
+        d.row = row;
+        return lists;
+    }
 
     static Kernel kernel(const DepthwiseTiling& t, const KernelTable& table) {
         const auto& kernels = depthwise_kernels_of<T>(table);
@@ -167,8 +213,32 @@ class DepthwiseRun {
         return w;
     }
 
+    // The tiles of rows of outputs of a block, each with the planes of taps that it meets. Returns how many they are.
+    std::int64_t list_row_tiles(const Box& pixels, const Window& window, std::int64_t place, TapPlane* plane, RowTile* tile) const {
+        const auto& axis = s_.axis;
+        const std::int64_t height = pixels.length(1), width = pixels.length(2);
+        const EvenSplit tiles = split_by(height, depthwise_rows);
+        std::int64_t n = 0;
+        for (std::int64_t d = pixels.begin[0]; d < pixels.end[0]; ++d) {
+            for (std::int64_t i = 0; i < tiles.parts; ++i, ++tile) {
+                tile->first = n;
+                tile->rows = tiles.length(i);
+                tile->index = ((d - pixels.begin[0]) * height + tiles.begin(i)) * width;
+                const std::int64_t line = axis[1].at(pixels.begin[1] + tiles.begin(i), 0) - window.first[1];
+                for (std::int64_t t = 0; t < axis[0].kernel; ++t) {
+                    const std::int64_t depth = axis[0].at(d, t) - window.first[0];
+                    if (depth < 0 || depth >= window.count[0]) continue;
+                    plane[n++] = {depth * window.stride[0] + line * window.stride[1] + place * window.stride[2], -line,
+                                  window.count[1] - line, t * axis[1].kernel * axis[2].kernel};
+                }
+                tile->last = n;
+            }
+        }
+        return pixels.length(0) * tiles.parts;
+    }
+
     // The rows of outputs of a block, each with the rows of taps that it meets.
-    void list(const Box& pixels, const Window& window, TapRun* taps, OutputRow* row) const {
+    void list_rows(const Box& pixels, const Window& window, TapRun* taps, OutputRow* row) const {
         const auto& axis = s_.axis;
         const std::int64_t width = axis[2].output;
         std::int64_t n = 0, index = 0;
@@ -271,10 +341,11 @@ class DepthwiseRun {
     const Operands<T>& io_;
     const Kernels<T>& kernels_;
     Kernel channels_;
+    void (*row_tiles_)(const DepthwiseRowTiles<T>&);
     void (*gather_)(const ChannelVectors<T>&);
     const DepthwiseWorkspace& workspace_;
     const Epilogue<T> epilogue_;
-    const bool copied_, bordered_;
+    const bool copied_, bordered_, shares_rows_;
 };
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace {
 //
 #include "kernels/depthwise_planes.inl"
 //
+#include "kernels/depthwise_rows.inl"
+//
 #include "kernels/depthwise.inl"
 
 }  // namespace

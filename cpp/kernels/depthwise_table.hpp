@@ -44,6 +44,37 @@ struct DepthwiseChannels {
     Output<T> output;
 };
 
+// The rows of the input that three rows of taps meet for a few rows of outputs, in one plane of taps.
+struct TapPlane {
+    std::int64_t x;           // element of the place that the first tap meets for the first output of the first row
+    std::int64_t begin, end;  // rows, counted from that one, that are inside the input; the others are left out
+    std::int64_t w;           // the number of the first tap
+};
+
+// Neighbouring rows of outputs.
+struct RowTile {
+    std::int64_t first, last;  // its planes of taps are first, ..., last - 1
+    std::int64_t rows;         // 1 to depthwise_rows
+    std::int64_t index;        // the number of its first pixel in y
+};
+
+constexpr int depthwise_rows = 3;
+
+// lane = channel, 3x3 taps with steps of 1: rows of outputs share what is loaded of the input. Weights are finite.
+template <class T>
+struct DepthwiseRowTiles {
+    const T* x;
+    std::int64_t pixel, row, vector;  // elements between places, between rows, and between vectors of channels
+    const T* w;                       // [vector of channels][tap][lanes]
+    std::int64_t taps;                // of the kernel
+    std::int64_t begin, end;          // places, counted from the first output's first tap, that are inside; the others are left out
+    const TapPlane* plane;
+    const RowTile* tile;
+    std::int64_t tiles;
+    std::int64_t pixels;  // of a row of outputs
+    Output<T> output;
+};
+
 // Depthwise convolution of planes, channels first, k x k taps (3, 5, 7), both strides the same (1, 2):
 //   y[c][i][j] = epilogue(sum over t, s < k of w[c][t][s] * x[c][first_row + stride * i + t][first_column + stride * j + s])
 // Rows outside 0 .. input_rows - 1 are zeros that are not read. So are columns outside 0 .. input_columns - 1, but not for the kernels of
@@ -69,6 +100,7 @@ struct DepthwiseKernels {
     // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
+    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     void (*planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
     void (*padded_planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);

@@ -5,7 +5,8 @@
 // lane = channel
 //   LOOP 1  tasks: image, chunk of vectors of channels, block of pixels      the parallel dimension
 //   LOOP 2    vectors of channels     channels first: copied into vectors of channels, summed, and transposed on the way out
-//   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl)
+//   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl); of 3x3 taps, and with enough
+//                                     registers, up to three rows of outputs (kernels/depthwise_rows.inl)
 //   LOOP 4        tile of pixels      channels last, in place, for all vectors of the chunk
 //
 // lane = pixel: channels first, square kernels of 3, 5 and 7, in two dimensions
@@ -20,6 +21,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "kernels/depthwise_table.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
 
@@ -33,6 +35,7 @@ struct DepthwiseTiling {
     bool copied = false;             // lane = channel: the input, always, not only if its channels are not neighbours
     bool keeps_sums = false;         //   those of a block, to be transposed
     bool by_tap = false;             //   taps do not share what is loaded: they are dilated, or pixels far apart
+    bool shares_rows = false;        //   3x3 taps, and rows of outputs share what is loaded
     std::int64_t step = 1;           // between pixels, as the kernels have it
     EvenSplit taps;                  // of a row of the kernel, in runs
     std::int64_t channels = 0;       // of the output: vectors of them, or with lane = pixel each for itself,
@@ -47,6 +50,7 @@ struct DepthwiseTiling {
     std::int64_t longest(std::size_t axis) const { return map[axis].longest(); }
     std::int64_t most_pixels() const { return longest(0) * longest(1) * longest(2); }
     std::int64_t most_rows() const { return longest(0) * longest(1); }
+    std::int64_t most_row_tiles() const { return longest(0) * ceil_div(longest(1), depthwise_rows); }
     // Of a row of outputs.
     std::int64_t most_tap_runs(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
     std::int64_t lanes_of_channel() const { return lane == Lane::channel ? lanes : 1; }

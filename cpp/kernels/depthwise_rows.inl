@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Depthwise convolution of 3x3 taps with lane = channel: up to three rows of seven pixels of a vector of channels are summed in registers.
+// Each pixel of the input is loaded once for all of them, and the nine weights stay in registers, too:
+//
+//               row of the input   0    1    2    3    4            of 7 pixels each: 45 loads of pixels and 9 of weights,
+//   outputs of row 0              w0.  w1.  w2.                     189 multiplications
+//   outputs of row 1                   w0.  w1.  w2.
+//   outputs of row 2                        w0.  w1.  w2.           registers: 21 sums + 9 w + 1 x = 31
+//
+// The order of a sum is that of the taps, as in depthwise.inl.
+
+// Whole: all places of the tile are inside; else begin, end: those that are. x: place 0 of row 0. Tail: the vector is not full.
+template <class Vec, int Rows, bool Tail, bool Whole>
+[[gnu::always_inline]] inline void plane_of_taps(typename Vec::V (&sum)[Rows][depthwise_pixels][1], const typename Vec::T* x,
+                                                 std::int64_t pixel, std::int64_t row, const typename Vec::T* w, std::int64_t row_begin,
+                                                 std::int64_t row_end, std::int64_t begin, std::int64_t end, int tail) {
+    using V = typename Vec::V;
+    constexpr int K = 3, P = depthwise_pixels;
+    V wk[K][K];
+#pragma GCC unroll 3
+    for (int t = 0; t < K; ++t) {
+#pragma GCC unroll 3
+        for (int s = 0; s < K; ++s) wk[t][s] = Vec::load(w + (t * K + s) * Vec::lanes);
+    }
+#pragma GCC unroll 5
+    for (int i = 0; i < Rows + K - 1; ++i, x += row) {
+        if (i < row_begin || i >= row_end) continue;
+        const auto* from = x;
+#pragma GCC unroll 9
+        for (int place = 0; place < P + K - 1; ++place, from += pixel) {
+            if (!Whole && (place < begin || place >= end)) continue;
+            const V xi = Tail ? Vec::load_n(from, tail) : Vec::load(from);
+#pragma GCC unroll 3
+            for (int r = 0; r < Rows; ++r) {
+                const int t = i - r;
+                if (t < 0 || t >= K) continue;
+#pragma GCC unroll 7
+                for (int p = 0; p < P; ++p) {
+                    const int s = place - p;
+                    if (s >= 0 && s < K) sum[r][p][0] = Vec::fma(xi, wk[t][s], sum[r][p][0]);
+                }
+            }
+        }
+    }
+}
+
+// The outputs p, p + 1, ... of the rows.
+template <class Vec, int Rows, bool Tail, bool Whole>
+[[gnu::always_inline]] inline void row_tile(const DepthwiseRowTiles<typename Vec::T>& d, const RowTile& tile, std::int64_t p,
+                                            const typename Vec::T* x, const typename Vec::T* w, const Output<typename Vec::T>& output) {
+    using V = typename Vec::V;
+    constexpr int P = depthwise_pixels;
+    V sum[Rows][P][1];
+#pragma GCC unroll 3
+    for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 7
+        for (int i = 0; i < P; ++i) sum[r][i][0] = Vec::zero();
+    }
+    for (const TapPlane *plane = d.plane + tile.first, *last = d.plane + tile.last; plane != last; ++plane) {
+        plane_of_taps<Vec, Rows, Tail, Whole>(sum, x + plane->x + p * d.pixel, d.pixel, d.row, w + plane->w * Vec::lanes, plane->begin,
+                                              plane->end, d.begin - p, d.end - p, static_cast<int>(output.channels));
+    }
+    const std::int64_t count = d.pixels - p;
+#pragma GCC unroll 3
+    for (int r = 0; r < Rows; ++r) {
+        std::int64_t index[P];
+#pragma GCC unroll 7
+        for (int i = 0; i < P; ++i) index[i] = tile.index + r * d.pixels + p + i;
+        if (count >= P) {
+            finish_channel_tile<Vec>(sum[r], index, output);
+            continue;
+        }
+#pragma GCC unroll 7
+        for (int i = 0; i < P; ++i) {
+            if (i >= count) break;
+            V one[1][1] = {{sum[r][i][0]}};
+            finish_channel_tile<Vec>(one, index + i, output);
+        }
+    }
+}
+
+// All vectors of channels of the outputs p, p + 1, ...
+template <class Vec, int Rows, bool Whole>
+void row_tile_of_vectors(const DepthwiseRowTiles<typename Vec::T>& d, const RowTile& tile, std::int64_t p) {
+    constexpr int L = Vec::lanes;
+    const auto* x = d.x;
+    const auto* w = d.w;
+    auto output = d.output;
+    output.channels = L;
+    for (std::int64_t left = d.output.channels; left > 0; left -= L) {
+        if (left >= L) {
+            row_tile<Vec, Rows, false, Whole>(d, tile, p, x, w, output);
+        } else {
+            output.channels = left;
+            row_tile<Vec, Rows, true, Whole>(d, tile, p, x, w, output);
+        }
+        x += d.vector;
+        w += d.taps * L;
+        output.y += L;
+        if (output.bias) output.bias += L;
+        if (output.residual) output.residual += L;
+    }
+}
+
+template <class Vec, int Rows>
+void rows_of_tiles(const DepthwiseRowTiles<typename Vec::T>& d, const RowTile& tile) {
+    constexpr int places = depthwise_pixels + 2;
+    for (std::int64_t p = 0; p < d.pixels; p += depthwise_pixels) {
+        if (p >= d.begin && p + places <= d.end) {
+            row_tile_of_vectors<Vec, Rows, true>(d, tile, p);
+        } else {
+            row_tile_of_vectors<Vec, Rows, false>(d, tile, p);
+        }
+    }
+}
+
+template <class Vec>
+void depthwise_row_tiles(const DepthwiseRowTiles<typename Vec::T>& d) {
+    for (std::int64_t i = 0; i < d.tiles; ++i) {
+        const RowTile& tile = d.tile[i];
+        switch (tile.rows) {
+            case 1: rows_of_tiles<Vec, 1>(d, tile); break;
+            case 2: rows_of_tiles<Vec, 2>(d, tile); break;
+            case 3: rows_of_tiles<Vec, 3>(d, tile); break;
+            default: __builtin_unreachable();
+        }
+    }
+}
