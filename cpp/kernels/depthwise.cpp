@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The table of depthwise kernels of one instruction set (see kernels.inl).
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/depthwise_table.hpp"
 #include "kernels/isa.hpp"

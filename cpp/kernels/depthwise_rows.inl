@@ -37,7 +37,7 @@ template <class Vec, int Rows, bool Tail, bool Whole>
 #pragma GCC unroll 7
                 for (int p = 0; p < P; ++p) {
                     const int s = place - p;
-                    if (s >= 0 && s < K) sum[r][p][0] = Vec::fma(xi, wk[t][s], sum[r][p][0]);
+                    if (s >= 0 && s < K) Vec::accumulate(sum[r][p][0], xi, wk[t][s]);
                 }
             }
         }
@@ -60,22 +60,28 @@ template <class Vec, int Rows, bool Tail, bool Whole>
         plane_of_taps<Vec, Rows, Tail, Whole>(sum, x + plane->x + p * d.pixel, d.pixel, d.row, w + plane->w * Vec::lanes, plane->begin,
                                               plane->end, d.begin - p, d.end - p, static_cast<int>(output.channels));
     }
-    const std::int64_t count = d.pixels - p;
+    // Activations that are calls follow when all sums have left the registers.
+    const std::int64_t count = d.pixels - p < P ? d.pixels - p : P;
 #pragma GCC unroll 3
     for (int r = 0; r < Rows; ++r) {
         std::int64_t index[P];
 #pragma GCC unroll 7
         for (int i = 0; i < P; ++i) index[i] = tile.index + r * d.pixels + p + i;
-        if (count >= P) {
-            finish_channel_tile<Vec>(sum[r], index, output);
+        if (count == P) {
+            store_channel_tile<Vec>(sum[r], index, output);
             continue;
         }
 #pragma GCC unroll 7
         for (int i = 0; i < P; ++i) {
             if (i >= count) break;
             V one[1][1] = {{sum[r][i][0]}};
-            finish_channel_tile<Vec>(one, index + i, output);
+            store_channel_tile<Vec>(one, index + i, output);
         }
+    }
+    if (activated_in_registers(output)) return;
+    for (std::int64_t r = 0; r < Rows; ++r) {
+        auto* y = output.y + (tile.index + r * d.pixels + p) * output.y_stride;
+        for (std::int64_t i = 0; i < count; ++i, y += output.y_stride) activate<Vec>(output.activation, output.a, output.b, y, output.channels);
     }
 }
 

@@ -100,7 +100,7 @@ struct DepthwiseKernels {
     // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
-    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers
+    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers, or no masks
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     void (*planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
     void (*padded_planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);

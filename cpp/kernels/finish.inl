@@ -20,10 +20,10 @@ bool activated_in_registers(const Output<T>& o) {
     return o.activation == Activation::none || o.activation == Activation::clip;
 }
 
-// sum[i][j]: vector j of channels of pixel index[i].
+// sum[i][j]: vector j of channels of pixel index[i]. Without the activations that are not applied in registers.
 template <class Vec, int MR, int NV>
-[[gnu::always_inline]] inline void finish_channel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index,
-                                                       const Output<typename Vec::T>& o) {
+[[gnu::always_inline]] inline void store_channel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index,
+                                                      const Output<typename Vec::T>& o) {
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
@@ -65,6 +65,12 @@ template <class Vec, int MR, int NV>
             Vec::store_n(y + (NV - 1) * L, sum[i][NV - 1], tail);
         }
     }
+}
+
+template <class Vec, int MR, int NV>
+[[gnu::always_inline]] inline void finish_channel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index,
+                                                       const Output<typename Vec::T>& o) {
+    store_channel_tile<Vec>(sum, index, o);
     if (!activated_in_registers(o)) {
         for (int i = 0; i < MR; ++i) activate<Vec>(o.activation, o.a, o.b, o.y + index[i] * o.y_stride, o.channels);
     }

@@ -32,6 +32,8 @@ struct F64 {
     static V mul(V a, V b) { return _mm512_mul_pd(a, b); }
     static V div(V a, V b) { return _mm512_div_pd(a, b); }
     static V fma(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
+    // sum += a * b where the sum stands: compilers that run out of registers move it, else, to where a or b was.
+    static void accumulate(V& sum, V a, V b) { asm("vfmadd231pd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); }
     static V max(V a, V b) { return _mm512_max_pd(a, b); }
     static V min(V a, V b) { return _mm512_min_pd(a, b); }
     static V abs(V a) { return _mm512_abs_pd(a); }
@@ -122,6 +124,8 @@ struct F32 {
     static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
     static V div(V a, V b) { return _mm512_div_ps(a, b); }
     static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+    // sum += a * b where the sum stands: compilers that run out of registers move it, else, to where a or b was.
+    static void accumulate(V& sum, V a, V b) { asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b)); }
     static V max(V a, V b) { return _mm512_max_ps(a, b); }
     static V min(V a, V b) { return _mm512_min_ps(a, b); }
     static V abs(V a) { return _mm512_abs_ps(a); }
