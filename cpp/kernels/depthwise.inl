@@ -221,7 +221,8 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     fill_depthwise_channels<Vec, 7, 2>(k);
     k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
     k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;
-    if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); }) k.row_tiles = &depthwise_row_tiles<Vec>;
+    if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); })
+        k.row_tiles = &depthwise_row_tiles<Vec>;
     fill_depthwise_planes<Vec, 3, 1>(k);
     fill_depthwise_planes<Vec, 5, 1>(k);
     fill_depthwise_planes<Vec, 7, 1>(k);

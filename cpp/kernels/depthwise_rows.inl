@@ -81,7 +81,8 @@ template <class Vec, int Rows, bool Tail, bool Whole>
     if (activated_in_registers(output)) return;
     for (std::int64_t r = 0; r < Rows; ++r) {
         auto* y = output.y + (tile.index + r * d.pixels + p) * output.y_stride;
-        for (std::int64_t i = 0; i < count; ++i, y += output.y_stride) activate<Vec>(output.activation, output.a, output.b, y, output.channels);
+        for (std::int64_t i = 0; i < count; ++i, y += output.y_stride)
+            activate<Vec>(output.activation, output.a, output.b, y, output.channels);
     }
 }
 

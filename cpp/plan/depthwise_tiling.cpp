@@ -95,7 +95,8 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     std::int64_t most = limits.channels_of_chunk;
     if (!t.copied)
         most = std::min(most, limits.bytes_of_window /
-                                  (std::max<std::int64_t>(1, copied_pixels(p, {1, 1, t.longest(2)})) * t.lanes * size_of(p.dtype)));
+                                  (std::max<std::int64_t>(1, copied_pixels(p, {1, t.shares_rows ? depthwise_rows : 1, t.longest(2)})) *
+                                   t.lanes * size_of(p.dtype)));
     most = std::max(std::min(most, t.channels / chunks_wanted(s, t)) / t.together, std::int64_t{1}) * t.together;
     t.chunks = SpreadSplit(t.channels, ceil_div(t.channels, most));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
