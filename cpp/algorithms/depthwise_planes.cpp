@@ -14,12 +14,13 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { copy, residual_copy, slots_of_arrays };
+enum Slot : std::size_t { copy, sums, residual_copy, slots_of_arrays };
 using PlanesWorkspace = Workspace<slots_of_arrays>;
 
 PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     PlanesWorkspace::Sizes bytes{};
     bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.longest(2)) * size_of(p.dtype);
+    if (p.shape.axis[0].kernel > 1) bytes[sums] = t.together * t.longest(1) * t.longest(2) * size_of(p.dtype);
     bytes[residual_copy] = t.most_pixels() * size_of(p.dtype);
     return bytes;
 }
@@ -50,40 +51,90 @@ class PlanesRun {
 
     void compute(const Box& pixels, std::int64_t image, std::int64_t channel, std::int64_t channels, const BlockOf<T>& to,
                  int thread) const {
-        const Axis &height = s_.axis[1], &width = s_.axis[2];
+        const auto& axis = s_.axis;
         DepthwisePlanes<T> d{};
-        d.first_row = height.at(pixels.begin[1], 0);
-        d.first_column = width.at(pixels.begin[2], 0);
+        d.first_row = axis[1].at(pixels.begin[1], 0);
+        d.first_column = axis[2].at(pixels.begin[2], 0);
         d.rows = pixels.length(1);
         d.columns = pixels.length(2);
-        d.y_row = d.residual_row = width.output;
+        d.y_row = d.residual_row = axis[2].output;
+        d.w_channel = s_.taps();
         const T* x = io_.x.data + image * io_.x.batch;
-        const bool all = in_place_ && t_.multiplier == 1 && epilogue_.residual_in_place();
-        for (std::int64_t c = channel, end = channel + channels, n = all ? channels : 1; c < end; c += n) {  // LOOP 2
-            DepthwisePlanes<T> one = d;
-            one.w = io_.w + c * s_.taps();
-            one.x = x + c / t_.multiplier * io_.x.channel;
-            one.output = epilogue_.output(image, c, n, pixels.begin[1] * width.output + pixels.begin[2], pixels.pixels(),
-                                          workspace_.template get<T>(thread, residual_copy));
-            if (to.values) {
-                one.output.y = to.values + c * to.stride;
-                one.output.y_stride = to.stride;
-            }
-            if (in_place_) {
-                in_place(one);
-            } else {
-                of_copy(one, workspace_.template get<T>(thread, copy));
+        const std::int64_t plane = d.rows * axis[2].output;  // neighbours in y, or a part of a row
+        const bool several = in_place_ && t_.multiplier == 1 && epilogue_.residual_in_place();
+        const std::int64_t most = !several ? 1 : axis[0].kernel > 1 ? t_.together : channels;
+        for (std::int64_t c = channel, end = channel + channels; c < end; c += most) {  // LOOP 2
+            const std::int64_t n = std::min(most, end - c);
+            for (std::int64_t depth = pixels.begin[0]; depth < pixels.end[0]; ++depth) {  // LOOP 3
+                const std::int64_t first = (depth * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
+                DepthwisePlanes<T> one = d;
+                one.w = io_.w + c * s_.taps();
+                one.x = x + c / t_.multiplier * io_.x.channel;
+                one.output = epilogue_.output(image, c, n, first, d.rows * d.columns, workspace_.template get<T>(thread, residual_copy));
+                if (to.values) {
+                    one.output.y = to.values + c * to.stride + (depth - pixels.begin[0]) * plane;
+                    one.output.y_stride = to.stride;
+                }
+                sum_planes(one, depth, thread);
             }
         }
     }
 
   private:
+    // All planes of taps of a plane of outputs. x: plane 0, w: of plane 0.
+    void sum_planes(const DepthwisePlanes<T>& all, std::int64_t depth, int thread) const {
+        const Axis& a = s_.axis[0];
+        const bool whole = bordered_ || !io_.finite_weights;  // a plane of zeros is one, too
+        const Inside taps = whole ? Inside{0, a.kernel} : inside(a.at(depth, 0), a.dilation, a.input, 0, a.kernel);
+        if (taps.begin >= taps.end) return sum_nothing(all);
+        T* kept = workspace_.template get<T>(thread, sums);
+        for (std::int64_t t = taps.begin; t < taps.end; ++t) {
+            DepthwisePlanes<T> one = all;
+            if (t > taps.begin) {
+                one.start = kept;
+                one.start_channel = all.rows * all.columns;
+                one.start_row = all.columns;
+            }
+            if (t < taps.end - 1) {
+                Output<T> o{};
+                o.y = kept;
+                o.y_stride = all.rows * all.columns;
+                o.channels = all.output.channels;
+                one.output = o;
+                one.y_row = all.columns;
+            }
+            sum_plane(one, depth, t, thread);
+        }
+    }
+
+    void sum_plane(DepthwisePlanes<T>& d, std::int64_t depth, std::int64_t t, int thread) const {
+        const std::int64_t source = border_source(s_.axis[0].at(depth, t), s_.axis[0].input, p_.border);
+        d.w += t * s_.axis[1].kernel * s_.axis[2].kernel;
+        d.x = source < 0 ? nullptr : d.x + source * io_.x.spatial[0];
+        if (in_place_) {
+            in_place(d);
+        } else {
+            of_copy(d, workspace_.template get<T>(thread, copy));
+        }
+    }
+
+    // No row is inside.
+    void sum_nothing(DepthwisePlanes<T> d) const {
+        d.first_row = d.input_rows = 0;
+        run(kernels_.padded_planes, d);
+    }
+
+    void run(const DepthwisePlaneKernels<T> (&kernels)[depthwise_sizes][depthwise_strides], const DepthwisePlanes<T>& d) const {
+        const DepthwisePlaneKernels<T>& kernel = kernels[size_][step_];
+        (d.start ? kernel.continued : kernel.first)(d);
+    }
+
     void in_place(DepthwisePlanes<T>& d) const {
         d.x_row = io_.x.spatial[1];
         d.x_channel = io_.x.channel;
         d.input_rows = s_.axis[1].input;
         d.input_columns = s_.axis[2].input;
-        kernels_.planes[size_][step_](d);
+        run(kernels_.planes, d);
     }
 
     // With the columns of the border, and its rows unless they are zeros that meet finite weights: those are left out.
@@ -94,7 +145,7 @@ class PlanesRun {
         const Inside in = whole ? Inside{0, all} : inside(d.first_row, 1, height.input, 0, all);
         for (std::int64_t i = in.begin; i < in.end; ++i) {
             const std::int64_t row = border_source(d.first_row + i, height.input, p_.border);
-            copy_row(row < 0 ? nullptr : d.x + row * io_.x.spatial[1], d.first_column, columns, to + (i - in.begin) * columns);
+            copy_row(row < 0 || !d.x ? nullptr : d.x + row * io_.x.spatial[1], d.first_column, columns, to + (i - in.begin) * columns);
         }
         d.x = to;
         d.x_row = columns;
@@ -102,7 +153,7 @@ class PlanesRun {
         d.input_columns = columns;
         d.first_row = -in.begin;
         d.first_column = 0;
-        kernels_.padded_planes[size_][step_](d);
+        run(kernels_.padded_planes, d);
     }
 
     // Null: a row of zeros.

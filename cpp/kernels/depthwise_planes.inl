@@ -10,6 +10,8 @@
 // The order of a sum is that of the taps, row by row, whatever the strip. Rows of taps outside the plane are left out. Columns outside are
 // masked loads of zeros (Masked) in the first and the last vector of a strip, or zeros that stand in memory.
 //
+// Continued: an output row begins with the sums of the planes of taps before, not with zeros.
+//
 // With the stride 2, vectors of even and odd columns are made of pairs of vectors. Where lanes can be shifted in from a neighbour, each
 // input row is loaded just once, beginning with the middle tap (aligned, if the rows are and the padding is half of the kernel).
 //
@@ -66,7 +68,7 @@ struct DepthwiseMasks<Vec, K, S, true> {
 };
 
 // One strip of one channel.
-template <class Vec, int K, int S, int NX, bool Masked>
+template <class Vec, int K, int S, int NX, bool Masked, bool Continued>
 struct DepthwiseStrip {
     using T = typename Vec::T;
     using V = typename Vec::V;
@@ -85,8 +87,8 @@ struct DepthwiseStrip {
     V bias;
     Limits<Vec> limits;
     T* y;
-    const T* residual;
-    std::int64_t y_row, residual_row;
+    const T *residual, *start;
+    std::int64_t y_row, residual_row, start_row;
     int tail;  // columns of the last vector
 
     [[gnu::always_inline]] V load(const T* p, int vector, int s, int half) const {
@@ -97,7 +99,7 @@ struct DepthwiseStrip {
         return Vec::load(p);
     }
 
-    // Row q of the step, tap column s. First: the newest row begins with this product.
+    // Row q of the step, tap column s. First: all ages are alive, and the newest row begins with this product, if it is not continued.
     template <bool First>
     [[gnu::always_inline]] void add_products(const V (&input)[NX], const T* from, int q, int s, std::int64_t newest, std::int64_t oldest) {
 #pragma GCC unroll 8
@@ -112,7 +114,8 @@ struct DepthwiseStrip {
             }
 #pragma GCC unroll 4
             for (int j = 0; j < NX; ++j) {
-                sum[age][j] = First && t == 0 && s == 0 ? Vec::mul(weight, input[j]) : Vec::fma(weight, input[j], sum[age][j]);
+                sum[age][j] =
+                    First && !Continued && t == 0 && s == 0 ? Vec::mul(weight, input[j]) : Vec::fma(weight, input[j], sum[age][j]);
             }
         }
     }
@@ -221,12 +224,18 @@ struct DepthwiseStrip {
         y += y_row;
     }
 
+    // The newest row.
+    [[gnu::always_inline]] void begin() {
+#pragma GCC unroll 4
+        for (int j = 0; j < NX; ++j) {
+            sum[0][j] = !Continued ? Vec::zero() : j < NX - 1 ? Vec::load(start + j * L) : Vec::load_n(start + j * L, tail);
+        }
+        if constexpr (Continued) start += start_row;
+    }
+
     // A step that lacks rows of the input or of the output: only the ages newest to oldest are alive.
     [[gnu::always_inline]] void step_at_edge(std::int64_t newest, std::int64_t oldest) {
-        if (newest == 0) {
-#pragma GCC unroll 4
-            for (int j = 0; j < NX; ++j) sum[0][j] = Vec::zero();
-        }
+        if (newest == 0) begin();
 #pragma GCC unroll 2
         for (int q = 0; q < S; ++q, ++row, x += x_row) {
             if (row >= 0 && row < input_rows) take_row<false>(q, newest, oldest);
@@ -234,6 +243,7 @@ struct DepthwiseStrip {
     }
 
     [[gnu::always_inline]] void step() {
+        if constexpr (Continued) begin();
 #pragma GCC unroll 2
         for (int q = 0; q < S; ++q, ++row, x += x_row) {
             take_row<true>(q, 0, A - 1);
@@ -267,10 +277,10 @@ struct DepthwiseStrip {
 };
 
 // Columns from `column` on, of so many channels.
-template <class Vec, int K, int S, int NX, bool Masked>
+template <class Vec, int K, int S, int NX, bool Masked, bool Continued>
 [[gnu::noinline]] void depthwise_strip(const DepthwisePlanes<typename Vec::T>& given, std::int64_t column, std::int64_t channel,
                                        std::int64_t channels) {
-    using Strip = DepthwiseStrip<Vec, K, S, NX, Masked>;
+    using Strip = DepthwiseStrip<Vec, K, S, NX, Masked, Continued>;
     using T = typename Vec::T;
     constexpr int L = Vec::lanes;
     const DepthwisePlanes<T> p = given;  // a store of a vector might change it, for all that the compiler knows
@@ -287,23 +297,11 @@ template <class Vec, int K, int S, int NX, bool Masked>
         const T* x = p.x + c * p.x_channel + p.first_row * p.x_row + first_column;
         T* y = o.y + c * o.y_stride + column;
         const T* residual = o.residual ? o.residual + c * o.residual_stride + column : nullptr;
+        const T* start = Continued ? p.start + c * p.start_channel + column : nullptr;
         const typename Vec::V bias = o.bias ? Vec::set1(o.bias[c]) : Vec::zero();
-        Strip strip{x,
-                    p.x_row,
-                    p.first_row,
-                    p.input_rows,
-                    ahead,
-                    p.w + c * K * K,
-                    {},
-                    masks,
-                    {},
-                    bias,
-                    limits,
-                    y,
-                    residual,
-                    p.y_row,
-                    p.residual_row,
-                    static_cast<int>(columns - (NX - 1) * L)};
+        Strip strip{x,        p.x_row, p.first_row, p.input_rows,   ahead,       p.w + c * p.w_channel,
+                    {},       masks,   {},          bias,           limits,      y,
+                    residual, start,   p.y_row,     p.residual_row, p.start_row, static_cast<int>(columns - (NX - 1) * L)};
         if constexpr (Strip::kept) {
 #pragma GCC unroll 9
             for (int i = 0; i < K * K; ++i) strip.weights[i] = Vec::set1(strip.w[i]);
@@ -315,25 +313,25 @@ template <class Vec, int K, int S, int NX, bool Masked>
     }
 }
 
-template <class Vec, int K, int S, bool Masked>
+template <class Vec, int K, int S, bool Masked, bool Continued>
 void run_depthwise_strip(const DepthwisePlanes<typename Vec::T>& p, int vectors, std::int64_t column, std::int64_t channel,
                          std::int64_t channels) {
     constexpr int most = depthwise_vectors<Vec, K, S>();
-    if (vectors == 1) depthwise_strip<Vec, K, S, 1, Masked>(p, column, channel, channels);
+    if (vectors == 1) depthwise_strip<Vec, K, S, 1, Masked, Continued>(p, column, channel, channels);
     if constexpr (most >= 2) {
-        if (vectors == 2) depthwise_strip<Vec, K, S, 2, Masked>(p, column, channel, channels);
+        if (vectors == 2) depthwise_strip<Vec, K, S, 2, Masked, Continued>(p, column, channel, channels);
     }
     if constexpr (most >= 3) {
-        if (vectors == 3) depthwise_strip<Vec, K, S, 3, Masked>(p, column, channel, channels);
+        if (vectors == 3) depthwise_strip<Vec, K, S, 3, Masked, Continued>(p, column, channel, channels);
     }
     if constexpr (most >= 4) {
-        if (vectors == 4) depthwise_strip<Vec, K, S, 4, Masked>(p, column, channel, channels);
+        if (vectors == 4) depthwise_strip<Vec, K, S, 4, Masked, Continued>(p, column, channel, channels);
     }
 }
 
 // Strips of nearly the same width. If one is enough, it takes all channels; else the strips of a channel follow each other, which leaves
 // the channel in the cache.
-template <class Vec, int K, int S, bool Masked>
+template <class Vec, int K, int S, bool Masked, bool Continued>
 void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
     constexpr int L = Vec::lanes;
     constexpr int most = depthwise_vectors<Vec, K, S>();
@@ -350,12 +348,12 @@ void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
                 };
                 if (!inside(0, n)) {
                     if (n > 2 && !inside(1, n - 2)) n = 2;  // only the first and the last vector have masks
-                    run_depthwise_strip<Vec, K, S, true>(p, n, column, c, group);
+                    run_depthwise_strip<Vec, K, S, true, Continued>(p, n, column, c, group);
                     left -= n;
                     continue;
                 }
             }
-            run_depthwise_strip<Vec, K, S, false>(p, n, column, c, group);
+            run_depthwise_strip<Vec, K, S, false, Continued>(p, n, column, c, group);
             left -= n;
         }
     }
@@ -363,6 +361,10 @@ void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
 
 template <class Vec, int K, int S>
 constexpr void fill_depthwise_planes(DepthwiseKernels<typename Vec::T>& k) {
-    if constexpr (Vec::masks) k.planes[K / 2 - 1][S - 1] = &depthwise_planes<Vec, K, S, true>;
-    k.padded_planes[K / 2 - 1][S - 1] = &depthwise_planes<Vec, K, S, false>;
+    if constexpr (Vec::masks) k.planes[K / 2 - 1][S - 1] = {&depthwise_planes<Vec, K, S, true, false>, nullptr};
+    k.padded_planes[K / 2 - 1][S - 1] = {&depthwise_planes<Vec, K, S, false, false>, nullptr};
+    if constexpr (K == 3) {
+        if constexpr (Vec::masks) k.planes[K / 2 - 1][S - 1].continued = &depthwise_planes<Vec, K, S, true, true>;
+        k.padded_planes[K / 2 - 1][S - 1].continued = &depthwise_planes<Vec, K, S, false, true>;
+    }
 }

@@ -84,12 +84,21 @@ template <class T>
 struct DepthwisePlanes {
     const T* x;  // row 0, column 0 of channel 0
     std::int64_t x_channel, x_row;
-    const T* w;  // [channels][k][k], finite
+    const T* w;  // [k][k] of each channel, finite
+    std::int64_t w_channel;
     std::int64_t input_rows, input_columns;
     std::int64_t first_row, first_column;  // of the first tap; negative by the padding
     std::int64_t rows, columns;            // of the output
     std::int64_t y_row, residual_row;
+    const T* start;  // what continued sums begin with; it may be y
+    std::int64_t start_channel, start_row;
     Output<T> output;
+};
+
+template <class T>
+struct DepthwisePlaneKernels {
+    void (*first)(const DepthwisePlanes<T>&);
+    void (*continued)(const DepthwisePlanes<T>&);  // null unless k is 3: volumes with longer kernels are rare
 };
 
 constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
@@ -102,8 +111,8 @@ struct DepthwiseKernels {
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
     void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers, or no masks
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
-    void (*planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
-    void (*padded_planes[depthwise_sizes][depthwise_strides])(const DepthwisePlanes<T>&);
+    DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];
+    DepthwisePlaneKernels<T> padded_planes[depthwise_sizes][depthwise_strides];
 };
 
 struct DepthwiseTable {

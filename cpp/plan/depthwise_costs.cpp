@@ -39,16 +39,20 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const DepthwiseTiling& t) {
     constexpr double most_vectors = 3.5;  // of a strip, about
     const ConvShape& s = p.shape;
     const Axis &height = s.axis[1], &width = s.axis[2];
-    const double planes = as_double(s.batch) * as_double(t.channels), vectors = as_double(ceil_div(width.output, t.lanes));
+    const double planes = as_double(s.batch) * as_double(t.channels) * as_double(s.axis[0].output),
+                 vectors = as_double(ceil_div(width.output, t.lanes));
     const double rows = planes * as_double(height.output) * vectors;  // of a vector
-    const double part = p.border == Border::zeros ? part_inside(height) : 1.0;
+    const double depth = p.border == Border::zeros ? part_inside(s.axis[0]) : 1.0,
+                 part = p.border == Border::zeros ? part_inside(height) : 1.0;
+    const double of_planes = as_double(s.axis[0].kernel) * depth;
     const bool bordered = p.border != Border::zeros && s.padded();
     WorkCounts work;
-    work[Work::depthwise_plane] = planes * as_double(t.blocks());
-    work[Work::depthwise_row] = rows / std::min(vectors, most_vectors) * as_double(height.stride);
-    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * part / p.core.products_per_cycle(p.kernels->vector_bytes);
-    work[Work::depthwise_row_stored] = rows;
-    if (bordered || !planes_in_place(p)) work[Work::depthwise_copied] = planes * as_double(height.input) * as_double(width.input);
+    work[Work::depthwise_plane] = planes * of_planes * as_double(t.map[1].parts * t.map[2].parts);
+    work[Work::depthwise_row] = rows * of_planes / std::min(vectors, most_vectors) * as_double(height.stride);
+    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * depth * part / p.core.products_per_cycle(p.kernels->vector_bytes);
+    work[Work::depthwise_row_stored] = rows * of_planes;
+    if (bordered || !planes_in_place(p))
+        work[Work::depthwise_copied] = planes * of_planes * as_double(height.input) * as_double(width.input);
     return work;
 }
 

@@ -113,7 +113,13 @@ DepthwiseTiling tile_planes(const Problem& p, std::int64_t most_pixels) {
     t.multiplier = s.out_channels;
     t.channels = s.groups * s.out_channels;
     if (s.empty()) return t;
-    cut_map(t, s, t.lanes, [&](const Outputs& n) { return n[1] * n[2] <= most_pixels && plane_bytes(p, n) <= limits.bytes_of_plane; });
+    cut_map(t, s, t.lanes, [&](const Outputs& n) {
+        const std::int64_t pixels = n[0] * n[1] * n[2], residual = pixels * size_of(p.dtype);  // a copy of it, if that must be
+        return pixels <= most_pixels && std::max(plane_bytes(p, n), residual) <= limits.bytes_of_plane;
+    });
+    if (s.axis[0].kernel > 1) {
+        t.together = std::clamp<std::int64_t>(limits.bytes_of_window / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
+    }
     t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(s, t)));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
     return t;
@@ -124,7 +130,7 @@ bool planes_serve(const Problem& p) {
     const auto& axis = p.shape.axis;
     const Axis &height = axis[1], &width = axis[2];
     const std::int64_t k = width.kernel;
-    if (p.layout != Layout::channels_first || axis[0] != Axis{} || p.shape.in_channels != 1) return false;
+    if (p.layout != Layout::channels_first || p.shape.in_channels != 1 || (axis[0].kernel > 1 && k != 3)) return false;
     if (height.kernel != k || (k != 3 && k != 5 && k != 7) || height.stride != width.stride || width.stride > depthwise_strides)
         return false;
     for (const Axis* a : {&height, &width}) {
@@ -160,7 +166,7 @@ std::int64_t copied_pixels(const Problem& p, const std::array<std::int64_t, 3>& 
 }
 
 bool planes_in_place(const Problem& p) {
-    return with_kernels(p, [](const auto& kernels) { return kernels.planes[0][0] != nullptr; });
+    return with_kernels(p, [](const auto& kernels) { return kernels.planes[0][0].first != nullptr; });
 }
 
 std::int64_t padded_rows(const Problem& p, std::int64_t outputs) { return span(p.shape.axis[1], outputs); }

@@ -9,10 +9,11 @@
 //                                     registers, up to three rows of outputs (kernels/depthwise_rows.inl)
 //   LOOP 4        tile of pixels      channels last, in place, for all vectors of the chunk
 //
-// lane = pixel: channels first, square kernels of 3, 5 and 7, in two dimensions
-//   LOOP 1  tasks: image, chunk of channels, block of rows
-//   LOOP 2    channel                 in place, all by one call of the kernel; or copied with its border
-//   LOOP 3      strip of columns      walks down the rows (kernels/depthwise_planes.inl)
+// lane = pixel: channels first, kernels of 3, 5 and 7 along both height and width; of 3, if there are several along the depth
+//   LOOP 1  tasks: image, chunk of channels, block of rows or planes
+//   LOOP 2    channels                in place, many by one call of the kernel; or one, copied with its border
+//   LOOP 3      plane of outputs      planes of taps one after the other, each of which goes on with the sums
+//   LOOP 4        strip of columns      walks down the rows (kernels/depthwise_planes.inl)
 //
 // The order of a sum is that of the taps in both.
 #pragma once
@@ -39,7 +40,7 @@ struct DepthwiseTiling {
     std::int64_t step = 1;           // between pixels, as the kernels have it
     EvenSplit taps;                  // of a row of the kernel, in runs
     std::int64_t channels = 0;       // of the output: vectors of them, or with lane = pixel each for itself,
-    std::int64_t together = 1;       //   of which so many are copied for a tile
+    std::int64_t together = 1;       //   of which so many are copied for a tile, or in three dimensions summed plane by plane
     SpreadSplit chunks;              // of them
     std::array<SpreadSplit, 3> map;  // outputs -> blocks, whose pixels are neighbours in y
     std::int64_t tasks = 0;

@@ -41,6 +41,7 @@ struct Planes {
           w(l.channels * l.k * l.k, side),
           y(size(l.rows(), l.columns(), y_row), side),
           r(y.size(), side),
+          start(y.size(), side),
           b(l.channels, side) {
         for (std::int64_t c = 0; c < l.channels; ++c) {
             b[c] = number();
@@ -48,7 +49,10 @@ struct Planes {
                 for (std::int64_t j = 0; j < l.input_columns; ++j) x[(c * l.input_rows + i) * x_row + j] = number();
             }
             for (std::int64_t i = 0; i < l.rows(); ++i) {
-                for (std::int64_t j = 0; j < l.columns(); ++j) r[(c * l.rows() + i) * y_row + j] = number();
+                for (std::int64_t j = 0; j < l.columns(); ++j) {
+                    r[(c * l.rows() + i) * y_row + j] = number();
+                    start[(c * l.rows() + i) * y_row + j] = number();
+                }
             }
         }
         for (T& value : w) value = number();
@@ -65,7 +69,7 @@ struct Planes {
     }
 
     T expected(std::int64_t c, std::int64_t i, std::int64_t j, bool fused) const {
-        T sum = 0;
+        T sum = continued ? start[(c * l.rows() + i) * y_row + j] : T(0);
         for (std::int64_t t = 0; t < l.k; ++t) {
             for (std::int64_t s = 0; s < l.k; ++s) {
                 const std::int64_t row = l.stride * i + t - l.top, column = l.stride * j + s - l.left;
@@ -85,16 +89,21 @@ struct Planes {
         p.x = x.data();
         p.x_row = x_row;
         p.w = w.data();
+        p.w_channel = l.k * l.k;
         p.input_rows = l.input_rows;
         p.input_columns = l.input_columns;
         p.first_row = -l.top;
         p.first_column = -l.left;
         p.rows = l.rows();
         p.columns = l.columns();
-        p.y_row = p.residual_row = y_row;
+        p.y_row = p.residual_row = p.start_row = y_row;
         p.output.y = y.data();
         p.output.y_stride = p.output.residual_stride = l.rows() * y_row;
         p.output.channels = l.channels;
+        if (continued) {
+            p.start = start.data();
+            p.start_channel = l.rows() * y_row;
+        }
         if (extras & bias) p.output.bias = b.data();
         if (extras & residual) p.output.residual = r.data();
         if (extras & residual_is_y) p.output.residual = y.data();
@@ -118,9 +127,10 @@ struct Planes {
             p.input_columns = 0;  // not looked at
         }
         p.x_channel = l.input_rows * p.x_row;
-        (padded ? kernels.padded_planes : kernels.planes)[l.k / 2 - 1][l.stride - 1](p);
-        EXPECT_TRUE(copy.canaries_intact() && x.canaries_intact() && w.canaries_intact() && y.canaries_intact() && r.canaries_intact() &&
-                    b.canaries_intact());
+        const auto& kernel = (padded ? kernels.padded_planes : kernels.planes)[l.k / 2 - 1][l.stride - 1];
+        (continued ? kernel.continued : kernel.first)(p);
+        EXPECT_TRUE(start.canaries_intact() && copy.canaries_intact() && x.canaries_intact() && w.canaries_intact() &&
+                    y.canaries_intact() && r.canaries_intact() && b.canaries_intact());
     }
 
     ::testing::AssertionResult right(bool fused) const {
@@ -142,7 +152,8 @@ struct Planes {
     unsigned extras;
     GuardPages side;
     std::int64_t x_row, y_row;
-    Guarded<T> x, w, y, r, b;
+    Guarded<T> x, w, y, r, start, b;
+    bool continued = false;
 };
 
 template <class T>
@@ -151,9 +162,13 @@ void check(const KernelTable& table, const Layer& layer, unsigned extras, GuardP
     const bool real = random.integer(0, 1) == 0;
     Planes<T> planes(layer, extras, side, [&] { return real ? random.real<T>() : random.small_integer<T>(); });
     for (const bool padded : {false, true}) {
-        if (!padded && !depthwise_kernels_of<T>(table).planes[layer.k / 2 - 1][layer.stride - 1]) continue;
-        planes.run(table, padded);
-        ASSERT_TRUE(planes.right(real && fuses(table))) << (padded ? "padded" : "masked");
+        if (!padded && !depthwise_kernels_of<T>(table).planes[layer.k / 2 - 1][layer.stride - 1].first) continue;
+        for (const bool continued : {false, true}) {
+            if (continued && layer.k != 3) continue;
+            planes.continued = continued;
+            planes.run(table, padded);
+            ASSERT_TRUE(planes.right(real && fuses(table))) << (padded ? "padded" : "masked") << (continued ? ", continued" : "");
+        }
     }
 }
 
@@ -172,10 +187,13 @@ TYPED_TEST_SUITE(DepthwiseRowKernels, Elements);
 TYPED_TEST(DepthwiseRowKernels, TableIsComplete) {
     for_each_set<TypeParam>([&](const KernelTable& table, const Kernels<TypeParam>&) {
         const auto& kernels = depthwise_kernels_of<TypeParam>(table);
-        const bool masks = kernels.planes[0][0] != nullptr;
+        const bool masks = kernels.planes[0][0].first != nullptr;
         for_each_size([&](std::int64_t k, std::int64_t stride) {
-            EXPECT_NE(kernels.padded_planes[k / 2 - 1][stride - 1], nullptr);
-            EXPECT_EQ(kernels.planes[k / 2 - 1][stride - 1] != nullptr, masks);
+            const auto &padded = kernels.padded_planes[k / 2 - 1][stride - 1], &planes = kernels.planes[k / 2 - 1][stride - 1];
+            EXPECT_NE(padded.first, nullptr);
+            EXPECT_EQ(planes.first != nullptr, masks);
+            EXPECT_EQ(padded.continued != nullptr, k == 3);
+            EXPECT_EQ(planes.continued != nullptr, masks && k == 3);
         });
     });
 }
