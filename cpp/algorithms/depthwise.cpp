@@ -55,7 +55,7 @@ class DepthwiseRun {
           io_(io),
           kernels_(kernels_of<T>(*p.kernels)),
           channels_(kernel(t, *p.kernels)),
-          row_tiles_(depthwise_kernels_of<T>(*p.kernels).row_tiles),
+          row_tiles_(t.group > 1 ? depthwise_kernels_of<T>(*p.kernels).grouped_row_tiles : depthwise_kernels_of<T>(*p.kernels).row_tiles),
           gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
           workspace_(workspace),
           epilogue_(p, io),
@@ -135,6 +135,7 @@ class DepthwiseRun {
             auto& d = lists.rows;
             d.pixel = window.stride[2];
             d.row = window.stride[1];
+            d.group = t_.group;
             d.taps = s_.taps();
             d.pixels = pixels.length(2);
             const std::int64_t place = s_.axis[2].at(pixels.begin[2], 0) - window.first[2];

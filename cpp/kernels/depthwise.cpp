@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The table of depthwise kernels of one instruction set (see kernels.inl).
 #include <cstdint>
-#include <type_traits>
 
 #include "kernels/depthwise_table.hpp"
 #include "kernels/isa.hpp"
@@ -14,6 +13,8 @@ namespace {
 #include "kernels/finish.inl"
 //
 #include "kernels/depthwise_planes.inl"
+//
+#include "kernels/group_picker.inl"
 //
 #include "kernels/depthwise_rows.inl"
 //

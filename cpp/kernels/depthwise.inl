@@ -13,44 +13,6 @@
 // Sums are in the order of the taps, of each row of taps channel by channel, whatever the tiles are. Pixels outside the input are left out,
 // or where zeros count multiplied as such.
 
-// Lane number i of each group of lanes, in all lanes of the group.
-template <class Vec>
-class GroupPicker {
-  public:
-    GroupPicker(std::int64_t group, std::int64_t i) : group_(static_cast<int>(group)), i_(static_cast<int>(i)) {
-        if constexpr (picks) index_ = Vec::index_in_groups(group_, i_);
-    }
-    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const {
-        if constexpr (picks) {
-            return Vec::pick(v, index_);
-        } else {
-            typename Vec::T from[Vec::lanes], to[Vec::lanes];
-            Vec::store(from, v);
-            for (int lane = 0; lane < Vec::lanes; ++lane) to[lane] = from[lane / group_ * group_ + i_];
-            return Vec::load(to);
-        }
-    }
-
-  private:
-    static constexpr bool picks = requires(typename Vec::V v) { Vec::pick(v, Vec::index_in_groups(1, 0)); };
-    static auto no_index() {
-        if constexpr (picks) {
-            return Vec::index_in_groups(1, 0);
-        } else {
-            return 0;
-        }
-    }
-    int group_, i_;
-    decltype(no_index()) index_{};
-};
-
-struct NoPicker {
-    template <class V>
-    [[gnu::always_inline]] V operator()(V v) const {
-        return v;
-    }
-};
-
 // A tile of NV vectors of channels. Whole: all places of the tile are inside; else begin, end: those that are. x: place 0. Tail: the last
 // vector is not full. pick: which channel of each group.
 template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, class Pick>
@@ -221,8 +183,10 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     fill_depthwise_channels<Vec, 7, 2>(k);
     k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
     k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;
-    if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); })
-        k.row_tiles = &depthwise_row_tiles<Vec>;
+    if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); }) {
+        k.row_tiles = &depthwise_row_tiles<Vec, false>;
+        k.grouped_row_tiles = &depthwise_row_tiles<Vec, true>;
+    }
     fill_depthwise_planes<Vec, 3, 1>(k);
     fill_depthwise_planes<Vec, 5, 1>(k);
     fill_depthwise_planes<Vec, 7, 1>(k);

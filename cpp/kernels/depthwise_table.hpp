@@ -65,7 +65,8 @@ template <class T>
 struct DepthwiseRowTiles {
     const T* x;
     std::int64_t pixel, row, vector;  // elements between places, between rows, and between vectors of channels
-    const T* w;                       // [vector of channels][tap][lanes]
+    const T* w;                       // [vector of channels][channel of a group][tap][lanes]
+    std::int64_t group;               // as above
     std::int64_t taps;                // of the kernel
     std::int64_t begin, end;          // places, counted from the first output's first tap, that are inside; the others are left out
     const TapPlane* plane;
@@ -109,7 +110,8 @@ struct DepthwiseKernels {
     // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
-    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers, or no masks
+    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers,
+    void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];
     DepthwisePlaneKernels<T> padded_planes[depthwise_sizes][depthwise_strides];

@@ -82,8 +82,7 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     t.step = t.by_tap ? 1 : width.stride;
     t.taps = split_by(width.kernel, t.by_tap ? 1 : depthwise_taps);
     const auto three = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-    t.shares_rows = t.group == 1 && three(s.axis[1]) && three(width) &&
-                    with_kernels(p, [](const auto& kernels) { return kernels.row_tiles != nullptr; });
+    t.shares_rows = three(s.axis[1]) && three(width) && with_kernels(p, [](const auto& kernels) { return kernels.row_tiles != nullptr; });
     t.channels = ceil_div(s.groups * s.out_channels, t.lanes);
     t.together = with_kernels(p, [](const auto& kernels) { return kernels.vectors; });
     if (s.empty()) return t;
