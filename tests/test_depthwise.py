@@ -57,6 +57,38 @@ def test_random_planes_with_lanes_of_pixels(block: int) -> None:
                 check(case, isa=isa, algorithm="depthwise", solution=solution, **how)
 
 
+def random_volume(r: random.Random) -> Case:
+    """Volumes whose planes of 3x3 taps lane = pixel sums one after the other: any steps along the depth."""
+    k, stride, groups = r.choice((1, 2, 3, 3, 5)), r.choice((1, 2)), r.choice((1, 2, 9, 20))
+    size = (r.choice((1, 2, 5, 9)), *(3 + r.choice((0, 1, 5, 14, 30)) for _ in range(2)))
+    mode = r.choice(("zeros", *MODES))
+    dilation = r.choice((1, 2))
+    padding = (
+        (dilation * (k - 1) + 1, r.randrange(k)),
+        *((r.randrange(3), r.randrange(3)) for _ in range(2)),
+    )
+    return Case(
+        size, (k, 3, 3), r.choice((None, 1, 2)), groups, groups * r.choice((1, 1, 2)), groups,
+        (r.choice((1, 2, 3)), stride, stride), padding, (dilation, 1, 1), mode, flip=r.random() < 0.3,
+        bias=r.random() < 0.5, residual=r.random() < 0.4,
+        activation=r.choice((None, "relu6", ("leaky_relu", 0.25))),
+        data=r.choice(("ints", "ints", "nonfinite")), seed=r.randrange(2**31),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_volumes_with_lanes_of_pixels(block: int) -> None:
+    r, rng = random.Random(900 + block), np.random.default_rng(900 + block)
+    for _ in range(15):
+        case = random_volume(r)
+        how: dict[str, Any] = ways(rng, case) | {"dtype": r.choice(DTYPES)}
+        solution = solve(case, how["dtype"])
+        for isa in _core._isa_names():
+            for wanted in LANES:
+                with lane(wanted):
+                    check(case, isa=isa, algorithm="depthwise", solution=solution, **how)
+
+
 # Widths and heights around those of a register tile (7 pixels), kernels around those of a row of taps (7).
 SIZES = [(1,), (6,), (7,), (8,), (13,), (14,), (15,), (29,)]
 KERNELS = [(1,), (2,), (3,), (5,), (6,), (7,), (8,), (9,), (15,), (31,)]
@@ -157,8 +189,9 @@ def test_neither_threads_nor_memory_nor_tiles_change_a_bit(
 
 
 def test_both_lanes_give_the_same_bits(isa: str) -> None:
-    for k, mode in [(3, "zeros"), (5, "reflect"), (7, "zeros")]:
-        x, w, how = layer(9, (30, 37), (k, k), "channels_first")
+    for k, mode in [(3, "zeros"), (5, "reflect"), (7, "zeros"), (0, "zeros"), (0, "circular")]:
+        size, kernel = ((30, 37), (k, k)) if k else ((6, 20, 37), (3, 3, 3))
+        x, w, how = layer(9, size, kernel, "channels_first")
         how |= {"padding_mode": mode}
         results = []
         for wanted in LANES:

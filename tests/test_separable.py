@@ -106,6 +106,22 @@ def test_neither_threads_nor_memory_nor_batch_change_a_bit(layout: str, isa: str
     assert npconv.separable_conv2d(x[1], **w, **how).tobytes() == y[1].tobytes()
 
 
+@pytest.mark.parametrize("wanted", ["channel", "pixel"])
+def test_the_sign_of_a_zero_does_not_depend_on_how_maps_are_cut(wanted: str, isa: str) -> None:
+    x, w = np.zeros((4, 96, 28, 28), np.float32), -np.ones((96, 1, 3, 3), np.float32)
+    ones, minus_zero = np.ones((8, 96, 1, 1), np.float32), np.full(96, -0.0, np.float32)
+    with lane(wanted):
+        alone = npconv.separable_conv2d(
+            x[:1], w, ones, depthwise_bias=minus_zero, padding=1, num_threads=1
+        ).tobytes()
+        for threads in (1, 2, 3):
+            for batch in (1, 2, 4):
+                y = npconv.separable_conv2d(
+                    x[:batch], w, ones, depthwise_bias=minus_zero, padding=1, num_threads=threads
+                )
+                assert y[:1].tobytes() == alone
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_plans(layout: str, isa: str) -> None:
     x, w, how = mobile(layout)
@@ -137,23 +153,37 @@ def test_plans(layout: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("channels", [16, 960, 100_000])
-def test_workspace_is_told_exactly_and_bounded(channels: int, layout: str) -> None:
-    size = 60 if channels < 1000 else 9
-    shape = (1, channels, size, size) if layout == "channels_first" else (1, size, size, channels)
+@pytest.mark.parametrize("wanted", ["automatic", "pixel"])
+@pytest.mark.parametrize(
+    ("channels", "size", "k"),
+    [
+        (16, (60, 60), 5),
+        (960, (60, 60), 5),
+        (100_000, (9, 9), 5),
+        (100_000, (17, 17), 3),
+        (32, (8, 16384), 3),
+    ],
+)
+def test_workspace_is_told_exactly_and_bounded(
+    channels: int, size: tuple[int, int], k: int, wanted: str, layout: str
+) -> None:
+    if wanted == "pixel" and layout == "channels_last":
+        pytest.skip("channels last has lanes of channels only")
+    shape = (1, channels, *size) if layout == "channels_first" else (1, *size, channels)
     x = np.zeros(shape, np.float32)
     depthwise_w, pointwise_w = (
-        np.zeros((channels, 1, 5, 5), np.float32),
-        np.zeros((8, channels, 1, 1), np.float32),
+        np.zeros((channels, 1, k, k), np.float32),
+        np.zeros((32, channels, 1, 1), np.float32),
     )
     for threads in (1, 2, 5):
-        plan = npconv.plan_separable_conv2d(
-            shape, depthwise_w, pointwise_w, padding=2, layout=layout, num_threads=threads
-        )
-        out = plan(x)
-        before = _core._buffer_bytes_made()
-        plan(x, out=out)
-        assert _core._buffer_bytes_made() - before == plan.workspace_bytes
+        with lane(wanted):
+            plan = npconv.plan_separable_conv2d(
+                shape, depthwise_w, pointwise_w, padding=k // 2, layout=layout, num_threads=threads
+            )
+            out = plan(x)
+            before = _core._buffer_bytes_made()
+            plan(x, out=out)
+            assert _core._buffer_bytes_made() - before == plan.workspace_bytes
         assert plan.workspace_bytes <= threads * 6 << 20
 
 

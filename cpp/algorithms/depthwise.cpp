@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 
+#include "algorithms/depthwise_planes.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
 #include "core/border.hpp"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "algorithms/depthwise_planes.hpp"
+#include "algorithms/block_of.hpp"
 #include "algorithms/operands.hpp"
 #include "algorithms/packed_weights.hpp"
 #include "plan/depthwise_tiling.hpp"

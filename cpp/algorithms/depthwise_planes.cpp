@@ -21,7 +21,7 @@ PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     PlanesWorkspace::Sizes bytes{};
     bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.longest(2)) * size_of(p.dtype);
     if (p.shape.axis[0].kernel > 1) bytes[sums] = t.together * t.longest(1) * t.longest(2) * size_of(p.dtype);
-    bytes[residual_copy] = t.most_pixels() * size_of(p.dtype);
+    bytes[residual_copy] = t.longest(1) * t.longest(2) * size_of(p.dtype);
     return bytes;
 }
 
@@ -107,14 +107,14 @@ class PlanesRun {
         }
     }
 
-    void sum_plane(DepthwisePlanes<T>& d, std::int64_t depth, std::int64_t t, int thread) const {
+    void sum_plane(DepthwisePlanes<T> d, std::int64_t depth, std::int64_t t, int thread) const {
         const std::int64_t source = border_source(s_.axis[0].at(depth, t), s_.axis[0].input, p_.border);
         d.w += t * s_.axis[1].kernel * s_.axis[2].kernel;
         d.x = source < 0 ? nullptr : d.x + source * io_.x.spatial[0];
         if (in_place_) {
-            in_place(d);
+            read_in_place(d);
         } else {
-            of_copy(d, workspace_.template get<T>(thread, copy));
+            read_copy(d, workspace_.template get<T>(thread, copy));
         }
     }
 
@@ -129,7 +129,7 @@ class PlanesRun {
         (d.start ? kernel.continued : kernel.first)(d);
     }
 
-    void in_place(DepthwisePlanes<T>& d) const {
+    void read_in_place(DepthwisePlanes<T> d) const {
         d.x_row = io_.x.spatial[1];
         d.x_channel = io_.x.channel;
         d.input_rows = s_.axis[1].input;
@@ -138,7 +138,7 @@ class PlanesRun {
     }
 
     // With the columns of the border, and its rows unless they are zeros that meet finite weights: those are left out.
-    void of_copy(DepthwisePlanes<T>& d, T* to) const {
+    void read_copy(DepthwisePlanes<T> d, T* to) const {
         const Axis& height = s_.axis[1];
         const std::int64_t all = padded_rows(p_, d.rows), columns = padded_columns(p_, d.columns);
         const bool whole = bordered_ || !io_.finite_weights;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "algorithms/block_of.hpp"
 #include "algorithms/operands.hpp"
 #include "plan/depthwise_tiling.hpp"
 
@@ -14,13 +15,6 @@ std::int64_t depthwise_planes_bytes(const Problem& problem, const DepthwiseTilin
 // slots: threads that can have a task at the same time.
 template <class T>
 void run_depthwise_planes(const Problem& problem, const DepthwiseTiling& tiling, const Operands<T>& operands, int threads, int slots);
-
-// Where a block of a result goes that other code goes on with: [pixel][channel] with lane = channel, [channel][pixel] with lane = pixel.
-template <class T>
-struct BlockOf {
-    T* values = nullptr;      // null: to the output
-    std::int64_t stride = 0;  // between pixels, or between channels
-};
 
 // As DepthwiseBlocks.
 template <class T>

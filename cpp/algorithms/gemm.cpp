@@ -50,7 +50,7 @@ std::int64_t channels_kept(const Problem& p, const GemmTiling& t) {
 
 // With lane = channel and channels last a pixel's channels are neighbours already: there, only a border makes a copy necessary.
 bool may_stage(const Problem& p, const GemmTiling& t) {
-    if (t.k_length == 0) return false;
+    if (t.k_length == 0 || t.made_input) return false;
     if (t.lane == Lane::pixel || p.layout == Layout::channels_first) return true;
     return p.shape.padded();
 }
@@ -100,7 +100,7 @@ class GemmRun {
     GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace), epilogue_(p, io) {
         const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
-        aliasing_ = p.layout == Layout::channels_first && !read_once &&
+        aliasing_ = p.layout == Layout::channels_first && !read_once && !t.made_input &&
                     alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         places_overflow_ = places_overflow(s_, io.x.spatial);
         if (io.raw_weights) packing_.emplace(p, t, *io.raw_weights);
@@ -227,7 +227,7 @@ class GemmRun {
     bool readable_in_place(const Task& k, const TensorView<const T>& x, const PixelBoxes& boxes) const {
         if (boxes.outside || aliasing_ || places_overflow_) return false;
         if (!pixel_lanes()) return x.channel == 1 || (!t_.always_copied && !narrow(boxes.runs[2]));
-        const bool whole_vectors = k.copy || k.pixels.length(2) % t_.lanes == 0;
+        const bool whole_vectors = t_.made_input || k.pixels.length(2) % t_.lanes == 0;
         return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
     }
 
@@ -298,9 +298,6 @@ class GemmRun {
         }
     }
 
-    // From number i on, those of the same size.
-    static std::int64_t tiles_alike(const EvenSplit& tiles, std::int64_t i) { return (i < tiles.longer ? tiles.longer : tiles.parts) - i; }
-
     void channel_tiles(const Task& k, const TileGroup& group, Panels of, const Source<T>& source, const Step& step) const {
         GemmTile<T> tile = tile_of(k, group, source, step);
         const EvenSplit tiles = split_by(group.end - group.begin, t_.mr);
@@ -309,7 +306,7 @@ class GemmRun {
         const bool one_panel = of.last - of.first == 1;  // else a tile's pixels are used for all panels while they are near
         for (std::int64_t i = 0; i < tiles.parts; i += tile.tiles) {
             const std::int64_t pixels = tiles.length(i);
-            tile.tiles = one_panel ? tiles_alike(tiles, i) : 1;
+            tile.tiles = one_panel ? tiles.alike(i) : 1;
             for (const Panel<T>& panel : of) {
                 set_panel(tile, panel, step);
                 kernels_.channel_tile[panel.length - 1][pixels - 1](tile);
@@ -327,7 +324,7 @@ class GemmRun {
         std::int64_t item = group.begin;
         for (std::int64_t i = 0; i < tiles.parts; i += tile.tiles) {
             const std::int64_t vectors = tiles.length(i);
-            tile.tiles = one_panel ? tiles_alike(tiles, i) : 1;
+            tile.tiles = one_panel ? tiles.alike(i) : 1;
             tile.at = lists.at + item;
             tile.index = lists.number + item;
             tile.count = lists.count + item;

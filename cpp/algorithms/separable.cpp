@@ -31,13 +31,19 @@ template <class T>
 SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads) : problem_(problem) {
     expect_served(problem, "depthwise_w");
     parameters_ = pack(weights, threads);
+    keep_lanes();
+}
+
+// As they were packed for: limits that change later are of no consequence.
+void SeparablePlan::keep_lanes() {
+    problem_.depthwise.depthwise_lane = parameters_.depthwise.format.lane;
+    problem_.pointwise.lane = parameters_.pointwise.format.lane;
 }
 
 SeparablePlan::SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem)
     : problem_(problem), parameters_(other.parameters()) {
     expect_served(problem, "x_shape");
-    problem_.depthwise.depthwise_lane = parameters_.depthwise.format.lane;
-    problem_.pointwise.lane = parameters_.pointwise.format.lane;
+    keep_lanes();
     if (parameters_.depthwise.format != format_of(problem_.depthwise, Algorithm::depthwise) ||
         parameters_.pointwise.format != format_of(problem_.pointwise, Algorithm::gemm)) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
@@ -86,7 +92,7 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
         const std::int64_t image = task / t.depthwise.blocks();
         const Box pixels = t.depthwise.block(task % t.depthwise.blocks());
         T* values = between.template get<T>(thread, 0);
-        depthwise.compute(pixels, image, {values, std::max(t.channel_step, t.pixel_step)}, thread);
+        depthwise.compute(pixels, image, {values, t.row}, thread);
         const std::int64_t begin = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
         pointwise.compute(values, begin, pixels.pixels(), image, thread);
     });

@@ -44,6 +44,8 @@ class SeparablePlan {
     std::int64_t packed_bytes() const { return parameters().bytes(); }
 
   private:
+    void keep_lanes();
+
     SeparableProblem problem_;
     mutable std::mutex mutex_;  // of parameters_
     SeparableParameters parameters_;

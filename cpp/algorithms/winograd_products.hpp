@@ -208,7 +208,7 @@ class WinogradProducts {
                 const std::int64_t steps = (planes.end_run - planes.first_run) * w.of.rows_of_run;
                 for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {  // the longer ones, and the shorter ones
                     const std::int64_t rows = tiles.length(n);
-                    tile.tiles = (n < tiles.longer ? tiles.longer : tiles.parts) - n;
+                    tile.tiles = tiles.alike(n);
                     tile.next_lines = to_fetch > 0 ? lines_at_once(to_fetch, tiles_left) : 0;
                     tile.lines_left = static_cast<int>(to_fetch);
                     tiles_[vectors - 1][rows - 1](tile);

@@ -20,6 +20,8 @@ struct EvenSplit {
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + (i < longer ? i : longer); }
     constexpr std::int64_t length(std::int64_t i) const { return shorter + (i < longer ? 1 : 0); }
     constexpr std::int64_t longest() const { return length(0); }
+    // Runs from number i on that are as long.
+    constexpr std::int64_t alike(std::int64_t i) const { return (i < longer ? longer : parts) - i; }
     // The run that holds thing number i.
     constexpr std::int64_t run_of(std::int64_t i) const {
         const std::int64_t of_longer = longer * (shorter + 1);
@@ -33,6 +35,7 @@ struct EvenSplit {
 // asked for are of arrays that exist.)
 struct SpreadSplit : EvenSplit {
     using EvenSplit::EvenSplit;
+    std::int64_t alike(std::int64_t) const = delete;
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + i * longer / parts; }
     constexpr std::int64_t length(std::int64_t i) const { return begin(i + 1) - begin(i); }
     bool operator==(const SpreadSplit&) const = default;

@@ -8,7 +8,7 @@
 //   ...                                        ...
 //   output 6                                               w0  w1  w2
 //
-// Groups of a few channels are treated alike: for each channel of a group, the lanes of the others are replaced by it.
+// Groups of a few channels are treated alike (group_picker.inl).
 //
 // Sums are in the order of the taps, of each row of taps channel by channel, whatever the tiles are. Pixels outside the input are left out,
 // or where zeros count multiplied as such.

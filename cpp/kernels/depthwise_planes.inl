@@ -99,13 +99,13 @@ struct DepthwiseStrip {
         return Vec::load(p);
     }
 
-    // Row q of the step, tap column s. First: all ages are alive, and the newest row begins with this product, if it is not continued.
-    template <bool First>
+    // Row q of the step, tap column s. All: all ages are alive.
+    template <bool All>
     [[gnu::always_inline]] void add_products(const V (&input)[NX], const T* from, int q, int s, std::int64_t newest, std::int64_t oldest) {
 #pragma GCC unroll 8
         for (int age = A - 1; age >= 0; --age) {
             const int t = S * age + q;
-            if (t >= K || (!First && (age < newest || age > oldest))) continue;
+            if (t >= K || (!All && (age < newest || age > oldest))) continue;
             V weight;
             if constexpr (kept) {
                 weight = weights[t * K + s];
@@ -113,22 +113,19 @@ struct DepthwiseStrip {
                 weight = Vec::set1(from[t * K + s]);
             }
 #pragma GCC unroll 4
-            for (int j = 0; j < NX; ++j) {
-                sum[age][j] =
-                    First && !Continued && t == 0 && s == 0 ? Vec::mul(weight, input[j]) : Vec::fma(weight, input[j], sum[age][j]);
-            }
+            for (int j = 0; j < NX; ++j) sum[age][j] = Vec::fma(weight, input[j], sum[age][j]);
         }
     }
 
     // The compiler must neither keep weights that have no registers nor load a vector of the input once per product.
     [[gnu::always_inline]] static void loaded() { asm volatile("" ::: "memory"); }
 
-    template <bool First>
+    template <bool All>
     [[gnu::always_inline]] void take_row(int q, std::int64_t newest, std::int64_t oldest) {
         const T* from = w;
         if constexpr (!kept) asm volatile("" : "+r"(from));
         if constexpr (shifted) {
-            take_shifted<First>(from, q, newest, oldest);
+            take_shifted<All>(from, q, newest, oldest);
         } else {
 #pragma GCC unroll 8
             for (int s = 0; s < K; s += S) {
@@ -145,9 +142,9 @@ struct DepthwiseStrip {
                     }
                 }
                 loaded();
-                add_products<First>(input[0], from, q, s, newest, oldest);
+                add_products<All>(input[0], from, q, s, newest, oldest);
                 if constexpr (S == 2) {
-                    if (s + 1 < K) add_products<First>(input[1], from, q, s + 1, newest, oldest);
+                    if (s + 1 < K) add_products<All>(input[1], from, q, s + 1, newest, oldest);
                 }
             }
         }
@@ -164,7 +161,7 @@ struct DepthwiseStrip {
         return Vec::set1(*p);
     }
 
-    template <bool First>
+    template <bool All>
     [[gnu::always_inline]] void take_shifted(const T* from, int q, std::int64_t newest, std::int64_t oldest) {
         constexpr int middle = K / 2;
         V even[NX], odd[NX], moved[NX];
@@ -178,17 +175,17 @@ struct DepthwiseStrip {
         if constexpr (K == 5) {
 #pragma GCC unroll 4
             for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_up(j == 0 ? before(2) : even[j - 1], even[j]);
-            add_products<First>(moved, from, q, 0, newest, oldest);
+            add_products<All>(moved, from, q, 0, newest, oldest);
         }
 #pragma GCC unroll 4
         for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_up(j == 0 ? before(1) : odd[j - 1], odd[j]);
-        add_products<First>(moved, from, q, middle - 1, newest, oldest);
-        add_products<First>(even, from, q, middle, newest, oldest);
-        add_products<First>(odd, from, q, middle + 1, newest, oldest);
+        add_products<All>(moved, from, q, middle - 1, newest, oldest);
+        add_products<All>(even, from, q, middle, newest, oldest);
+        add_products<All>(odd, from, q, middle + 1, newest, oldest);
         if constexpr (K == 5) {
 #pragma GCC unroll 4
             for (int j = 0; j < NX; ++j) moved[j] = Vec::shift_down(even[j], j == NX - 1 ? after() : even[j + 1]);
-            add_products<First>(moved, from, q, 4, newest, oldest);
+            add_products<All>(moved, from, q, 4, newest, oldest);
         }
     }
 
@@ -224,7 +221,7 @@ struct DepthwiseStrip {
         y += y_row;
     }
 
-    // The newest row.
+    // The newest row. It begins with zeros, not with a product, in a step as at an edge: no sum is -0, wherever blocks are cut.
     [[gnu::always_inline]] void begin() {
 #pragma GCC unroll 4
         for (int j = 0; j < NX; ++j) {
@@ -243,7 +240,7 @@ struct DepthwiseStrip {
     }
 
     [[gnu::always_inline]] void step() {
-        if constexpr (Continued) begin();
+        begin();
 #pragma GCC unroll 2
         for (int q = 0; q < S; ++q, ++row, x += x_row) {
             take_row<true>(q, 0, A - 1);

@@ -51,7 +51,7 @@ template <class Vec, int Rows, bool Tail, bool Whole, bool Grouped>
                                                  typename Vec::V (&sum)[Rows][depthwise_pixels][1], const typename Vec::T* x,
                                                  const typename Vec::T* w, std::int64_t begin, std::int64_t end, int tail) {
     typename Vec::V wk[3][3];
-    if constexpr (!Grouped) {
+    if constexpr (!Grouped) {  // all of them: row t of the input meets row t of the taps in the first row of outputs
 #pragma GCC unroll 3
         for (int t = 0; t < 3; ++t) load_weights<Vec, 1>(t, w, wk);
     }

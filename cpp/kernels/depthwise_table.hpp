@@ -77,7 +77,9 @@ struct DepthwiseRowTiles {
 };
 
 // Depthwise convolution of planes, channels first, k x k taps (3, 5, 7), both strides the same (1, 2):
-//   y[c][i][j] = epilogue(sum over t, s < k of w[c][t][s] * x[c][first_row + stride * i + t][first_column + stride * j + s])
+//   y[c][i][j] = epilogue(start[c][i][j] + sum over t, s < k of w[c][t][s] * x[c][first_row + stride * i + t][first_column + stride * j +
+//   s])
+// with zeros for start, unless the kernel is of continued sums.
 // Rows outside 0 .. input_rows - 1 are zeros that are not read. So are columns outside 0 .. input_columns - 1, but not for the kernels of
 // padded planes: these read what stands there, as far as whole vectors of output reach and stride - 1 more. The sum is one in the order of
 // the taps. y must not overlap x; it may be the residual. Of the output, the stride of y and of the residual are between channels.
@@ -110,7 +112,7 @@ struct DepthwiseKernels {
     // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
-    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where there are too few registers,
+    void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where a set lacks registers or Vec::accumulate,
     void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];

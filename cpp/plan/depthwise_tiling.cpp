@@ -112,10 +112,8 @@ DepthwiseTiling tile_planes(const Problem& p, std::int64_t most_pixels) {
     t.multiplier = s.out_channels;
     t.channels = s.groups * s.out_channels;
     if (s.empty()) return t;
-    cut_map(t, s, t.lanes, [&](const Outputs& n) {
-        const std::int64_t pixels = n[0] * n[1] * n[2], residual = pixels * size_of(p.dtype);  // a copy of it, if that must be
-        return pixels <= most_pixels && std::max(plane_bytes(p, n), residual) <= limits.bytes_of_plane;
-    });
+    cut_map(t, s, t.lanes,
+            [&](const Outputs& n) { return n[0] * n[1] * n[2] <= most_pixels && plane_bytes(p, n) <= limits.bytes_of_plane; });
     if (s.axis[0].kernel > 1) {
         t.together = std::clamp<std::int64_t>(limits.bytes_of_window / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
     }

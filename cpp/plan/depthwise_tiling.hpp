@@ -5,8 +5,8 @@
 // lane = channel
 //   LOOP 1  tasks: image, chunk of vectors of channels, block of pixels      the parallel dimension
 //   LOOP 2    vectors of channels     channels first: copied into vectors of channels, summed, and transposed on the way out
-//   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl); of 3x3 taps, and with enough
-//                                     registers, up to three rows of outputs (kernels/depthwise_rows.inl)
+//   LOOP 3      row of outputs        a row of the kernel and of the input at a time (kernels/depthwise.inl); of 3x3 taps, on some
+//                                     sets, up to three rows of outputs (kernels/depthwise_rows.inl)
 //   LOOP 4        tile of pixels      channels last, in place, for all vectors of the chunk
 //
 // lane = pixel: channels first, kernels of 3, 5 and 7 along both height and width; of 3, if there are several along the depth

@@ -332,7 +332,8 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
     // Channels last, each value stands on a line of its own where there are many channels, which other groups read anew.
     const bool far = p.layout == Layout::channels_last && as_double(s.groups * s.in_channels * size_of(p.dtype)) >= line_bytes;
     const bool by_line = far && s.in_channels * size_of(p.dtype) >= static_cast<std::int64_t>(line_bytes);
-    work[picked ? Work::direct_picked : Work::direct_copied] = far && !by_line ? 5.0 * copied : copied;
+    const double flat = picked && t.flat ? 1.5 : 1.0;  // all of the input, with few products: nothing hides it
+    work[picked ? Work::direct_picked : Work::direct_copied] = (far && !by_line ? 5.0 : flat) * copied;
     work[Work::direct_run] = copied / as_double(n[2] + s.axis[2].kernel - 1);
     return work;
 }

@@ -24,10 +24,10 @@ std::int64_t most_sums(const Core& core, int products_per_cycle, std::int64_t k_
     return 24;
 }
 
-// Short sums notice what a call costs: up to so many products, all tiles of a panel are one call. Where they are longer, it counts more
-// that a tile's pixels stay in the first-level cache for all panels. (lane = channel, 10 products to 512 channels: 20% faster; 64 to 256:
-// 3%. lane = pixel, 16 to 96: 7%, but 64 to 256 6% slower.)
-constexpr std::int64_t one_call = 128, one_call_of_pixels = 63;
+// Short sums notice what a call costs: up to about so many products, all tiles of a panel are one call. Where they are longer, it counts
+// more that a tile's pixels stay in the first-level cache for all panels. (lane = channel, 10 products to 512 channels: 20% faster; 64 to
+// 256: 3%. lane = pixel, 16 to 96: 7%, but 64 to 256 6% slower.)
+constexpr std::int64_t one_call = 128, one_call_of_pixels = 64;
 constexpr std::int64_t near_weights = 128 * 1024;   // bytes: an eighth of a second-level cache, half of an old one
 constexpr std::int64_t second_level = 1024 * 1024;  // bytes: weights that do not stay there are read for more pixels at a time
 constexpr std::int64_t blocks_of_large_map = 16;
@@ -132,7 +132,7 @@ void set_pixel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels)
     t.panels = split_by(s.out_channels, t.mr);
     t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
     t.step = t.lanes;
-    t.panels_inside = t.flat && t.k_length > one_call_of_pixels;
+    t.panels_inside = t.flat && t.k_length >= one_call_of_pixels;
     const bool nothing_kept = t.flat && t.k.blocks() == 1;
     cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
     if (!t.flat && t.k.blocks() == 1 && !s.without_products()) enlarge_copies(t, s, limits.pixel_lanes_of_block, sizeof(T));
@@ -231,6 +231,7 @@ GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels) {
 GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels) {
     GemmTiling t = tile_gemm_pieces(problem, pixels);
     t.chunks = SpreadSplit(t.panels.parts, 1);
+    t.made_input = true;
     return t;
 }
 

@@ -11,7 +11,8 @@
 // With a lane an output channel, a register tile is mr pixels x nv vectors of channels: any pixels, so that no shape of map wastes work,
 // but channels fill whole vectors, and channels first the sums are transposed on their way out. With a lane a pixel it is mr channels x nv
 // vectors of pixels: for channels first where sums are short, channels few, and rows fill vectors. Where a tile's pixels are to stay in L1,
-// LOOP 4 runs outside LOOP 3: channels last with few weights, whose output is then written row by row, and with lane = pixel on flat maps.
+// LOOP 4 runs outside LOOP 3: channels last with few weights, whose output is then written row by row, and with lane = pixel on flat maps;
+// but not of short sums, for which all tiles of a panel are one call.
 #pragma once
 #include <cstdint>
 
@@ -35,6 +36,7 @@ struct GemmTiling {
     bool panels_inside = false;            // LOOP 4 runs outside LOOP 3
     Layout copy = Layout::channels_first;  // of copied parts of the input
     bool always_copied = false;            // even where the input could be read in place
+    bool made_input = false;               // just made for a block, so that it can be read as it stands, whole vectors of pixels, too
     bool packs_panels = false;             // of a plain call: each panel of weights is used by one task, which can pack it
     EvenSplit panels;                      // units of output channels of a group -> panels
     SpreadSplit chunks;                    // panels -> chunks

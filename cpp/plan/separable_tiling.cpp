@@ -16,11 +16,12 @@ std::int64_t pixel_bytes(const SeparableProblem& p) {
     return std::max({std::int64_t{1}, s.in_channels, s.out_channels}) * size_of(p.pointwise.dtype);
 }
 
+std::int64_t affordable_pixels(const SeparableProblem& p) { return std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p)); }
+
 }  // namespace
 
 SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation) {
     SeparableProblem both{depthwise, depthwise};
-    both.depthwise.depthwise_lane = tile_depthwise(depthwise).lane;
     const ConvShape& s = depthwise.shape;
     Problem& p = both.pointwise;
     p.shape.groups = 1;
@@ -33,6 +34,11 @@ SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_ch
     p.border = Border::zeros;
     p.flip = false;
     p.activation = activation;
+    both.depthwise.depthwise_lane = Lane::channel;
+    const std::int64_t least = 3 * p.kernels->vector_bytes / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
+    if (affordable_pixels(both) >= least && depthwise_refusal(depthwise).empty()) {
+        both.depthwise.depthwise_lane = tile_depthwise(depthwise).lane;
+    }
     p.lane = both.depthwise.depthwise_lane == Lane::channel ? Lane::channel : Lane::automatic;
     return both;
 }
@@ -49,26 +55,25 @@ int worthwhile_threads(const SeparableProblem& p, int threads) {
 SeparableTiling tile_separable(const SeparableProblem& p, int threads) {
     const ConvShape& s = p.pointwise.shape;
     const std::int64_t height = s.axis[1].output, width = s.axis[2].output, pixels = height * width;
-    const std::int64_t affordable = std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p));
     std::int64_t most = std::clamp<std::int64_t>(limits.bytes_of_block / pixel_bytes(p), depthwise_pixels, limits.pixels_of_block);
-    // Of one image, threads get as much each.
+    // Of one image, two threads get about as much each.
     if (threads > 1 && s.batch == 1 && pixels >= 2 * limits.fewest_pixels - depthwise_pixels) {
         const std::int64_t blocks = ceil_div(pixels, most), wanted = blocks + blocks % 2;
-        most = height > 1 ? ceil_div(height, wanted) * width : ceil_div(width, wanted);
+        most = std::min(most, height > 1 ? ceil_div(height, wanted) * width : ceil_div(width, wanted));
     }
     most = std::max(most, std::min(width, limits.fewest_pixels));
     SeparableTiling t;
-    t.depthwise = tile_depthwise_blocks(p.depthwise, std::min(most, affordable));
+    t.depthwise = tile_depthwise_blocks(p.depthwise, std::min(most, affordable_pixels(p)));
     if (p.depthwise.shape.empty()) return t;
     t.most_pixels = t.depthwise.most_pixels();
     t.tasks = p.depthwise.shape.batch * t.depthwise.blocks();
     if (t.depthwise.lane == Lane::channel) {
-        t.pixel_step = s.in_channels;
-        t.block_elements = t.most_pixels * t.pixel_step;
+        t.pixel_step = t.row = s.in_channels;
+        t.block_elements = t.most_pixels * t.row;
     } else {
         // Whole vectors, and an odd number of them: channels do not push each other out of the caches.
-        t.channel_step = (ceil_div(t.most_pixels, t.depthwise.lanes) | 1) * t.depthwise.lanes;
-        t.block_elements = s.in_channels * t.channel_step;
+        t.channel_step = t.row = (ceil_div(t.most_pixels, t.depthwise.lanes) | 1) * t.depthwise.lanes;
+        t.block_elements = s.in_channels * t.row;
     }
     return t;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How a depthwise convolution and a 1x1 convolution of its result are run as one: blocks of pixels whose depthwise results, with all
-// channels, stay in the second-level cache until the products have used them. A pure function of the two problems
-// and the number of threads; no sum depends on how they are cut.
+// channels, stay in the second-level cache until the products have used them. A pure function of the two problems and the number of
+// threads; no sum depends on how they are cut.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -32,6 +32,7 @@ struct SeparableTiling {
     std::int64_t tasks = 0;        // images x blocks
     // Elements between neighbours in a block of depthwise results.
     std::int64_t channel_step = 1, pixel_step = 1;
+    std::int64_t row = 0;  // the larger of the two: a pixel with all channels, or a channel with all pixels
     std::int64_t block_elements = 0;
 };
 SeparableTiling tile_separable(const SeparableProblem& problem, int threads);
@@ -41,7 +42,7 @@ struct SeparableLimits {
     std::int64_t bytes_of_block = 768 * 1024;  // of depthwise results. Each block costs a few rows more, and reads the weights anew
     std::int64_t pixels_of_block = 4096;
     std::int64_t fewest_pixels = 28;             // of a block that is cut so that threads have work: weights are read for each
-    std::int64_t most_bytes_of_block = 2 << 20;  // of a block, which has fewer pixels for it
+    std::int64_t most_bytes_of_block = 3 << 19;  // of a block, which has fewer pixels for it
 
     bool operator==(const SeparableLimits&) const = default;
 };

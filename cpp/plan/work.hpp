@@ -74,7 +74,7 @@ enum class Work : std::size_t {
     depthwise_picked,       //     or one by one
     depthwise_stored,       //   a vector of outputs
     depthwise_transposed,   //     that is transposed
-    depthwise_plane,        //   lane = pixel: a channel
+    depthwise_plane,        //   lane = pixel: a plane of taps of a plane of outputs
     depthwise_row,          //     a row of a strip of columns
     depthwise_row_product,  //     a multiplication of vectors
     depthwise_row_stored,   //     a vector of outputs

@@ -81,10 +81,15 @@ struct Planes {
         return epilogue(sum, c, (c * l.rows() + i) * y_row + j);
     }
 
-    void run(const KernelTable& table, bool padded) {
+    void run(const KernelTable& table, bool padded, bool over_start = false) {
         const auto& kernels = depthwise_kernels_of<T>(table);
         const std::int64_t lanes = kernels_of<T>(table).lanes;
         std::copy(r.begin(), r.end(), y.begin());  // of the gaps, too
+        if (over_start) {
+            for (std::int64_t row = 0; row < l.channels * l.rows(); ++row) {
+                for (std::int64_t j = 0; j < l.columns(); ++j) y[row * y_row + j] = start[row * y_row + j];
+            }
+        }
         DepthwisePlanes<T> p{};
         p.x = x.data();
         p.x_row = x_row;
@@ -101,7 +106,7 @@ struct Planes {
         p.output.y_stride = p.output.residual_stride = l.rows() * y_row;
         p.output.channels = l.channels;
         if (continued) {
-            p.start = start.data();
+            p.start = over_start ? y.data() : start.data();
             p.start_channel = l.rows() * y_row;
         }
         if (extras & bias) p.output.bias = b.data();
@@ -168,6 +173,9 @@ void check(const KernelTable& table, const Layer& layer, unsigned extras, GuardP
             planes.continued = continued;
             planes.run(table, padded);
             ASSERT_TRUE(planes.right(real && fuses(table))) << (padded ? "padded" : "masked") << (continued ? ", continued" : "");
+            if (!continued || (extras & (residual | residual_is_y))) continue;
+            planes.run(table, padded, true);  // over the sums it begins with
+            ASSERT_TRUE(planes.right(real && fuses(table))) << (padded ? "padded" : "masked") << ", continued in place";
         }
     }
 }
