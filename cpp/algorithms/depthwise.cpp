@@ -7,10 +7,12 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <variant>
 
 #include "algorithms/depthwise_planes.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
+#include "algorithms/held_run.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -108,11 +110,8 @@ class DepthwiseRun {
   private:
     using Kernel = void (*)(const DepthwiseChannels<T>&);
 
-    // What the kernel is told of a block; of one of the two.
-    struct Lists {
-        DepthwiseChannels<T> channels{};
-        DepthwiseRowTiles<T> rows{};
-    };
+    // What the kernel is told of a block.
+    using Lists = std::variant<DepthwiseChannels<T>, DepthwiseRowTiles<T>>;
 
     // vector: elements between vectors of channels, of which v is the first.
     void run(const Lists& lists, const T* x, std::int64_t vector, std::int64_t v, const Output<T>& o) const {
@@ -124,32 +123,37 @@ class DepthwiseRun {
             return d;
         };
         if (shares_rows_) {
-            row_tiles_(with(lists.rows));
+            row_tiles_(with(std::get<1>(lists)));
         } else {
-            channels_(with(lists.channels));
+            channels_(with(std::get<0>(lists)));
         }
     }
 
     Lists list(const Box& pixels, const Window& window, int thread) const {
-        Lists lists;
-        if (shares_rows_) {
-            auto& d = lists.rows;
-            d.pixel = window.stride[2];
-            d.row = window.stride[1];
-            d.group = t_.group;
-            d.taps = s_.taps();
-            d.pixels = pixels.length(2);
-            const std::int64_t place = s_.axis[2].at(pixels.begin[2], 0) - window.first[2];
-            d.begin = -place;
-            d.end = window.count[2] - place;
-            auto* planes = workspace_.template get<TapPlane>(thread, tap_planes);
-            auto* tiles = workspace_.template get<RowTile>(thread, row_tiles);
-            d.tiles = list_row_tiles(pixels, window, place, planes, tiles);
-            d.plane = planes;
-            d.tile = tiles;
-            return lists;
-        }
-        auto& d = lists.channels;
+        if (shares_rows_) return in_row_tiles(pixels, window, thread);
+        return in_rows(pixels, window, thread);
+    }
+
+    DepthwiseRowTiles<T> in_row_tiles(const Box& pixels, const Window& window, int thread) const {
+        DepthwiseRowTiles<T> d{};
+        d.pixel = window.stride[2];
+        d.row = window.stride[1];
+        d.group = t_.group;
+        d.taps = s_.taps();
+        d.pixels = pixels.length(2);
+        const std::int64_t place = s_.axis[2].at(pixels.begin[2], 0) - window.first[2];
+        d.begin = -place;
+        d.end = window.count[2] - place;
+        auto* planes = workspace_.template get<TapPlane>(thread, tap_planes);
+        auto* tiles = workspace_.template get<RowTile>(thread, row_tiles);
+        d.tiles = list_row_tiles(pixels, window, place, planes, tiles);
+        d.plane = planes;
+        d.tile = tiles;
+        return d;
+    }
+
+    DepthwiseChannels<T> in_rows(const Box& pixels, const Window& window, int thread) const {
+        DepthwiseChannels<T> d{};
         d.pixel = window.stride[2] * (t_.by_tap ? s_.axis[2].stride : 1);
         d.taps = s_.taps();
         d.group = t_.group;
@@ -161,7 +165,7 @@ class DepthwiseRun {
         list_rows(pixels, window, taps, row);
         d.tap = taps;
         d.row = row;
-        return lists;
+        return d;
     }
 
     static Kernel kernel(const DepthwiseTiling& t, const KernelTable& table) {
@@ -378,16 +382,7 @@ void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
 
 template <class T>
 struct DepthwiseBlocks<T>::State {
-    struct Channels {
-        Problem problem;
-        Operands<T> operands;
-        DepthwiseTiling tiling;
-        DepthwiseWorkspace workspace;
-        DepthwiseRun<T> run;
-
-        Channels(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-            : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
-    };
+    using Channels = HeldRun<DepthwiseRun<T>, T, DepthwiseTiling, DepthwiseWorkspace>;
     std::optional<Channels> channels;  // or
     std::optional<DepthwisePlaneBlocks<T>> planes;
 };
@@ -398,7 +393,7 @@ DepthwiseBlocks<T>::DepthwiseBlocks(const Problem& p, const Operands<T>& io, con
     if (t.lane == Lane::pixel) {
         state_->planes.emplace(p, io, t, threads);
     } else {
-        state_->channels.emplace(p, io, t, threads);
+        state_->channels.emplace(p, io, t, sizes(p, t), threads);
     }
 }
 

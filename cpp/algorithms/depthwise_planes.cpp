@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "algorithms/epilogue.hpp"
+#include "algorithms/held_run.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -204,15 +205,9 @@ void run_depthwise_planes(const Problem& p, const DepthwiseTiling& t, const Oper
 }
 
 template <class T>
-struct DepthwisePlaneBlocks<T>::State {
-    Problem problem;
-    Operands<T> operands;
-    DepthwiseTiling tiling;
-    PlanesWorkspace workspace;
-    PlanesRun<T> run;
-
+struct DepthwisePlaneBlocks<T>::State : HeldRun<PlanesRun<T>, T, DepthwiseTiling, PlanesWorkspace> {
     State(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-        : problem(p), operands(io), tiling(t), workspace(sizes(p, tiling), threads), run(problem, tiling, operands, workspace) {}
+        : HeldRun<PlanesRun<T>, T, DepthwiseTiling, PlanesWorkspace>(p, io, t, sizes(p, t), threads) {}
 };
 
 template <class T>

@@ -11,6 +11,7 @@
 
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
+#include "algorithms/held_run.hpp"
 #include "algorithms/stage.hpp"
 #include "algorithms/tile_lists.hpp"
 #include "core/parallel.hpp"
@@ -416,19 +417,9 @@ void GemmPieces<T>::compute(const Box& pixels, std::int64_t image, std::int64_t 
 }
 
 template <class T>
-struct GemmBlocks<T>::State {
-    Problem problem;
-    Operands<T> operands;
-    GemmTiling tiling;
-    GemmWorkspace workspace;
-    GemmRun<T> run;
-
-    State(const Problem& p, const Operands<T>& io, std::int64_t most_pixels, int threads)
-        : problem(p),
-          operands(io),
-          tiling(tile_gemm_blocks(p, most_pixels)),
-          workspace(sizes(p, tiling, false), threads),
-          run(problem, tiling, operands, workspace) {}
+struct GemmBlocks<T>::State : HeldRun<GemmRun<T>, T, GemmTiling, GemmWorkspace> {
+    State(const Problem& p, const Operands<T>& io, const GemmTiling& t, int threads)
+        : HeldRun<GemmRun<T>, T, GemmTiling, GemmWorkspace>(p, io, t, sizes(p, t, false), threads) {}
 };
 
 template <class T>
@@ -439,7 +430,7 @@ GemmBlocks<T>::GemmBlocks(const Problem& p, Operands<T> io, Steps of_input, std:
     io.x.spatial[2] = of_input.pixel;
     io.x.spatial[1] = io.x.spatial[2] * s.axis[2].output;
     io.x.spatial[0] = io.x.spatial[1] * s.axis[1].output;
-    state_ = std::make_unique<State>(p, io, most_pixels, threads);
+    state_ = std::make_unique<State>(p, io, tile_gemm_blocks(p, most_pixels), threads);
 }
 
 template <class T>
