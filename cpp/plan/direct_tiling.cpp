@@ -338,17 +338,6 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
     return work;
 }
 
-// A copy waits for each line from memory where there are too few products with a value to hide that: measured, 28 to 85 cycles a line
-// instead of 5. (Where groups share lines, channels last, these count more already.)
-constexpr double hiding_products = 16.0, memory_wait = 6.0;
-bool waits_for_memory(const Problem& p, const WorkCounts& work) {
-    const ConvShape& s = p.shape;
-    double products = as_double(s.out_channels);
-    for (const Axis& a : s.axis) products *= as_double(a.kernel) / as_double(std::min(a.kernel, a.stride));
-    const bool copied = work[Work::direct_copied] > 0.0 || work[Work::direct_picked] > 0.0;
-    return copied && products <= hiding_products && lines_by_groups(p) == lines_of_input(p);
-}
-
 }  // namespace
 
 WorkCounts direct_work(const Problem& p, const DirectTiling& t) {
@@ -359,7 +348,6 @@ WorkCounts direct_work(const Problem& p, const DirectTiling& t) {
     work[Work::direct_call] = 1.0;
     const double lines = lines_by_groups(p);
     count_far(lines_of_input(p) * line_bytes, lines, Work::direct_line, Work::direct_memory_line, work);
-    if (waits_for_memory(p, work)) work[Work::direct_memory_line] *= memory_wait;
     return work;
 }
 
