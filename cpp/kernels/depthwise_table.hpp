@@ -104,6 +104,22 @@ struct DepthwisePlaneKernels {
     void (*continued)(const DepthwisePlanes<T>&);  // null unless k is 3: volumes with longer kernels are rare
 };
 
+// The gradient of weights, lane = channel, of one vector of channels:
+//   sums[t][i] += sum over rows and columns of g[row][column] * channel i of each group of x[row][column] at tap t
+template <class T>
+struct TapProducts {
+    const T* g;
+    std::int64_t g_pixel, g_row;  // elements between columns and between rows
+    const T* x;                   // whole vectors may be read
+    std::int64_t x_pixel, x_row;
+    std::int64_t rows, columns;
+    const std::int64_t* offset;  // of each tap, in x
+    std::int64_t taps;
+    std::int64_t group;  // channels of it: 1, or a power of two up to lanes
+    int channels;        // of g that are there, at most lanes
+    T* sums;             // [tap][channel of a group][lanes]
+};
+
 constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
 
 template <class T>
@@ -114,6 +130,7 @@ struct DepthwiseKernels {
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
     void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where a set lacks registers or Vec::accumulate,
     void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
+    void (*tap_products)(const TapProducts<T>&);
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];
     DepthwisePlaneKernels<T> padded_planes[depthwise_sizes][depthwise_strides];
