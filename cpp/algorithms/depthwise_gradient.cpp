@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "algorithms/depthwise_planes_gradient.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
-#include "core/workspace.hpp"
 #include "kernels/registry.hpp"
 #include "plan/depthwise_gradient_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -15,39 +15,61 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { window, gradient, offsets, slots };
-using Arrays = Workspace<slots>;
-
-Arrays::Sizes sizes(const Problem& p, const DepthwiseGradientTiling& t) {
+DepthwiseGradientArrays::Sizes sizes(const Problem& p, const DepthwiseGradientTiling& t) {
     const std::int64_t element = size_of(p.dtype);
-    Arrays::Sizes bytes{};
+    DepthwiseGradientArrays::Sizes bytes{};
     bytes[window] = t.window_elements() * element;
-    bytes[gradient] = t.rows * p.shape.axis[2].output * t.lanes * element;
+    bytes[gradient] = t.rows * p.shape.axis[2].output * (t.planes ? 1 : t.lanes) * element;
+    bytes[lane_sums] = t.planes ? p.shape.taps() * t.lanes * element : 0;
     bytes[offsets] = p.shape.taps() * static_cast<std::int64_t>(sizeof(std::int64_t));
     return bytes;
 }
 
 // Sums of all tasks: they are small, or there are no parts, and a task at a time needs them.
 std::int64_t bytes_of_sums(const Problem& p, const DepthwiseGradientTiling& t, int slots_used) {
-    const std::int64_t of_task = Arrays::rounded(t.sums_of_task(p.shape) * size_of(p.dtype));
+    const std::int64_t of_task = DepthwiseGradientArrays::rounded(t.sums_of_task(p.shape) * size_of(p.dtype));
     return of_task * (t.parts.parts > 1 ? t.tasks : slots_used);
 }
+
+// Of all tasks where a sum is cut in parts, else of the threads.
+template <class T>
+class SumsInParts {
+  public:
+    SumsInParts(const Problem& p, const DepthwiseGradientTiling& t, T* sums)
+        : parts_(t.parts.parts),
+          size_(t.sums_of_task(p.shape)),
+          step_(DepthwiseGradientArrays::rounded(size_ * static_cast<std::int64_t>(sizeof(T))) / static_cast<std::int64_t>(sizeof(T))),
+          sums_(sums) {}
+
+    T* of(std::int64_t task, int thread) const { return sums_ + (parts_ > 1 ? task : thread) * step_; }
+
+    // Those of a vector of channels, added in order, to the first one.
+    const T* added(std::int64_t vector) const {
+        T* first = sums_ + vector * parts_ * step_;
+        for (std::int64_t i = 1; i < parts_; ++i) {
+            for (std::int64_t j = 0; j < size_; ++j) first[j] += first[i * step_ + j];
+        }
+        return first;
+    }
+
+  private:
+    std::int64_t parts_, size_, step_;
+    T* sums_;
+};
 
 template <class T>
 class DepthwiseGradient {
   public:
-    DepthwiseGradient(const Problem& p, const DepthwiseGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays,
-                      T* sums)
-        : p_(p), s_(p.shape), t_(t), io_(io), arrays_(arrays), sums_(sums) {
-        sums_step_ = Arrays::rounded(t.sums_of_task(s_) * static_cast<std::int64_t>(sizeof(T))) / static_cast<std::int64_t>(sizeof(T));
+    DepthwiseGradient(const Problem& p, const DepthwiseGradientTiling& t, const WeightGradientOperands<T>& io,
+                      const DepthwiseGradientArrays& arrays)
+        : p_(p), s_(p.shape), t_(t), io_(io), arrays_(arrays) {
         row_ = t.window[2] * t.lanes;
         plane_ = t.window[1] * row_;
+        whole_gradient_ = s_.axis[1].output == 1 || io.grad.spatial[1] == s_.axis[2].output * io.grad.spatial[2];
     }
 
-    // LOOP 1
-    void task(std::int64_t number, int thread) const {
-        const std::int64_t part = number % t_.parts.parts, vector = number / t_.parts.parts;
-        T* sums = sums_ + (t_.parts.parts > 1 ? number : thread) * sums_step_;
+    // LOOP 2. Sums are [tap][channel of a group][lane].
+    void compute(std::int64_t vector, std::int64_t part, T* sums, int thread) const {
         std::fill_n(sums, t_.sums_of_task(s_), T(0));
         std::int64_t* offset = arrays_.template get<std::int64_t>(thread, offsets);
         list_taps(offset);
@@ -57,17 +79,19 @@ class DepthwiseGradient {
             const std::int64_t row = block % rows_of_plane * t_.rows;
             add_block(vector, image, block / rows_of_plane, row, std::min(t_.rows, s_.axis[1].output - row), offset, sums, thread);
         }
-        if (t_.parts.parts == 1) store(vector, sums);
     }
 
-    // Of a sum in parts, those of a vector of channels: added in order, to the first one.
-    void add_parts(std::int64_t vector) const {
-        T* first = sums_ + vector * t_.parts.parts * sums_step_;
-        for (std::int64_t i = 1; i < t_.parts.parts; ++i) {
-            const T* more = first + i * sums_step_;
-            for (std::int64_t j = 0; j < t_.sums_of_task(s_); ++j) first[j] += more[j];
+    // -> [output channel][channel of a group][tap].
+    void store(std::int64_t vector, const T* sums) const {
+        const std::int64_t taps = s_.taps();
+        for (std::int64_t lane = 0; lane < channels(vector); ++lane) {
+            T* out = io_.out + (vector * t_.lanes + lane) * t_.group * taps;
+            for (std::int64_t i = 0; i < t_.group; ++i) {
+                for (std::int64_t tap = 0; tap < taps; ++tap) {
+                    out[i * taps + (p_.flip ? taps - 1 - tap : tap)] = sums[(tap * t_.group + i) * t_.lanes + lane];
+                }
+            }
         }
-        store(vector, first);
     }
 
   private:
@@ -76,15 +100,12 @@ class DepthwiseGradient {
         return static_cast<int>(std::min<std::int64_t>(t_.lanes, all_channels() - vector * t_.lanes));
     }
 
-    // Taps in the order of the weights; those of a flipped kernel from its end.
+    // The first taps of the kernel's rows, which are cut in runs of equal length, as far as they are.
     void list_taps(std::int64_t* offset) const {
-        const std::int64_t taps = s_.taps();
-        std::int64_t n = 0;
         for (std::int64_t d = 0; d < s_.axis[0].kernel; ++d) {
             for (std::int64_t h = 0; h < s_.axis[1].kernel; ++h) {
-                for (std::int64_t w = 0; w < s_.axis[2].kernel; ++w, ++n) {
-                    offset[p_.flip ? taps - 1 - n : n] =
-                        d * s_.axis[0].dilation * plane_ + h * s_.axis[1].dilation * row_ + w * s_.axis[2].dilation * t_.lanes;
+                for (std::int64_t w = 0; w < s_.axis[2].kernel; w += t_.taps_of_run) {
+                    *offset++ = d * s_.axis[0].dilation * plane_ + h * s_.axis[1].dilation * row_ + w * s_.axis[2].dilation * t_.lanes;
                 }
             }
         }
@@ -105,7 +126,11 @@ class DepthwiseGradient {
             T* copy = arrays_.template get<T>(thread, gradient);
             p.g_pixel = t_.lanes;
             p.g_row = s_.axis[2].output * t_.lanes;
-            gather(from, g, rows, s_.axis[2].output, vector, copy, p.g_row);
+            if (whole_gradient_) {
+                gather(from, g, 1, rows * s_.axis[2].output, vector, copy, 0);
+            } else {
+                gather(from, g, rows, s_.axis[2].output, vector, copy, p.g_row);
+            }
             p.g = copy;
         }
         p.x = x;
@@ -114,7 +139,10 @@ class DepthwiseGradient {
         p.rows = rows;
         p.columns = s_.axis[2].output;
         p.offset = offset;
-        p.taps = s_.taps();
+        p.taps = static_cast<int>(t_.taps_of_run);
+        p.tap_rows = s_.taps() / t_.taps_of_run;
+        p.tap = s_.axis[2].dilation * t_.lanes;
+        p.sum_step = t_.group * t_.lanes;
         p.group = t_.group;
         p.channels = channels(vector);
         p.sums = sums;
@@ -162,24 +190,13 @@ class DepthwiseGradient {
         }
     }
 
-    // Sums [tap][channel of a group][lane] -> [output channel][channel of a group][tap].
-    void store(std::int64_t vector, const T* sums) const {
-        const std::int64_t taps = s_.taps();
-        for (std::int64_t lane = 0; lane < channels(vector); ++lane) {
-            T* out = io_.out + (vector * t_.lanes + lane) * t_.group * taps;
-            for (std::int64_t i = 0; i < t_.group; ++i) {
-                for (std::int64_t tap = 0; tap < taps; ++tap) out[i * taps + tap] = sums[(tap * t_.group + i) * t_.lanes + lane];
-            }
-        }
-    }
-
     const Problem& p_;
     const ConvShape& s_;
     const DepthwiseGradientTiling& t_;
     const WeightGradientOperands<T>& io_;
-    const Arrays& arrays_;
-    T* sums_;
-    std::int64_t sums_step_ = 0, row_ = 0, plane_ = 0;
+    const DepthwiseGradientArrays& arrays_;
+    bool whole_gradient_ = false;
+    std::int64_t row_ = 0, plane_ = 0;
 };
 
 }  // namespace
@@ -189,10 +206,23 @@ void run_depthwise_gradient(const Problem& p, const WeightGradientOperands<T>& i
     const DepthwiseGradientTiling t = tile_depthwise_gradient(p);
     const int used = worthwhile_threads(p, threads), slots_used = slots_of(t.tasks, used);
     const Buffer sums(static_cast<std::size_t>(bytes_of_sums(p, t, slots_used)));
-    const Arrays arrays(sizes(p, t), slots_used);
-    const DepthwiseGradient<T> gradient(p, t, io, arrays, sums.as<T>());
-    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
-    if (t.parts.parts > 1) parallel_for(t.vectors, 1, [&](std::int64_t vector, int) { gradient.add_parts(vector); });
+    const DepthwiseGradientArrays arrays(sizes(p, t), slots_used);
+    const SumsInParts<T> parts(p, t, sums.as<T>());
+    const auto run = [&](const auto& gradient) {
+        parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
+            const std::int64_t vector = task / t.parts.parts;
+            T* into = parts.of(task, thread);
+            gradient.compute(vector, task % t.parts.parts, into, thread);
+            if (t.parts.parts == 1) gradient.store(vector, into);
+        });
+        if (t.parts.parts == 1) return;
+        for (std::int64_t vector = 0; vector < t.vectors; ++vector) gradient.store(vector, parts.added(vector));
+    };
+    if (t.planes) {
+        run(DepthwisePlanesGradient<T>(p, t, io, arrays));
+    } else {
+        run(DepthwiseGradient<T>(p, t, io, arrays));
+    }
 }
 
 std::int64_t depthwise_gradient_workspace_bytes(const Problem& p, int threads) {
@@ -201,7 +231,7 @@ std::int64_t depthwise_gradient_workspace_bytes(const Problem& p, int threads) {
         images.shape.batch = batch;
         const DepthwiseGradientTiling t = tile_depthwise_gradient(images);
         const int slots_used = p.free_batch ? threads : slots_of(t.tasks, worthwhile_threads(p, threads));
-        return Arrays::bytes_per_thread(sizes(images, t)) * slots_used + bytes_of_sums(images, t, slots_used);
+        return DepthwiseGradientArrays::bytes_per_thread(sizes(images, t)) * slots_used + bytes_of_sums(images, t, slots_used);
     };
     if (!p.free_batch) return bytes(p.shape.batch);
     return std::max(bytes(1), bytes(weight_gradient_limits().enough_tasks));

@@ -254,7 +254,12 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
         return;
     }
     count_kernel_run(*p.kernels);
-    if (depthwise_gradient_refusal(p).empty()) return run_depthwise_gradient(p, io, threads);
+    if (depthwise_gradient_refusal(p).empty()) {
+        run_depthwise_gradient(p, io, threads);
+        // Zeros between rows, or of a border, have met each value: the product of one that is not finite is NaN, wherever it stands.
+        if (!all_finite(io.out, weights_of(s))) run_naive_weight_gradient(p, io, threads);
+        return;
+    }
     const WeightGradientTiling t = tile_weight_gradient(p);
     const int used = worthwhile_threads(p, threads);
     const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t)));

@@ -191,10 +191,16 @@ void tile_gemm_phases(TransposedTiling& t, const Problem& forward, const Phases&
     const std::int64_t room = std::max<std::int64_t>(1, limits.bytes_of_block / size_of(forward.dtype) / parts);  // elements of a part
     const std::int64_t places = std::max<std::int64_t>(1, phases.map[0] * phases.map[1] * phases.map[2]);
     const std::int64_t panels = std::clamp<std::int64_t>(room / (width * std::min(wanted, places)), 1, all_panels);
-    cut_map(t, phases.map, std::clamp<std::int64_t>(room / (panels * width), 1, wanted));
-    const std::int64_t others = std::max<std::int64_t>(1, s.groups * t.blocks_of_map());
-    t.chunks =
-        SpreadSplit(all_panels, std::min(all_panels, std::max(runs(all_panels, panels).parts, ceil_div(limits.enough_tasks, others))));
+    std::int64_t most = std::clamp<std::int64_t>(room / (panels * width), 1, wanted), chunks = runs(all_panels, panels).parts;
+    if (whole.lane == Lane::pixel) {  // an input is copied for each chunk: rather more blocks than more chunks
+        const std::int64_t blocks = ceil_div(limits.enough_tasks, s.groups * chunks);
+        most = std::clamp<std::int64_t>(ceil_div(places, blocks), std::min(most, limits.pixels_of_block / 2), most);
+        cut_map(t, phases.map, most);
+    } else {
+        cut_map(t, phases.map, most);
+        chunks = std::max(chunks, ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, s.groups * t.blocks_of_map())));
+    }
+    t.chunks = SpreadSplit(all_panels, std::min(all_panels, chunks));
     for (const PhasePart& part : phases.parts) t.parts.push_back(tile_gemm_parts(part.problem, longest_block(t), t.chunks.longest()));
     set_rows(t, forward.layout, parts, std::min(t.chunks.longest() * width, s.out_channels), whole.lanes);
     t.tasks = s.batch * s.groups * t.chunks.parts * t.blocks_of_map();

@@ -24,6 +24,8 @@ from ._grad_conv import (
     conv3d_bias,
     conv3d_input,
     conv3d_weight,
+)
+from ._grad_conv_transpose import (
     conv_transpose1d_input,
     conv_transpose1d_weight,
     conv_transpose2d_input,
