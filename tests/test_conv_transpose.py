@@ -278,6 +278,18 @@ def test_plans(more: dict[str, Any], layout: str, isa: str) -> None:
         assert said in plan.explain()
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_measuring_chooses_among_what_serves(layout: str) -> None:
+    x, w = to_layout(ints((1, 32, 9, 9)), layout), ints((32, 1, 3, 3), seed=1)
+    for stride in (1, 2):
+        plan = npconv.plan_conv_transpose(
+            x.shape, w, stride=stride, groups=32, layout=layout, algorithm="measure"
+        )
+        assert ", measured " in plan.explain()
+        want = reference_grad.conv_transpose(x, w, spatial_rank=2, stride=stride, groups=32, layout=layout)
+        assert np.allclose(plan(x), want, rtol=1e-5, atol=1e-3)
+
+
 def test_explain_tells_the_phases() -> None:
     w = np.zeros((64, 48, 4, 4), np.float32)
     text = npconv.plan_conv_transpose((1, 64, 8, 8), w, stride=2, padding=1).explain()

@@ -2,6 +2,7 @@
 #include "algorithms/transposed.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <sstream>
 #include <stdexcept>
@@ -299,11 +300,45 @@ void TransposedPlan::set_phases(bool merged) {
     if (!phases_.parts.empty()) forward_.lane = phases_.parts[0].problem.lane;  // for other shapes, too
 }
 
+// Best of three, of each way to compute the phases that serves, on tensors of the problem's own shape.
+template <class T>
+void TransposedPlan::measure(const WeightsView<T>& weights, int threads) {
+    using Clock = std::chrono::steady_clock;
+    const ConvShape& f = forward_.shape;
+    const auto places = [](std::int64_t a, std::int64_t b, std::int64_t c) { return a * b * c; };
+    const std::int64_t inputs = places(f.axis[0].output, f.axis[1].output, f.axis[2].output), channels = f.groups * f.out_channels;
+    const std::int64_t outputs = places(f.axis[0].input, f.axis[1].input, f.axis[2].input) * f.groups * f.in_channels;
+    const std::vector<T> x(static_cast<std::size_t>(f.batch * channels * inputs), T(1));
+    std::vector<T> y(static_cast<std::size_t>(f.batch * outputs));
+    const bool last = forward_.layout == Layout::channels_last;
+    const std::int64_t pixel = last ? channels : 1, row = pixel * f.axis[2].output;
+    Operands<T> io;
+    io.x = {x.data(), channels * inputs, last ? 1 : inputs, {row * f.axis[1].output, row, pixel}};
+    io.y = y.data();
+    io.y_batch = outputs;
+    double best = 0.0;
+    for (Candidate& c : candidates_) {
+        if (!c.refusal.empty()) continue;
+        const TransposedPlan plan(forward_, entry_of(c.algorithm).name, weights, threads);
+        for (int round = 0; round < 4; ++round) {  // the first one warms up
+            const auto start = Clock::now();
+            plan.run(f, plan.parameters_, io, threads);
+            const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+            if (round == 1 || (round > 1 && seconds < c.measured_seconds)) c.measured_seconds = seconds;
+        }
+        if (best != 0.0 && c.measured_seconds >= best) continue;
+        best = c.measured_seconds;
+        way_ = plan.way_;
+    }
+    if (best != 0.0) set_phases(way_.merged);
+}
+
 template <class T>
 TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads)
     : forward_(forward), wanted_(algorithm) {
     if (!one_phase(forward.shape)) {
         choose(algorithm);
+        if (algorithm == "measure" && !empty(forward.shape)) measure(weights, threads);
         parameters_ = pack(weights, threads);
         return;
     }

@@ -53,6 +53,8 @@ class TransposedPlan {
     void choose(const std::string& wanted);
     void set_phases(bool merged);
     template <class T>
+    void measure(const WeightsView<T>& weights, int threads);
+    template <class T>
     TransposedParameters finished(TransposedParameters parameters, const WeightsView<T>& weights) const;
     template <class T>
     void run_phases(const Problem& forward, const TransposedParameters& parameters, const Operands<T>& operands, int threads) const;

@@ -286,7 +286,9 @@ std::string explain_phases(const TransposedDecision& d, const TransposedTiling& 
         if (!c.refusal.empty()) {
             out << "cannot serve: " << c.refusal << "\n";
         } else {
-            out << "about " << count(c.cycles) << " cycles on one thread for an image\n";
+            out << "about " << count(c.cycles) << " cycles on one thread for an image";
+            if (c.measured_seconds > 0) out << ", measured " << c.measured_seconds * 1e6 << " us";
+            out << "\n";
         }
     }
     describe_kernels(out, d.forward);
