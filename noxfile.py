@@ -58,13 +58,14 @@ def oldest(session: nox.Session) -> None:
 
 @nox.session
 def examples(session: nox.Session) -> None:
-    """The README's first command; look at the picture that it names."""
+    """All examples; look at the pictures that they name."""
     session.install(".[examples]")
-    picture = Path(session.create_tmp()) / "edges.png"
-    session.run("python", "examples/edges.py", "--output", str(picture))
-    session.run(
-        "python", "-c", f"import matplotlib.image as m; assert m.imread({str(picture)!r}).std() > 0.1"
-    )
+    for name in ("edges", "upscale", "train_digits"):
+        picture = Path(session.create_tmp()) / f"{name}.png"
+        session.run("python", f"examples/{name}.py", "--output", str(picture))
+        session.run(
+            "python", "-c", f"import matplotlib.image as m; assert m.imread({str(picture)!r}).std() > 0.1"
+        )
 
 
 @nox.session

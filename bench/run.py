@@ -5,6 +5,7 @@ python bench/run.py                              every set, both layouts, one th
 python bench/run.py --only resnet50,lenet --threads 1 --runs 3 --json bench/results/x.json --chart x.png
 python bench/run.py --list                       the sets and their layers
 python bench/run.py pool --runs 3                pooling, its gradients, filters of one image
+python bench/run.py adjoint --runs 3             transposed convolutions and gradients
 python bench/run.py sweep --chart docs/sweep.png npconv alone over maps and channels
 python bench/run.py compare A.json B.json        two results, or two sweeps, side by side
 python bench/run.py chart A.json A.png           the picture of a result, or of a sweep
@@ -29,13 +30,18 @@ import npconv
 import report as reports
 import results_io
 import winograd_odd
+from adjoint_layers import ADJOINT_SETS, AdjointSet
 from layer_sets import SETS, LayerSet
 from machine import ROOT, OtherWork, commit, describe, versions
 from pool_layers import POOL_SETS, PoolSet
 from timing import FULL_ROUNDS, FULL_RUNS, FULL_SECONDS, Protocol
 
-COMMANDS = ("run", "pool", "sweep", "compare", "show", "odd", "chart", "readme")
-MEASURED: dict[str, Mapping[str, Any]] = {"run": SETS, "pool": POOL_SETS}  # their layer sets
+COMMANDS = ("run", "pool", "adjoint", "sweep", "compare", "show", "odd", "chart", "readme")
+MEASURED: dict[str, Mapping[str, Any]] = {
+    "run": SETS,
+    "pool": POOL_SETS,
+    "adjoint": ADJOINT_SETS,
+}  # their layer sets
 LAYOUTS = ("channels_first", "channels_last")
 BUSY = 0.05  # share of the cores' time that other processes may have
 
@@ -63,6 +69,10 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     pool = commands.add_parser("pool", help="measure pooling")
     _choosing(pool, POOL_SETS)
     _measuring(pool, rounds=FULL_ROUNDS, seconds=FULL_SECONDS)
+
+    adjoint = commands.add_parser("adjoint", help="measure transposed convolutions and gradients")
+    _choosing(adjoint, ADJOINT_SETS)
+    _measuring(adjoint, rounds=FULL_ROUNDS, seconds=FULL_SECONDS)
 
     sweep = commands.add_parser("sweep", help="npconv alone over a grid of maps and channels")
     sweep.add_argument("--layout", default="channels_first", choices=LAYOUTS)
@@ -93,7 +103,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def _choosing(parser: argparse.ArgumentParser, sets: Mapping[str, LayerSet | PoolSet]) -> None:
+def _choosing(parser: argparse.ArgumentParser, sets: Mapping[str, LayerSet | PoolSet | AdjointSet]) -> None:
     """What is measured, against whom, how often."""
     parser.add_argument(
         "--only", type=words, default=list(sets), metavar="SETS", help=f"of {', '.join(sets)}"
@@ -171,14 +181,18 @@ def main(argv: list[str]) -> int:
 
 def run(args: argparse.Namespace) -> None:
     import peers
+    from adjoint_runner import run_adjoint
     from pool_runner import run_pooling
     from runner import run_convolution, run_table
     from tqdm import tqdm
 
-    keys, run_layer = (
-        (_pool_keys(args), run_pooling) if args.command == "pool" else (_keys(args), run_convolution)
-    )
-    found, notes = ([], ["no peers, as asked"]) if args.no_peers else peers.load(args.peers, keys[0].kind)
+    make_keys, run_layer, kind = {
+        "run": (_keys, run_convolution, "conv"),
+        "pool": (_pool_keys, run_pooling, "pool"),
+        "adjoint": (_adjoint_keys, run_adjoint, "adjoint"),
+    }[args.command]
+    keys = make_keys(args)
+    found, notes = ([], ["no peers, as asked"]) if args.no_peers else peers.load(args.peers, kind)
     protocol = Protocol(args.rounds, args.min_seconds, args.runs)
     sets = MEASURED[args.command]
     layers = {name: [y for y in sets[name].make() if args.match in y.name] for name in args.only}
@@ -219,6 +233,15 @@ def _keys(args: argparse.Namespace) -> list[results_io.Key]:
         results_io.Key(name, layout, threads, args.dtype, calls, args.isa, algorithm, args.direct)
         for name in args.only
         for calls in args.calls
+        for layout in args.layout
+        for threads in args.threads
+    ]
+
+
+def _adjoint_keys(args: argparse.Namespace) -> list[results_io.Key]:
+    return [
+        results_io.Key(name, layout, threads, isa=args.isa)
+        for name in args.only
         for layout in args.layout
         for threads in args.threads
     ]

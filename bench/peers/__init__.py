@@ -18,6 +18,7 @@ from candidates import Candidate, UnsupportedError
 # torch first: it brings the OpenMP runtime that ncnn shares.
 MODULES = {
     "conv": ("torch_peer", "ort_peer", "openvino_peer", "ncnn_peer", "litert_peer", "scipy_peer"),
+    "adjoint": ("torch_adjoint", "ort_peer", "openvino_peer", "ncnn_adjoint"),
     "pool": ("torch_pool", "ort_peer", "openvino_peer", "ncnn_pool", "litert_pool", "scipy_pool"),
 }
 

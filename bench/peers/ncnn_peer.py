@@ -9,6 +9,7 @@ from pathlib import Path
 
 import ncnn
 import numpy as np
+from adjoint_candidates import AdjointProblem
 from candidates import Candidate, Problem, UnsupportedError
 from layers import Ints, Layer
 from pool_candidates import PoolProblem
@@ -29,7 +30,7 @@ def prepare(problem: Problem) -> list[Candidate]:
 
 
 def candidate(
-    problem: Problem | PoolProblem, param: str, weights: bytes = b"", direct: bool = False
+    problem: Problem | PoolProblem | AdjointProblem, param: str, weights: bytes = b"", direct: bool = False
 ) -> Candidate:
     """The net of this text and these weights; `direct`: without Winograd."""
     if problem.dtype != "float32":
@@ -44,7 +45,9 @@ def candidate(
 class _Net:
     """Keeps what a net needs alive, and lets go of it in the right order."""
 
-    def __init__(self, problem: Problem | PoolProblem, param: str, weights: bytes, direct: bool) -> None:
+    def __init__(
+        self, problem: Problem | PoolProblem | AdjointProblem, param: str, weights: bytes, direct: bool
+    ) -> None:
         self.blobs, self.workspace = ncnn.UnlockedPoolAllocator(), ncnn.PoolAllocator()
         self.net = ncnn.Net()
         options = self.net.opt

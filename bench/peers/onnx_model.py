@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import onnx
+from adjoint_candidates import AdjointProblem
+from adjoint_layers import TRANSPOSED
 from candidates import Array, Problem, UnsupportedError
-from layers import Pads
+from layers import Layer, Pads
 from onnx import TensorProto, helper, numpy_helper
 from pool_candidates import PoolProblem
 
@@ -19,8 +21,13 @@ OPSET = 17
 IR_VERSION = 9  # old enough for every version of the peers
 
 
-def model(problem: Problem | PoolProblem) -> bytes:
-    nodes, initializers = _pooling(problem) if isinstance(problem, PoolProblem) else _convolution(problem)
+def model(problem: Problem | PoolProblem | AdjointProblem) -> bytes:
+    if isinstance(problem, PoolProblem):
+        nodes, initializers = _pooling(problem)
+    elif isinstance(problem, AdjointProblem):
+        nodes, initializers = _transposed(problem)
+    else:
+        nodes, initializers = _convolution(problem)
     element = TensorProto.DOUBLE if problem.dtype == "float64" else TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
@@ -35,23 +42,36 @@ def model(problem: Problem | PoolProblem) -> bytes:
 
 
 def _convolution(problem: Problem) -> tuple[list[Any], dict[str, Array]]:
-    layer = problem.layer
-    attributes = {
+    return _between(problem, "Conv", _attributes(problem.layer)), {"w": problem.w}
+
+
+def _transposed(problem: AdjointProblem) -> tuple[list[Any], dict[str, Array]]:
+    if problem.layer.what != TRANSPOSED:
+        raise UnsupportedError("no gradients")
+    attributes = _attributes(problem.layer.forward) | {"output_padding": problem.layer.output_padding}
+    return _between(problem, "ConvTranspose", attributes), {"w": problem.w}
+
+
+def _attributes(layer: Layer) -> dict[str, Any]:
+    return {
         "strides": layer.stride,
         "dilations": layer.dilation,
         "pads": _pads(layer.padding),
         "group": layer.groups,
         "kernel_shape": layer.kernel,
     }
+
+
+def _between(problem: Problem | AdjointProblem, name: str, attributes: dict[str, Any]) -> list[Any]:
+    """The node, with channels last between transpositions."""
     if not problem.channels_last:
-        return [helper.make_node("Conv", ["x", "w"], ["y"], **attributes)], {"w": problem.w}
-    axes = list(range(layer.rank + 2))
-    nodes = [
+        return [helper.make_node(name, ["x", "w"], ["y"], **attributes)]
+    axes = list(range(problem.layer.rank + 2))
+    return [
         helper.make_node("Transpose", ["x"], ["xt"], perm=[0, axes[-1], *axes[1:-1]]),
-        helper.make_node("Conv", ["xt", "w"], ["yt"], **attributes),
+        helper.make_node(name, ["xt", "w"], ["yt"], **attributes),
         helper.make_node("Transpose", ["yt"], ["y"], perm=[0, *axes[2:], 1]),
     ]
-    return nodes, {"w": problem.w}
 
 
 def _pooling(problem: PoolProblem) -> tuple[list[Any], dict[str, Array]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import openvino
+from adjoint_candidates import AdjointProblem
 from candidates import Candidate, Problem, UnsupportedError
 from pool_candidates import PoolProblem
 
@@ -18,7 +19,7 @@ def version() -> str:
     return str(openvino.__version__).partition("-")[0]
 
 
-def prepare(problem: Problem | PoolProblem) -> list[Candidate]:
+def prepare(problem: Problem | PoolProblem | AdjointProblem) -> list[Candidate]:
     if problem.dtype != "float32":
         raise UnsupportedError("its CPU plugin works in float32")
     network = CORE.read_model(model(problem), b"")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import onnxruntime
+from adjoint_candidates import AdjointProblem
 from candidates import Candidate, Problem
 from pool_candidates import PoolProblem
 
@@ -17,7 +18,7 @@ def version() -> str:
     return str(onnxruntime.__version__)
 
 
-def prepare(problem: Problem | PoolProblem) -> list[Candidate]:
+def prepare(problem: Problem | PoolProblem | AdjointProblem) -> list[Candidate]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = problem.threads
     options.inter_op_num_threads = 1

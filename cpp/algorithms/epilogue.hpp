@@ -23,7 +23,7 @@ class Epilogue {
         const bool last = p_.layout == Layout::channels_last;
         const std::int64_t all_channels = s.groups * s.out_channels;
         Output<T> o{};
-        o.y = io_.y + image * io_.y_batch + (last ? first * all_channels + channel : channel * s.pixels() + first);
+        if (io_.y) o.y = io_.y + image * io_.y_batch + (last ? first * all_channels + channel : channel * s.pixels() + first);
         o.y_stride = last ? all_channels : s.pixels();
         o.channels = channels;
         o.bias = io_.bias ? io_.bias + channel : nullptr;

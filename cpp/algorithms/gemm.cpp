@@ -8,6 +8,8 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
@@ -98,7 +100,8 @@ bool places_overflow(const ConvShape& s, const std::array<std::int64_t, 3>& stri
 template <class T>
 class GemmRun {
   public:
-    GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace)
+    // shared: other runs use the same arrays between the tasks.
+    GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace, bool shared = false)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace), epilogue_(p, io) {
         const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
         aliasing_ = p.layout == Layout::channels_first && !read_once && !t.made_input &&
@@ -107,8 +110,9 @@ class GemmRun {
         if (io.raw_weights) packing_.emplace(p, t, *io.raw_weights);
         flat_x_ = s_.flat_step(io.x.spatial);
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
-        one_list_ = t.flat && !pixel_lanes() && (aliasing_ || flat_x_ != 0 || t.k_length == 0);
-        if (one_list_) list_evenly(scratch(0).lists, t.most_pixels(), aliasing_ ? 1 : flat_x_);
+        even_ = t.flat && !pixel_lanes() && (aliasing_ || flat_x_ != 0 || t.k_length == 0);
+        one_list_ = even_ && !shared;
+        if (one_list_) list_evenly(scratch(0).lists, t.most_pixels(), even_step());
     }
 
     // LOOP 1: tasks in the order image, group, chunk, block: neighbours share their weights.
@@ -121,11 +125,12 @@ class GemmRun {
     }
 
     // A block of t_.map whose pixels are neighbours in y, no larger than the tiling's blocks, and no more panels than the tiling's chunks.
-    // copy: its input, if that is not where the operands say.
+    // copy: its input, if that is not where the operands say. to: where its results go, if not to y.
     void compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t of_panels, int thread,
-                 const T* copy = nullptr) const {
+                 const T* copy = nullptr, const BlockOf<T>& to = {}) const {
         Task k{};
         k.copy = copy;
+        k.to = to;
         k.pixels = pixels;
         k.group = group;
         k.image = image;
@@ -152,6 +157,7 @@ class GemmRun {
         std::int64_t first_panel, end_panel;
         std::int64_t group, image;
         const T* copy;
+        BlockOf<T> to;
         Scratch<T> scratch;
         Panels panels;
     };
@@ -205,7 +211,8 @@ class GemmRun {
     int list_flat(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
         source = aliasing_ ? stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
         const std::int64_t pixels = k.pixels.length(2);
-        if (!one_list_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
+        if (even_ && !one_list_) list_evenly(k.scratch.lists, pixels, even_step());
+        if (!even_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
         const bool any = block.channels() > 0;
         if (any) *k.scratch.lists.segment = {0, 0, block.channels()};
         *k.scratch.lists.group = {0, pixels, 0, any ? 1 : 0};
@@ -357,9 +364,17 @@ class GemmRun {
     Output<T> output_of(const Task& k, std::int64_t panel) const {
         const std::int64_t first = t_.panels.begin(panel) * t_.unit, pixels = k.pixels.pixels();
         const std::int64_t channels = std::min(t_.panels.length(panel) * t_.unit, s_.out_channels - first);
-        T* copy = k.scratch.residual + (t_.panels.begin(panel) - t_.panels.begin(k.first_panel)) * t_.unit * pixels;
-        return epilogue_.output(k.image, k.group * s_.out_channels + first, channels, k.first_pixel, pixels, copy);
+        const std::int64_t of_task = first - t_.panels.begin(k.first_panel) * t_.unit;
+        Output<T> o = epilogue_.output(k.image, k.group * s_.out_channels + first, channels, k.first_pixel, pixels,
+                                       k.scratch.residual + of_task * pixels);
+        if (k.to.values) {
+            o.y = k.to.values + of_task * (p_.layout == Layout::channels_first ? k.to.stride : 1);
+            o.y_stride = k.to.stride;
+        }
+        return o;
     }
+
+    std::int64_t even_step() const { return aliasing_ ? 1 : flat_x_; }
 
     const Problem& p_;
     const ConvShape& s_;
@@ -370,7 +385,7 @@ class GemmRun {
     const Epilogue<T> epilogue_;
     std::optional<GemmPacking<T>> packing_;  // of weights that are not packed yet
     mutable std::atomic<bool> finite_weights_{true};
-    bool aliasing_ = false, places_overflow_ = false, one_list_ = false;
+    bool aliasing_ = false, places_overflow_ = false, even_ = false, one_list_ = false;
     std::int64_t flat_x_ = 0;  // the step between pixels, where it is the same everywhere
 };
 
@@ -445,10 +460,72 @@ std::int64_t gemm_blocks_bytes(const Problem& p, std::int64_t most_pixels) {
     return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_blocks(p, most_pixels), false));
 }
 
+template <class T>
+struct GemmParts<T>::State {
+    struct Held {
+        Part part;
+        GemmRun<T> run;
+        Held(Part of, const GemmWorkspace& workspace)
+            : part(std::move(of)), run(part.problem, part.tiling, part.operands, workspace, true) {}
+    };
+    GemmWorkspace workspace;
+    std::vector<std::unique_ptr<Held>> parts;
+
+    State(std::vector<Part> given, const GemmWorkspace::Sizes& bytes, int threads) : workspace(bytes, threads) {
+        for (Part& part : given) parts.push_back(std::make_unique<Held>(std::move(part), workspace));
+    }
+};
+
+namespace {
+
+GemmWorkspace::Sizes sizes_of_parts(const std::vector<ProblemAndTiling>& parts) {
+    GemmWorkspace::Sizes most{};
+    for (const ProblemAndTiling& part : parts) {
+        const GemmWorkspace::Sizes bytes = sizes(part.problem, part.tiling, false);
+        for (std::size_t i = 0; i < most.size(); ++i) most[i] = std::max(most[i], bytes[i]);
+    }
+    most[residual_copy] = 0;
+    return most;
+}
+
+}  // namespace
+
+std::int64_t gemm_parts_bytes(const std::vector<ProblemAndTiling>& parts) { return GemmWorkspace::bytes_per_thread(sizes_of_parts(parts)); }
+
+template <class T>
+GemmParts<T>::GemmParts(std::vector<Part> parts, int threads) {
+    std::vector<ProblemAndTiling> described;
+    for (Part& part : parts) {
+        part.operands.y = nullptr;
+        part.operands.residual = {};
+        described.push_back({part.problem, part.tiling});
+    }
+    const GemmWorkspace::Sizes bytes = sizes_of_parts(described);
+    state_ = std::make_unique<State>(std::move(parts), bytes, threads);
+}
+
+template <class T>
+GemmParts<T>::~GemmParts() = default;
+
+template <class T>
+void GemmParts<T>::compute(std::size_t part, const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel,
+                           std::int64_t panels, const BlockOf<T>& to, int thread) const {
+    const auto& held = *state_->parts[part];
+    const auto& axis = held.part.problem.shape.axis;
+    Box block = pixels;
+    if (held.part.tiling.flat) {
+        const std::int64_t first = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
+        block = {{0, 0, first}, {1, 1, first + pixels.pixels()}};
+    }
+    held.run.compute(block, image, group, first_panel, panels, thread, nullptr, to);
+}
+
 std::int64_t gemm_pieces_bytes(const Problem& p) {
     return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_pieces(p, GemmPieces<float>::longest), false));
 }
 
+template class GemmParts<float>;
+template class GemmParts<double>;
 template class GemmBlocks<float>;
 template class GemmBlocks<double>;
 template class GemmPieces<float>;

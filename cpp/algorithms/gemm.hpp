@@ -3,8 +3,11 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "algorithms/block_of.hpp"
 #include "algorithms/operands.hpp"
+#include "plan/gemm_tiling.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
 
@@ -58,5 +61,31 @@ class GemmBlocks {
     std::unique_ptr<State> state_;
 };
 std::int64_t gemm_blocks_bytes(const Problem& problem, std::int64_t most_pixels);  // of a thread
+
+// Convolutions whose results are put together: of each a block of pixels and some panels of channels at a time, one after the other, so
+// that they share arrays. Packed weights only; y and the residual of the operands are not looked at.
+template <class T>
+class GemmParts {
+  public:
+    struct Part {
+        Problem problem;
+        Operands<T> operands;
+        GemmTiling tiling;  // of tile_gemm_parts
+    };
+    GemmParts(std::vector<Part> parts, int threads);
+    ~GemmParts();
+    // pixels: neighbours in the output. to: channels first [channel][pixel], channels last [pixel][channel].
+    void compute(std::size_t part, const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t panels,
+                 const BlockOf<T>& to, int thread) const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+struct ProblemAndTiling {
+    const Problem& problem;
+    const GemmTiling& tiling;
+};
+std::int64_t gemm_parts_bytes(const std::vector<ProblemAndTiling>& parts);  // of a thread
 
 }  // namespace npconv

@@ -41,6 +41,26 @@ Wide activated(const ActivationSpec& spec, Wide v) {
     return std::numeric_limits<Wide>::quiet_NaN();
 }
 
+// Limits and slope as the other algorithms have them: rounded to the dtype.
+template <class T>
+ActivationSpec rounded(ActivationSpec activation) {
+    activation.a = static_cast<double>(static_cast<T>(activation.a));
+    activation.b = static_cast<double>(static_cast<T>(activation.b));
+    return activation;
+}
+
+// Rounded first: the activation of the number that the other algorithms see, too.
+template <class T>
+T finished(const ActivationSpec& activation, double sum) {
+    return static_cast<T>(activated(activation, static_cast<Wide>(static_cast<T>(sum))));
+}
+
+// The element of x that output o meets by tap t, or -1.
+std::int64_t met(const Axis& forward, std::int64_t o, std::int64_t t) {
+    const std::int64_t at = o + forward.pad_before - t * forward.dilation;
+    return at >= 0 && at % forward.stride == 0 && at / forward.stride < forward.output ? at / forward.stride : -1;
+}
+
 }  // namespace
 
 template <class T>
@@ -50,9 +70,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
     const std::int64_t width = s.axis[2].kernel, height = s.axis[1].kernel;
     const bool last = p.layout == Layout::channels_last;
-    ActivationSpec activation = p.activation;  // limits and slope as the other algorithms have them: rounded to the dtype
-    activation.a = static_cast<double>(static_cast<T>(activation.a));
-    activation.b = static_cast<double>(static_cast<T>(activation.b));
+    const ActivationSpec activation = rounded<T>(p.activation);
     const int used = worthwhile_threads(p, threads);
     parallel_for(s.batch * channels, used, [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels;
@@ -81,13 +99,79 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
                 sum += static_cast<double>(
                     r.data[image * r.batch + channel * r.channel + o[0] * r.spatial[0] + o[1] * r.spatial[1] + o[2] * r.spatial[2]]);
             }
-            // Rounded first: the activation of the number that the other algorithms see, too.
-            const Wide v = activated(activation, static_cast<Wide>(static_cast<T>(sum)));
-            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = static_cast<T>(v);
+            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
         }
     });
 }
 
+template <class T>
+void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) {
+    const ConvShape& s = p.shape;
+    const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
+    const std::int64_t depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input, pixels = depth * height * width;
+    const bool last = p.layout == Layout::channels_last;
+    const ActivationSpec activation = rounded<T>(p.activation);
+    parallel_for(s.batch * channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+        const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
+        const T* x = io.x.data + image * io.x.batch + group * s.out_channels * io.x.channel;
+        const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
+        for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+            const std::array<std::int64_t, 3> o{pixel / width / height, pixel / width % height, pixel % width};
+            double sum = 0.0;
+            std::int64_t tap = 0;
+            for (std::int64_t d = 0; d < s.axis[0].kernel; ++d) {
+                for (std::int64_t h = 0; h < s.axis[1].kernel; ++h) {
+                    for (std::int64_t v = 0; v < s.axis[2].kernel; ++v, ++tap) {
+                        const std::int64_t i = met(s.axis[0], o[0], d), j = met(s.axis[1], o[1], h), k = met(s.axis[2], o[2], v);
+                        if (i < 0 || j < 0 || k < 0) continue;
+                        const T* at = x + i * io.x.spatial[0] + j * io.x.spatial[1] + k * io.x.spatial[2];
+                        const T* weight = w + (p.flip ? taps - 1 - tap : tap);
+                        for (std::int64_t c = 0; c < s.out_channels; ++c) {
+                            sum += static_cast<double>(at[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
+                        }
+                    }
+                }
+            }
+            if (io.bias) sum += static_cast<double>(io.bias[channel]);
+            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
+        }
+    });
+}
+
+template <class T>
+void run_naive_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, int threads) {
+    const ConvShape& s = p.shape;
+    const std::int64_t taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
+    parallel_for(s.groups * s.out_channels * s.in_channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+        const std::int64_t out = task / s.in_channels, channel = out / s.out_channels * s.in_channels + task % s.in_channels;
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+            const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
+            double sum = 0.0;
+            for (std::int64_t image = 0; image < s.batch; ++image) {
+                const T* x = io.x.data + image * io.x.batch + channel * io.x.channel;
+                const T* g = io.grad.data + image * io.grad.batch + out * io.grad.channel;
+                for (std::int64_t pixel = 0; pixel < s.pixels(); ++pixel) {
+                    const auto o = s.coordinates(pixel);
+                    std::int64_t x_offset = 0, g_offset = 0;
+                    bool zero = false;
+                    for (std::size_t a = 0; a < 3; ++a) {
+                        const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
+                        zero = zero || i < 0;
+                        x_offset += i * io.x.spatial[a];
+                        g_offset += o[a] * io.grad.spatial[a];
+                    }
+                    sum += (zero ? 0.0 : static_cast<double>(x[x_offset])) * static_cast<double>(g[g_offset]);
+                }
+            }
+            io.out[task * taps + (p.flip ? taps - 1 - tap : tap)] = static_cast<T>(sum);
+        }
+    });
+}
+
+template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<float>&, int);
+template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<double>&, int);
+template void run_naive_transposed(const Problem&, const Operands<float>&, int);
+template void run_naive_transposed(const Problem&, const Operands<double>&, int);
 template void run_naive(const Problem&, const Operands<float>&, int);
 template void run_naive(const Problem&, const Operands<double>&, int);
 

@@ -1,12 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The definition, one output at a time in double precision: what the other algorithms are compared with.
+// The definition, in double precision: slow, and what the other algorithms are compared with.
 #pragma once
 #include "algorithms/operands.hpp"
+#include "algorithms/weight_gradient.hpp"
 #include "plan/problem.hpp"
 
 namespace npconv {
 
 template <class T>
 void run_naive(const Problem& problem, const Operands<T>& operands, int threads);
+
+// The transposed convolution whose adjoint the problem describes: operands.x is its output, operands.y its input. Of each output the sum of
+// the products that there are: nothing stands beside x. Weights as given, [x channel][y channel of a group][tap].
+template <class T>
+void run_naive_transposed(const Problem& forward, const Operands<T>& operands, int threads);
+
+// The gradient of a convolution in its weights, which are [output channel][input channel of a group][tap].
+template <class T>
+void run_naive_weight_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);
 
 }  // namespace npconv

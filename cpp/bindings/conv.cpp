@@ -67,18 +67,6 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
     return run_once(frame, problem, settings.algorithm, w, bias, checked, threads);
 }
 
-// plan_conv has no N: three axes each are a 1-D batch.
-int infer_rank(const PlannedShape& x, const py::array& w) {
-    const int x_ndim = static_cast<int>(x.sizes.size()), w_ndim = static_cast<int>(w.ndim());
-    const int n = w_ndim - 2;
-    if (n >= 1 && n <= 3 && (x_ndim == n + 1 || x_ndim == n + 2)) return n;
-    if (x_ndim >= 1 && x_ndim <= 3 && x_ndim == w_ndim) return x_ndim;
-    throw py::value_error(
-        "x_shape and w must have N + 2 axes each (x_shape may lack the batch), or N each for a single channel, with N = 1, 2 or 3; "
-        "got x_shape " +
-        x.text + " and w of shape " + shape_text(w));
-}
-
 class Plan {
   public:
     Plan(py::handle x_shape, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation,

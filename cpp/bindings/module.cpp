@@ -6,6 +6,8 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "The compiled core of npconv. Private: use the npconv package.";
     npconv::register_conv(m);
     npconv::register_separable(m);
+    npconv::register_transposed(m);
+    npconv::register_conv_gradients(m);
     npconv::register_pool(m);
     npconv::register_pool_gradients(m);
     npconv::register_threads(m);

@@ -49,4 +49,19 @@ py::tuple PlannedShape::with_free_batch(const std::vector<std::int64_t>& shape) 
     return result;
 }
 
+int infer_rank(const PlannedShape& x, std::size_t w_axes, const std::string& w) {
+    const int x_ndim = static_cast<int>(x.sizes.size()), w_ndim = static_cast<int>(w_axes);
+    const int n = w_ndim - 2;
+    if (n >= 1 && n <= 3 && (x_ndim == n + 1 || x_ndim == n + 2)) return n;
+    if (x_ndim >= 1 && x_ndim <= 3 && x_ndim == w_ndim) return x_ndim;
+    throw py::value_error(
+        "x_shape and w must have N + 2 axes each (x_shape may lack the batch), or N each for a single channel, with N = 1, 2 or 3; "
+        "got x_shape " +
+        x.text + " and " + w);
+}
+
+int infer_rank(const PlannedShape& x, const py::array& w) {
+    return infer_rank(x, static_cast<std::size_t>(w.ndim()), "w of shape " + shape_text(w));
+}
+
 }  // namespace npconv

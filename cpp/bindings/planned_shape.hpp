@@ -29,4 +29,8 @@ struct PlannedShape {
 
 PlannedShape parse_x_shape(py::handle value);
 
+// The N of a plan's shape and weights, which plan_conv is not told: three axes each are a 1-D batch.
+int infer_rank(const PlannedShape& x, const py::array& w);
+int infer_rank(const PlannedShape& x, std::size_t w_axes, const std::string& w);  // w: in words
+
 }  // namespace npconv

@@ -7,6 +7,8 @@ namespace npconv {
 
 void register_conv(pybind11::module_& m);
 void register_separable(pybind11::module_& m);
+void register_transposed(pybind11::module_& m);
+void register_conv_gradients(pybind11::module_& m);
 void register_pool(pybind11::module_& m);
 void register_pool_gradients(pybind11::module_& m);
 void register_threads(pybind11::module_& m);

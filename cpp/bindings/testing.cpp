@@ -17,6 +17,8 @@
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
 #include "plan/separable_tiling.hpp"
+#include "plan/transposed_tiling.hpp"
+#include "plan/weight_gradient_tiling.hpp"
 #include "plan/winograd_error.hpp"
 #include "plan/winograd_tiling.hpp"
 
@@ -111,6 +113,15 @@ void register_testing(pybind11::module_& m) {
                                   .vectors_in_place = 1,
                                   .enough_tasks = 1};
         set_direct_limits(small ? narrow : DirectLimits{});
+        const TransposedLimits few_phases{.pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3};
+        set_transposed_limits(small ? few_phases : TransposedLimits{});
+        const WeightGradientLimits short_sums{.pixels_of_block = 9,
+                                              .bytes_of_sums = 4096,
+                                              .bytes_of_all_sums = 1 << 20,
+                                              .rows_of_task = 3,
+                                              .bytes_of_window = 2048,
+                                              .enough_tasks = 5};
+        set_weight_gradient_limits(small ? short_sums : WeightGradientLimits{});
         const WinogradLimits few{.tiles_of_block = 2,
                                  .tiles_of_far_block = 3,
                                  .bytes_of_v = WinogradLimits{}.bytes_of_v,

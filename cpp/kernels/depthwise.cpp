@@ -18,6 +18,8 @@ namespace {
 //
 #include "kernels/depthwise_rows.inl"
 //
+#include "kernels/tap_products.inl"
+//
 #include "kernels/depthwise.inl"
 
 }  // namespace

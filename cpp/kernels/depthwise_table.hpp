@@ -104,6 +104,42 @@ struct DepthwisePlaneKernels {
     void (*continued)(const DepthwisePlanes<T>&);  // null unless k is 3: volumes with longer kernels are rare
 };
 
+// The gradient of weights, lane = channel, of one vector of channels:
+//   sums[r][t][i] += sum over rows and columns of g[row][column] * channel i of each group of x[row][column] at tap t of tap row r
+template <class T>
+struct TapProducts {
+    const T* g;
+    std::int64_t g_pixel, g_row;  // elements between columns and between rows
+    const T* x;                   // whole vectors may be read
+    std::int64_t x_pixel, x_row;
+    std::int64_t rows, columns;
+    const std::int64_t* offset;  // of the first tap of each row of taps, in x;
+    std::int64_t tap_rows;
+    std::int64_t tap;       //   elements between neighbouring taps of a row,
+    int taps;               //   of which it has so many: 1 to tap_products_taps
+    std::int64_t group;     // channels of it: 1, or a power of two up to lanes
+    int channels;           // of g that are there, at most lanes
+    T* sums;                // [tap row][tap][channel of a group][lanes],
+    std::int64_t sum_step;  //   elements between taps
+};
+
+constexpr int plane_taps = 3;
+
+// The gradient of 3x3 weights of one channel, lane = pixel: row r and tap row t meet row r + t - top of x, columns likewise.
+//   sums[t][s][j % lanes] += sum over r and j of g[r][j] * x[r + t - top][j + s - left], of rows and columns that there are
+// Where g has no row, zeros meet x: a value of it that is not finite makes NaN of all.
+template <class T>
+struct PlaneProducts {
+    const T* x;
+    std::int64_t x_row, x_rows, x_columns;
+    const T* g;
+    std::int64_t g_row, g_rows, g_columns;
+    std::int64_t top, left;
+    T* sums;  // [3][3][lanes]
+};
+
+constexpr int tap_products_taps = 7;  // of longer rows so many at a time, as rows of their own
+
 constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
 
 template <class T>
@@ -114,6 +150,9 @@ struct DepthwiseKernels {
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels
     void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where a set lacks registers or Vec::accumulate,
     void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
+    void (*tap_products)(const TapProducts<T>&);
+    void (*sum_lanes)(const T* vectors, std::int64_t n, T* to);  // of each of n vectors
+    void (*plane_products)(const PlaneProducts<T>&);             // null without masks
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];
     DepthwisePlaneKernels<T> padded_planes[depthwise_sizes][depthwise_strides];

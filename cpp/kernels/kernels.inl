@@ -18,6 +18,7 @@ namespace {
 #include "kernels/copy.inl"
 #include "kernels/finish.inl"
 #include "kernels/gemm.inl"
+#include "kernels/interleave.inl"
 #include "kernels/magnitude.inl"
 #include "kernels/pack.inl"
 
@@ -31,6 +32,7 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     k.finish_sums = &finish_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
     k.copy_every = &copy_every<Vec>;
+    k.interleave = &interleave<Vec>;
     return k;
 }
 

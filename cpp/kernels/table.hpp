@@ -57,6 +57,16 @@ struct PackedRows {
     std::int64_t to_stride;
 };
 
+// to[i * rows + r] = from[r * row_step + i], i < n
+template <class T>
+struct Interleaved {
+    const T* from;
+    std::int64_t row_step;
+    std::int64_t rows;
+    std::int64_t n;
+    T* to;
+};
+
 constexpr int max_mr = 8;
 constexpr int max_nv = 4;
 
@@ -72,6 +82,7 @@ struct Kernels {
     void (*finish_sums)(const PixelSums<T>&);                  // to channels last
     T (*pack_vectors)(const PackedRows<T>&);                   // the largest magnitude, NaN if a value is
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
+    void (*interleave)(const Interleaved<T>&);
 };
 
 struct KernelTable {

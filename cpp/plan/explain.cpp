@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plan/explain.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <iomanip>
+#include <numeric>
 #include <sstream>
 
 #include "plan/depthwise_tiling.hpp"
@@ -244,6 +246,87 @@ std::string explain_separable(const SeparableProblem& p, const Footprint& footpr
     describe_memory(out, footprint);
     describe_bound(out, "error        of the depthwise result: |y - exact|", p.depthwise.shape.k(), p.depthwise.dtype);
     describe_bound(out, "             of the pointwise one:    |y - exact|", p.pointwise.shape.k(), p.pointwise.dtype);
+    return out.str();
+}
+
+namespace {
+
+void describe_transposed(std::ostream& out, const Problem& forward) {
+    const ConvShape& s = forward.shape;
+    out << "transposed   " << npconv::name_of(forward.dtype) << ", "
+        << (forward.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch "
+        << (forward.free_batch ? "any (figures of one image)" : std::to_string(s.batch)) << ", " << s.groups << " group(s) of "
+        << s.out_channels << " -> " << s.in_channels << " channels\n";
+    const char* names[] = {"depth ", "height", "width "};
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = s.axis[a];
+        if (a < 2 && axis.input == 1 && axis.output == 1 && axis.kernel == 1) continue;
+        out << "  " << names[a] << "  " << axis.output << " -> " << axis.input << ", kernel " << axis.kernel << ", stride " << axis.stride
+            << ", dilation " << axis.dilation << ", " << axis.pad_before << " cut off before\n";
+    }
+}
+
+void describe_transposed_bound(std::ostream& out, const Problem& forward, DType dtype, double rounded = 0.0) {
+    std::int64_t taps = 1;  // of an output, at most
+    for (const Axis& a : forward.shape.axis)
+        taps *= std::max<std::int64_t>(1, ceil_div(a.kernel, a.stride / std::gcd(a.stride, a.dilation)));
+    describe_bound(out, "error        |y - exact|", taps * forward.shape.out_channels, dtype, rounded);
+}
+
+}  // namespace
+
+std::string explain_phases(const TransposedDecision& d, const TransposedTiling& t, const Footprint& footprint) {
+    std::ostringstream out;
+    describe_transposed(out, d.forward);
+    out << "algorithm    phases by " << d.algorithm << " (asked for: " << d.wanted << "): the stride makes " << d.phases.all()
+        << " phases of the output, convolutions of stride 1, which are put together\n";
+    for (const Candidate& c : d.candidates) {
+        const std::string name = entry_of(c.algorithm).name;
+        out << "  " << name << std::string(13 - name.size(), ' ');
+        if (!c.refusal.empty()) {
+            out << "cannot serve: " << c.refusal << "\n";
+        } else {
+            out << "about " << count(c.cycles) << " cycles on one thread for an image";
+            if (c.measured_seconds > 0) out << ", measured " << c.measured_seconds * 1e6 << " us";
+            out << "\n";
+        }
+    }
+    describe_kernels(out, d.forward);
+    if (d.phases.merged) {
+        const ConvShape& s = d.phases.parts[0].problem.shape;
+        out << "phases       channels of one convolution of " << s.in_channels << " -> " << s.out_channels << " channels, kernel "
+            << s.axis[0].kernel << " x " << s.axis[1].kernel << " x " << s.axis[2].kernel << ", because all meet the same inputs\n";
+    } else {
+        out << "phases       " << d.phases.parts.size() << " convolutions, of at most "
+            << ceil_div(d.forward.shape.axis[0].kernel, d.phases.stride[0]) << " x "
+            << ceil_div(d.forward.shape.axis[1].kernel, d.phases.stride[1]) << " x "
+            << ceil_div(d.forward.shape.axis[2].kernel, d.phases.stride[2]) << " taps without dilation\n";
+    }
+    out << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.blocks_of_map() << " block(s) of at most "
+        << t.blocks[0].longest() * t.blocks[1].longest() * t.blocks[2].longest() << " outputs of each phase x " << t.chunks.parts
+        << " chunk(s) of channels, for each image and group\n"
+        << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
+    describe_memory(out, footprint);
+    describe_transposed_bound(out, d.forward, d.forward.dtype);
+    return out.str();
+}
+
+std::string explain_one_phase(const Problem& forward, const Problem& phase, const Decision& d, const Footprint& footprint) {
+    std::ostringstream out;
+    describe_transposed(out, forward);
+    out << "             without a stride it is one convolution, of the part of x that it meets, with the taps in reverse order:\n"
+        << explain(phase, d, footprint);
+    return out.str();
+}
+
+std::string explain_transposed_definition(const Problem& forward, const std::string& reason, const Footprint& footprint) {
+    std::ostringstream out;
+    describe_transposed(out, forward);
+    out << "algorithm    the definition, in double precision: " << reason << "\n"
+        << "operations   " << count(direct_count(forward.shape)) << "\n";
+    describe_memory(out, footprint);
+    const bool f32 = forward.dtype == DType::f32;  // summed in double, rounded once
+    describe_transposed_bound(out, forward, DType::f64, f32 ? 0x1p-24 : 0.0);
     return out.str();
 }
 

@@ -6,6 +6,7 @@
 
 #include "plan/planner.hpp"
 #include "plan/separable_tiling.hpp"
+#include "plan/transposed_tiling.hpp"
 
 namespace npconv {
 
@@ -16,6 +17,17 @@ struct Footprint {
 };
 
 std::string explain(const Problem& problem, const Decision& decision, const Footprint& footprint);
+
+// The same of a transposed convolution: of several phases, which are computed in some way, or of one, that has a plan of its own.
+struct TransposedDecision {
+    const Problem& forward;
+    const Phases& phases;
+    std::string algorithm, wanted;
+    const std::vector<Candidate>& candidates;
+};
+std::string explain_phases(const TransposedDecision& decision, const TransposedTiling& tiling, const Footprint& footprint);
+std::string explain_one_phase(const Problem& forward, const Problem& phase, const Decision& decision, const Footprint& footprint);
+std::string explain_transposed_definition(const Problem& forward, const std::string& reason, const Footprint& footprint);
 
 // The same of a separable convolution, which has one algorithm.
 std::string explain_separable(const SeparableProblem& problem, const Footprint& footprint);

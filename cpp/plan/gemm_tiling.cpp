@@ -235,6 +235,17 @@ GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels) {
     return t;
 }
 
+GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t, 3>& longest, std::int64_t panels) {
+    GemmTiling t = tile_gemm(problem);
+    const auto runs = [](std::int64_t n, std::int64_t most) { return SpreadSplit(n, split_by(n, most).parts); };
+    t.step = t.flat ? longest[0] * longest[1] * longest[2] : longest[2];
+    if (!t.flat) t.blocks = {runs(t.map[0], longest[0]), runs(t.map[1], longest[1]), {}};
+    t.blocks[2] = runs(ceil_div(t.map[2], t.step), 1);
+    t.chunks = runs(t.panels.parts, panels);
+    t.packs_panels = false;
+    return t;
+}
+
 int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }
 
 TilingLimits tiling_limits() { return limits; }

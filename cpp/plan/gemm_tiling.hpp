@@ -66,6 +66,9 @@ GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels);
 // The same for blocks of at most so many pixels of a flat map, and all panels at a time.
 GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels);
 
+// The same for blocks of at most so many outputs along each axis, whose pixels are neighbours in the output, and at most so many panels.
+GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t, 3>& longest_block, std::int64_t panels);
+
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
 int worthwhile_threads(const Problem& problem, int threads);
 

@@ -29,6 +29,7 @@ from ._adaptive import (
 from ._avg_pool import avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d
 from ._config import show_config
 from ._conv import conv1d, conv2d, conv3d
+from ._conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d, plan_conv_transpose
 from ._global import (
     global_avg_pool1d,
     global_avg_pool2d,
@@ -37,6 +38,7 @@ from ._global import (
     global_max_pool2d,
     global_max_pool3d,
 )
+from ._grad_plan import plan_conv_input_grad, plan_conv_weight_grad
 from ._max_pool import max_pool1d, max_pool2d, max_pool3d
 from ._plan import ConvPlan, plan_conv
 from ._separable import SeparableConvPlan, plan_separable_conv2d, separable_conv2d
@@ -62,6 +64,9 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "fold1d",
     "fold2d",
     "fold3d",
@@ -84,6 +89,9 @@ __all__ = [
     "max_unpool3d",
     "num_threads",
     "plan_conv",
+    "plan_conv_input_grad",
+    "plan_conv_transpose",
+    "plan_conv_weight_grad",
     "plan_separable_conv2d",
     "separable_conv2d",
     "set_num_threads",

@@ -29,6 +29,87 @@ def conv(
     num_threads: int | None,
     /,
 ) -> FloatArray: ...
+def conv_transpose(
+    rank: int,
+    x: ArrayLike,
+    w: ArrayLike,
+    bias: ArrayLike | None,
+    stride: Ints,
+    padding: Padding,
+    output_padding: Ints,
+    output_size: Ints | None,
+    dilation: Ints,
+    groups: int,
+    layout: str,
+    activation: Activation,
+    algorithm: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_conv_input(
+    rank: int,
+    input_shape: Sequence[SupportsIndex],
+    w: ArrayLike,
+    grad_out: ArrayLike,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    padding_mode: str,
+    flip: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_conv_weight(
+    rank: int,
+    x: ArrayLike,
+    weight_shape: Sequence[SupportsIndex],
+    grad_out: ArrayLike,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    padding_mode: str,
+    flip: bool,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_conv_bias(rank: int, grad_out: ArrayLike, layout: str, /) -> FloatArray: ...
+def grad_conv_transpose_input(
+    rank: int,
+    input_shape: Sequence[SupportsIndex],
+    w: ArrayLike,
+    grad_out: ArrayLike,
+    stride: Ints,
+    padding: Padding,
+    output_padding: Ints,
+    dilation: Ints,
+    groups: int,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
+def grad_conv_transpose_weight(
+    rank: int,
+    x: ArrayLike,
+    weight_shape: Sequence[SupportsIndex],
+    grad_out: ArrayLike,
+    stride: Ints,
+    padding: Padding,
+    output_padding: Ints,
+    dilation: Ints,
+    groups: int,
+    layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
+    /,
+) -> FloatArray: ...
 def separable_conv2d(
     x: ArrayLike,
     depthwise_w: ArrayLike,
@@ -315,6 +396,104 @@ class Plan:
     def workspace_bytes(self) -> int: ...
     @property
     def packed_bytes(self) -> int: ...
+
+@final
+class TransposedPlan:
+    def __init__(
+        self,
+        x_shape: Sequence[SupportsIndex | None],
+        w: ArrayLike,
+        bias: ArrayLike | None,
+        stride: Ints,
+        padding: Padding,
+        output_padding: Ints,
+        output_size: Ints | None,
+        dilation: Ints,
+        groups: int,
+        layout: str,
+        activation: Activation,
+        algorithm: str,
+        num_threads: int | None,
+        /,
+    ) -> None: ...
+    def __call__(self, x: ArrayLike, residual: ArrayLike | None, out: FloatArray | None, /) -> FloatArray: ...
+    def for_shape(self, x_shape: Sequence[SupportsIndex | None], /) -> TransposedPlan: ...
+    def update_weights(self, w: ArrayLike, bias: ArrayLike | None, /) -> None: ...
+    def explain(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def x_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def flops(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+
+@final
+class InputGradientPlan:
+    def __init__(
+        self,
+        x_shape: Sequence[SupportsIndex | None],
+        w: ArrayLike,
+        stride: Ints,
+        padding: Padding,
+        dilation: Ints,
+        groups: int,
+        padding_mode: str,
+        flip: bool,
+        layout: str,
+        algorithm: str,
+        num_threads: int | None,
+        /,
+    ) -> None: ...
+    def __call__(self, grad_out: ArrayLike, out: FloatArray | None, /) -> FloatArray: ...
+    def update_weights(self, w: ArrayLike, /) -> None: ...
+    def explain(self) -> str: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def x_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def flops(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+
+@final
+class WeightGradientPlan:
+    def __init__(
+        self,
+        x_shape: Sequence[SupportsIndex | None],
+        weight_shape: object,
+        dtype: object,
+        stride: Ints,
+        padding: Padding,
+        dilation: Ints,
+        groups: int,
+        padding_mode: str,
+        flip: bool,
+        layout: str,
+        num_threads: int | None,
+        /,
+    ) -> None: ...
+    def __call__(self, x: ArrayLike, grad_out: ArrayLike, out: FloatArray | None, /) -> FloatArray: ...
+    @property
+    def x_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def grad_shape(self) -> tuple[int | None, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def flops(self) -> int: ...
+    @property
+    def workspace_bytes(self) -> int: ...
 
 def parse_num_threads(n: int, /) -> int: ...
 def set_num_threads(n: int | None, /) -> None: ...

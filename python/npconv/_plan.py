@@ -8,6 +8,7 @@ from typing import SupportsIndex, TypeVar
 
 from ._core import Plan as _Plan
 from ._core import SeparablePlan as _SeparablePlan
+from ._core import TransposedPlan as _TransposedPlan
 from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
 
 P = TypeVar("P", bound="Planned")
@@ -18,7 +19,7 @@ class Planned:
 
     __slots__ = ("_plan",)
 
-    _plan: _Plan | _SeparablePlan
+    _plan: _Plan | _SeparablePlan | _TransposedPlan
 
     @property
     def x_shape(self) -> tuple[int | None, ...]:
@@ -83,7 +84,7 @@ class Planned:
         return self.for_shape(self.x_shape)
 
 
-def wrap(kind: type[P], core: _Plan | _SeparablePlan) -> P:
+def wrap(kind: type[P], core: _Plan | _SeparablePlan | _TransposedPlan) -> P:
     """A plan of a kind, which cannot be made directly."""
     plan = object.__new__(kind)
     plan._plan = core
@@ -91,14 +92,16 @@ def wrap(kind: type[P], core: _Plan | _SeparablePlan) -> P:
 
 
 class ConvPlan(Planned):
-    """A convolution with its decisions made and its weights packed. Made by :func:`plan_conv`.
+    """A convolution with its decisions made and its weights packed.
+
+    Made by :func:`plan_conv`, or of a transposed convolution by :func:`plan_conv_transpose`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
     """
 
     __slots__ = ()
 
-    _plan: _Plan
+    _plan: _Plan | _TransposedPlan
 
     def __init__(self) -> None:
         raise TypeError("ConvPlan cannot be made directly; use npconv.plan_conv(x_shape, w, ...)")
@@ -113,7 +116,7 @@ class ConvPlan(Planned):
         x : array_like
             Of the shape and dtype that the plan was made for.
         residual : array_like of the result's shape, optional
-            Added before the activation.
+            Added before the activation. Not of a transposed convolution.
         out : ndarray, optional
             As in :func:`npconv.conv2d`.
 

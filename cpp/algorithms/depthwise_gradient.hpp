@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gradient of depthwise weights, and of those of groups of a few channels.
+#pragma once
+#include "algorithms/weight_gradient.hpp"
+
+namespace npconv {
+
+template <class T>
+void run_depthwise_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);
+std::int64_t depthwise_gradient_workspace_bytes(const Problem& problem, int threads);
+
+}  // namespace npconv

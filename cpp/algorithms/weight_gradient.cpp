@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Tiling in plan/weight_gradient_tiling.hpp, the microkernel in kernels/gemm.inl.
+#include "algorithms/weight_gradient.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "algorithms/depthwise_gradient.hpp"
+#include "algorithms/kernel_runs.hpp"
+#include "algorithms/naive.hpp"
+#include "core/border.hpp"
+#include "core/parallel.hpp"
+#include "core/workspace.hpp"
+#include "kernels/registry.hpp"
+#include "plan/depthwise_gradient_tiling.hpp"
+#include "plan/gemm_tiling.hpp"
+#include "plan/weight_gradient_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+enum Slot : std::size_t { panel, at, index, segments, places, sums, slots };
+using Arrays = Workspace<slots>;
+
+// Of a sum in parts the sums are not of a thread but of a task.
+Arrays::Sizes sizes(const Problem& p, const WeightGradientTiling& t) {
+    const std::int64_t element = size_of(p.dtype), integer = sizeof(std::int64_t), pixels = t.blocks.longest();
+    Arrays::Sizes bytes{};
+    bytes[panel] = pixels * t.width() * element;
+    bytes[at] = bytes[index] = t.channels.longest() * integer;
+    bytes[segments] = pixels * static_cast<std::int64_t>(sizeof(Segment));
+    bytes[places] = pixels * integer;
+    bytes[sums] = t.parts.parts == 1 ? t.sums_of_task() * element : 0;
+    return bytes;
+}
+
+std::int64_t bytes_of_parts(const Problem& p, const WeightGradientTiling& t) {
+    if (t.parts.parts == 1) return 0;
+    return t.tasks * Arrays::rounded(t.sums_of_task() * size_of(p.dtype));
+}
+
+// Which part of the result a task computes.
+struct Share {
+    std::int64_t group, panel, channels, taps, part;
+};
+
+template <class T>
+class WeightGradient {
+  public:
+    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays, T* parts)
+        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), arrays_(arrays), parts_(parts) {
+        flat_grad_ = s_.flat_step(io.grad.spatial);
+    }
+
+    // LOOP 1
+    void task(std::int64_t number, int thread) const {
+        const Share share = share_of(number);
+        T* into = parts_ ? sums_of(number) : arrays_.template get<T>(thread, sums);
+        compute(share, into, thread);
+        if (!parts_) store(share, into);
+    }
+
+    // Of a sum in parts, those of one share of the result: added in order, to the first one.
+    void add_parts(std::int64_t number) const {
+        T* first = sums_of(number * t_.parts.parts);
+        for (std::int64_t i = 1; i < t_.parts.parts; ++i) {
+            const T* more = sums_of(number * t_.parts.parts + i);
+            for (std::int64_t j = 0; j < t_.sums_of_task(); ++j) first[j] += more[j];
+        }
+        store(share_of(number * t_.parts.parts), first);
+    }
+
+  private:
+    Share share_of(std::int64_t number) const {
+        Share share{};
+        share.part = number % t_.parts.parts;
+        number /= t_.parts.parts;
+        share.taps = number % t_.taps.parts;
+        number /= t_.taps.parts;
+        share.channels = number % t_.channels.parts;
+        number /= t_.channels.parts;
+        share.panel = number % t_.panels.parts;
+        share.group = number / t_.panels.parts;
+        return share;
+    }
+
+    T* sums_of(std::int64_t task) const {
+        return parts_ +
+               task * (Arrays::rounded(t_.sums_of_task() * static_cast<std::int64_t>(sizeof(T))) / static_cast<std::int64_t>(sizeof(T)));
+    }
+
+    std::int64_t width(const Share& share) const { return t_.panels.length(share.panel) * t_.lanes; }
+    // Output channels of a share, within its group.
+    std::int64_t first_output(const Share& share) const { return t_.panels.begin(share.panel) * t_.lanes; }
+    std::int64_t outputs(const Share& share) const { return std::min(width(share), s_.out_channels - first_output(share)); }
+
+    // LOOPS 2 to 4. Sums are [channel][tap][output channel].
+    void compute(const Share& share, T* into, int thread) const {
+        const std::int64_t channels = t_.channels.length(share.channels), taps = t_.taps.length(share.taps),
+                           vectors = t_.panels.length(share.panel);
+        std::int64_t* channel_at = arrays_.template get<std::int64_t>(thread, at);
+        std::int64_t* row = arrays_.template get<std::int64_t>(thread, index);
+        for (std::int64_t c = 0; c < channels; ++c) {
+            channel_at[c] = c * io_.x.channel;
+            row[c] = c * taps;
+        }
+        const T* w = arrays_.template get<T>(thread, panel);
+        const EvenSplit tiles = split_by(channels, t_.mr);
+        const std::int64_t begin = t_.parts.begin(share.part), end = begin + t_.parts.length(share.part);
+        if (begin == end) std::fill_n(into, channels * taps * width(share), T(0));
+        for (std::int64_t b = begin; b < end; ++b) {
+            const std::int64_t image = b / t_.blocks.parts, first = t_.blocks.begin(b % t_.blocks.parts),
+                               pixels = t_.blocks.length(b % t_.blocks.parts);
+            copy_panel(share, image, first, pixels, thread);
+            GemmTile<T> tile{};
+            tile.x = io_.x.data + image * io_.x.batch + (share.group * s_.in_channels + t_.channels.begin(share.channels)) * io_.x.channel;
+            tile.k_stride = s_.axis[2].output > 1 ? s_.axis[2].stride * io_.x.spatial[2] : 0;
+            tile.segment = arrays_.template get<Segment>(thread, segments);
+            tile.w = w;
+            tile.accumulate = b > begin;
+            for (std::int64_t i = 0; i < taps; ++i) {
+                const std::int64_t tap = t_.taps.begin(share.taps) + i;
+                tile.segments = list(tap, first, pixels, thread);
+                tile.sums = into + (p_.flip ? taps - 1 - i : i) * width(share);
+                tile.at = channel_at;
+                tile.index = row;
+                for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {
+                    const std::int64_t rows = tiles.length(n);
+                    tile.tiles = tiles.alike(n);
+                    kernels_.channel_tile[vectors - 1][rows - 1](tile);
+                    tile.at += tile.tiles * rows;
+                    tile.index += tile.tiles * rows;
+                }
+            }
+        }
+    }
+
+    // g of a block of pixels and a panel of channels: [pixel][channel], vectors filled up with zeros.
+    void copy_panel(const Share& share, std::int64_t image, std::int64_t first, std::int64_t pixels, int thread) const {
+        const TensorView<const T>& g = io_.grad;
+        T* to = arrays_.template get<T>(thread, panel);
+        const std::int64_t count = outputs(share), stride = width(share);
+        const T* from = g.data + image * g.batch + (share.group * s_.out_channels + first_output(share)) * g.channel;
+        if (flat_grad_ == 1) {  // channels first
+            std::int64_t* place = arrays_.template get<std::int64_t>(thread, places);
+            std::iota(place, place + pixels, std::int64_t{0});
+            for (std::int64_t v = 0; v < stride; v += t_.lanes) {
+                kernels_.pack_vectors({from + v * g.channel + first, g.channel, count - v, t_.lanes, pixels, place, to + v, stride});
+            }
+            return;
+        }
+        for (std::int64_t i = 0; i < pixels; ++i, to += stride) {
+            const auto o = s_.coordinates(first + i);
+            const T* pixel =
+                from + (flat_grad_ != 0 ? (first + i) * flat_grad_ : o[0] * g.spatial[0] + o[1] * g.spatial[1] + o[2] * g.spatial[2]);
+            if (g.channel == 1) {
+                std::copy_n(pixel, count, to);
+            } else {
+                for (std::int64_t c = 0; c < count; ++c) to[c] = pixel[c * g.channel];
+            }
+            std::fill_n(to + count, stride - count, T(0));
+        }
+    }
+
+    // The pixels of a block that meet x by a tap, in runs: of a border of zeros there are none.
+    std::int64_t list(std::int64_t tap, std::int64_t first, std::int64_t pixels, int thread) const {
+        const Axis& width = s_.axis[2];
+        const std::array<std::int64_t, 3> k{tap / width.kernel / s_.axis[1].kernel, tap / width.kernel % s_.axis[1].kernel,
+                                            tap % width.kernel};
+        Segment* segment = arrays_.template get<Segment>(thread, segments);
+        std::int64_t n = 0;
+        const std::int64_t step = width.output > 1 ? width.stride * io_.x.spatial[2] : 0;
+        const auto add = [&](std::int64_t offset, std::int64_t place, std::int64_t length) {
+            if (n > 0 && segment[n - 1].k + segment[n - 1].length == place &&
+                segment[n - 1].offset + segment[n - 1].length * step == offset) {
+                segment[n - 1].length += length;
+            } else {
+                segment[n++] = {offset, place, length};
+            }
+        };
+        auto o = s_.coordinates(first);
+        for (std::int64_t done = 0; done < pixels;) {
+            const std::int64_t run = std::min(pixels - done, width.output - o[2]);
+            const std::int64_t d = border_source(s_.axis[0].at(o[0], k[0]), s_.axis[0].input, p_.border);
+            const std::int64_t h = border_source(s_.axis[1].at(o[1], k[1]), s_.axis[1].input, p_.border);
+            if (d >= 0 && h >= 0) {
+                const std::int64_t row = d * io_.x.spatial[0] + h * io_.x.spatial[1], begin = o[2], end = o[2] + run;
+                const auto one = [&](std::int64_t i) {
+                    const std::int64_t w = border_source(width.at(i, k[2]), width.input, p_.border);
+                    if (w >= 0) add(row + w * io_.x.spatial[2], done + i - begin, 1);
+                };
+                const Inside in = inside(width.at(0, k[2]), width.stride, width.input, begin, end);
+                const bool zeros = p_.border == Border::zeros;
+                for (std::int64_t i = begin; i < in.begin && !zeros; ++i) one(i);
+                if (in.end > in.begin) add(row + width.at(in.begin, k[2]) * io_.x.spatial[2], done + in.begin - begin, in.end - in.begin);
+                for (std::int64_t i = std::max(in.end, begin); i < end && !zeros; ++i) one(i);
+            }
+            done += run;
+            o[2] = 0;
+            if (++o[1] == s_.axis[1].output) {
+                o[1] = 0;
+                ++o[0];
+            }
+        }
+        return n;
+    }
+
+    // Sums -> result.
+    void store(const Share& share, const T* from) const {
+        const std::int64_t taps = s_.taps(), of_task = t_.taps.length(share.taps);
+        const std::int64_t first = p_.flip ? taps - t_.taps.begin(share.taps) - of_task : t_.taps.begin(share.taps);
+        const std::int64_t channel = t_.channels.begin(share.channels), channels = t_.channels.length(share.channels);
+        T* out = io_.out + ((share.group * s_.out_channels + first_output(share)) * s_.in_channels + channel) * taps + first;
+        const Output<T> to{out, s_.in_channels * taps, nullptr, nullptr, 0, outputs(share), Activation::none, T(0), T(0)};
+        if (of_task == taps) {
+            kernels_.transpose_sums({from, width(share), channels * taps, to});
+        } else {
+            for (std::int64_t c = 0; c < channels; ++c) {
+                Output<T> of_channel = to;
+                of_channel.y += c * taps;
+                kernels_.transpose_sums({from + c * of_task * width(share), width(share), of_task, of_channel});
+            }
+        }
+    }
+
+    const Problem& p_;
+    const ConvShape& s_;
+    const WeightGradientTiling& t_;
+    const WeightGradientOperands<T>& io_;
+    const Kernels<T>& kernels_;
+    const Arrays& arrays_;
+    T* parts_;
+    std::int64_t flat_grad_ = 0;
+};
+
+template <class T>
+bool all_finite(const T* values, std::int64_t n) {
+    return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
+}
+
+std::int64_t weights_of(const ConvShape& s) { return s.groups * s.out_channels * s.in_channels * s.taps(); }
+
+}  // namespace
+
+template <class T>
+void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, int threads) {
+    const ConvShape& s = p.shape;
+    if (weights_of(s) == 0) return;
+    if (s.batch * s.pixels() == 0) {
+        std::fill_n(io.out, weights_of(s), T(0));
+        return;
+    }
+    count_kernel_run(*p.kernels);
+    if (depthwise_gradient_refusal(p).empty()) {
+        run_depthwise_gradient(p, io, threads);
+        // Zeros between rows, or of a border, have met each value: the product of one that is not finite is NaN, wherever it stands.
+        if (!all_finite(io.out, weights_of(s))) run_naive_weight_gradient(p, io, threads);
+        return;
+    }
+    const WeightGradientTiling t = tile_weight_gradient(p);
+    const int used = worthwhile_threads(p, threads);
+    const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t)));
+    {
+        const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
+        const WeightGradient<T> gradient(p, t, io, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr);
+        parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
+        if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
+    }
+    // A border of zeros was left out, but zeros beside a gradient that is not finite count: their product is NaN.
+    if (p.border == Border::zeros && s.padded() && !all_finite(io.out, weights_of(s))) run_naive_weight_gradient(p, io, threads);
+}
+
+std::int64_t weight_gradient_workspace_bytes(const Problem& p, int threads) {
+    const ConvShape& s = p.shape;
+    if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !p.free_batch)) return 0;
+    if (depthwise_gradient_refusal(p).empty()) return depthwise_gradient_workspace_bytes(p, threads);
+    const auto bytes = [&](const WeightGradientTiling& t, int slots) {
+        return Arrays::bytes_per_thread(sizes(p, t)) * slots + bytes_of_parts(p, t);
+    };
+    if (p.free_batch) return std::max(bytes(tile_weight_gradient(p), threads), bytes(tile_weight_gradient_of_many(p), threads));
+    const WeightGradientTiling t = tile_weight_gradient(p);
+    return bytes(t, slots_of(t.tasks, worthwhile_threads(p, threads)));
+}
+
+template void run_weight_gradient(const Problem&, const WeightGradientOperands<float>&, int);
+template void run_weight_gradient(const Problem&, const WeightGradientOperands<double>&, int);
+
+}  // namespace npconv

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gradient of a convolution in its weights.
+#pragma once
+#include <cstdint>
+
+#include "core/types.hpp"
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+template <class T>
+struct WeightGradientOperands {
+    TensorView<const T> x;     // the input of the convolution
+    TensorView<const T> grad;  // of the shape of its output
+    T* out = nullptr;          // [output channel][input channel of a group][tap], dense
+};
+
+// The problem is the convolution; its activation counts for nothing.
+template <class T>
+void run_weight_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);
+
+// Everything that it allocates; for a free batch the most that it may.
+std::int64_t weight_gradient_workspace_bytes(const Problem& problem, int threads);
+
+}  // namespace npconv

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A transposed convolution along one axis, as phases. It is described by the axis of the convolution whose adjoint it is: axis.output
+// elements of x give axis.input elements of y.
+//
+//   y[o] = sum over t of w[t] * x[i],  where i * s + t * d = o + p        (p: pad_before, what is cut off)
+//
+// Outputs r, r + s, r + 2 s, ... meet the taps with t * d = r + p modulo s: with g = gcd(s, d) none if g does not divide r + p, else every
+// (s / g)-th one from some `first_tap` on. In reverse order those are the taps of a convolution of stride 1 and dilation d / g.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+
+#include "core/shape.hpp"
+
+namespace npconv {
+
+struct Phase {
+    Axis axis;                     // the convolution, of axis.input elements of x
+    std::int64_t first_input = 0;  //   from this one on
+    std::int64_t taps = 0;         // 0: no tap meets x, and `axis` means nothing
+    std::int64_t first_tap = 0, tap_step = 1;
+
+    // The tap of w that is tap j of the convolution.
+    std::int64_t tap(std::int64_t j) const { return first_tap + (taps - 1 - j) * tap_step; }
+};
+
+// Outputs r, r + stride, ...: so many of them, of which the last may lie beyond y.
+inline Phase phase_of(const Axis& a, std::int64_t r, std::int64_t outputs) {
+    Phase p;
+    const std::int64_t g = std::gcd(a.stride, a.dilation), place = r + a.pad_before;
+    p.tap_step = a.stride / g;
+    // The first tap, of so many that any residue comes once.
+    const std::int64_t wanted = place % a.stride, step = a.dilation % a.stride, most = std::min(p.tap_step, a.kernel);
+    std::int64_t t = 0, met = 0;
+    for (; t < most && met != wanted; ++t) met = met < a.stride - step ? met + step : met - (a.stride - step);
+    if (t == most) return p;
+    p.first_tap = t;
+    const std::int64_t taps = (a.kernel - 1 - t) / p.tap_step + 1;
+    // Tap 0 of the convolution, which is the last one of w, meets x[begin] for the first output; its last tap x[end - 1] for the last one.
+    const std::int64_t start = (place - t * a.dilation) / a.stride, dilation = a.dilation / g;  // exact
+    const std::int64_t begin = start - (taps - 1) * dilation, end = start + outputs;
+    p.first_input = std::clamp<std::int64_t>(begin, 0, a.output);
+    p.axis.input = std::clamp<std::int64_t>(end, p.first_input, a.output) - p.first_input;
+    if (p.axis.input == 0) return p;
+    p.taps = p.axis.kernel = taps;
+    p.axis.dilation = taps > 1 ? dilation : 1;
+    p.axis.output = outputs;
+    p.axis.pad_before = p.first_input - begin;
+    p.axis.pad_after = std::max<std::int64_t>(0, end - p.first_input - p.axis.input);
+    return p;
+}
+
+}  // namespace npconv

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gradient of depthwise weights, lane = channel: over a rectangle of pixels the products of a gradient with what each tap meets are
+// summed in registers, a few rows of neighbouring taps at a time, so that the gradient is loaded once for them. Taps of a row are a constant
+// apart: with an offset for each, addresses would not fit in the registers.
+
+// 9 or 10 sums, 1 gradient: two products a cycle want 8 sums that do not wait for each other.
+template <class Vec, int Rows, int Taps, bool Whole, class Pick>
+[[gnu::always_inline]] inline void sum_taps(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums,
+                                            const Pick& pick) {
+    using V = typename Vec::V;
+    using T = typename Vec::T;
+    V sum[Rows][Taps];
+#pragma GCC unroll 10
+    for (int t = 0; t < Rows * Taps; ++t) sum[t / Taps][t % Taps] = Vec::load(sums + t * p.sum_step);
+    const std::int64_t g_pixel = p.g_pixel, x_pixel = p.x_pixel, tap = p.tap;
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+        const T *g = p.g + row * p.g_row, *x[Rows];
+#pragma GCC unroll 3
+        for (int r = 0; r < Rows; ++r) x[r] = p.x + row * p.x_row + offset[r];
+        for (std::int64_t i = p.columns; i > 0; --i, g += g_pixel) {
+            const V gradient = Whole ? Vec::load(g) : Vec::load_n(g, p.channels);
+#pragma GCC unroll 3
+            for (int r = 0; r < Rows; ++r) {
+                const T* at = x[r];
+#pragma GCC unroll 7
+                for (int t = 0; t < Taps; ++t, at += tap) sum[r][t] = Vec::fma(gradient, pick(Vec::load(at)), sum[r][t]);
+                x[r] += x_pixel;
+            }
+        }
+    }
+#pragma GCC unroll 10
+    for (int t = 0; t < Rows * Taps; ++t) Vec::store(sums + t * p.sum_step, sum[t / Taps][t % Taps]);
+}
+
+template <class Vec, int Rows, int Taps, class Pick>
+void sum_tap_rows(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums, const Pick& pick) {
+    if (p.channels == Vec::lanes) {
+        sum_taps<Vec, Rows, Taps, true>(p, offset, sums, pick);
+    } else {
+        sum_taps<Vec, Rows, Taps, false>(p, offset, sums, pick);
+    }
+}
+
+// So many rows at a time, then the last ones.
+template <class Vec, int Rows, int Taps, class Pick>
+void sum_rows_of(const TapProducts<typename Vec::T>& p, typename Vec::T* sums, const Pick& pick) {
+    std::int64_t r = 0;
+    for (; r + Rows <= p.tap_rows; r += Rows) sum_tap_rows<Vec, Rows, Taps>(p, p.offset + r, sums + r * Taps * p.sum_step, pick);
+    for (; r < p.tap_rows; ++r) sum_tap_rows<Vec, 1, Taps>(p, p.offset + r, sums + r * Taps * p.sum_step, pick);
+}
+
+template <class Vec, class Pick>
+void sum_all_rows(const TapProducts<typename Vec::T>& p, typename Vec::T* sums, const Pick& pick) {
+    switch (p.taps) {
+        case 1: return sum_rows_of<Vec, 3, 1>(p, sums, pick);
+        case 2: return sum_rows_of<Vec, 3, 2>(p, sums, pick);
+        case 3: return sum_rows_of<Vec, 3, 3>(p, sums, pick);
+        case 4: return sum_rows_of<Vec, 2, 4>(p, sums, pick);
+        case 5: return sum_rows_of<Vec, 2, 5>(p, sums, pick);
+        case 6: return sum_rows_of<Vec, 1, 6>(p, sums, pick);
+        case 7: return sum_rows_of<Vec, 1, 7>(p, sums, pick);
+        default: break;
+    }
+}
+
+template <class Vec>
+void tap_products(const TapProducts<typename Vec::T>& p) {
+    if (p.group == 1) return sum_all_rows<Vec>(p, p.sums, NoPicker());
+    for (std::int64_t i = 0; i < p.group; ++i) sum_all_rows<Vec>(p, p.sums + i * Vec::lanes, GroupPicker<Vec>(p.group, i));
+}
+
+// to[i] = the sum of the lanes of vector i.
+template <class Vec>
+void sum_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec::T* to) {
+    constexpr int L = Vec::lanes;
+    for (std::int64_t i = 0; i < n; i += L) {
+        const int count = n - i < L ? static_cast<int>(n - i) : L;
+        typename Vec::V v[L];
+        for (int j = 0; j < L; ++j) v[j] = j < count ? Vec::load(vectors + (i + j) * L) : Vec::zero();
+        Vec::transpose(v);
+        for (int step = 1; step < L; step *= 2) {  // in pairs
+            for (int j = 0; j + step < L; j += 2 * step) v[j] = Vec::add(v[j], v[j + step]);
+        }
+        Vec::store_n(to + i, v[0], count);
+    }
+}
+
+// The same of one channel and 3x3 taps, lane = pixel, in place. Each row of the input is loaded once for each column of taps and multiplied by
+// the rows of the gradient that it meets, which go round in registers. Columns outside are masked. (With 5x5 taps the sums leave the
+// registers, and copies with lane = channel are quicker.)
+constexpr std::int64_t rows_ahead = 12;  // the next strip of columns, or the next channel, is no place that the processor foresees
+
+template <class Vec>
+void plane_products(const PlaneProducts<typename Vec::T>& p) {
+    using T = typename Vec::T;
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes, Rows = plane_taps, Taps = plane_taps;
+    V sum[Rows][Taps];
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) sum[t / Taps][t % Taps] = Vec::load(p.sums + t * L);
+    // Row h of the input and tap row 0 meet row h + top of the gradient.
+    const std::int64_t begin = p.top < 0 ? -p.top : 0, last = p.g_rows + Rows - 1 - p.top, end = last < p.x_rows ? last : p.x_rows;
+    for (std::int64_t j = 0; j < p.g_columns; j += L) {
+        const auto clamped = [](std::int64_t n) { return static_cast<int>(n < 0 ? 0 : n > L ? L : n); };
+        const int columns = clamped(p.g_columns - j);
+        typename Vec::Mask of_x[Taps];
+#pragma GCC unroll 7
+        for (int t = 0; t < Taps; ++t) of_x[t] = Vec::between(clamped(p.left - t - j), clamped(p.x_columns - (j + t - p.left)));
+        const auto gradient = [&](std::int64_t row) {
+            const int n = row >= 0 && row < p.g_rows ? columns : 0;  // no branch, which would be foreseen wrongly at both ends
+            return Vec::load_masked(p.g + row * p.g_row + j, Vec::between(0, n));
+        };
+        V g[Rows];
+#pragma GCC unroll 7
+        for (int r = 1; r < Rows; ++r) g[r - 1] = gradient(begin + p.top - r);
+        const T* x = p.x + begin * p.x_row + j - p.left;
+        for (std::int64_t h = begin; h < end; ++h, x += p.x_row) {
+            __builtin_prefetch(x + rows_ahead * p.x_row);
+            __builtin_prefetch(p.g + (h + p.top + rows_ahead) * p.g_row + j);
+#pragma GCC unroll 7
+            for (int r = Rows - 1; r > 0; --r) g[r] = g[r - 1];
+            g[0] = gradient(h + p.top);
+#pragma GCC unroll 7
+            for (int t = 0; t < Taps; ++t) {
+                const V v = Vec::load_masked(x + t, of_x[t]);
+#pragma GCC unroll 7
+                for (int r = 0; r < Rows; ++r) sum[r][t] = Vec::fma(g[r], v, sum[r][t]);
+            }
+        }
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) Vec::store(p.sums + t * L, sum[t / Taps][t % Taps]);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/depthwise_gradient_tiling.hpp"
+
+#include <algorithm>
+
+#include "kernels/table.hpp"
+#include "plan/weight_gradient_tiling.hpp"
+
+namespace npconv {
+namespace {
+
+int lanes_of(const Problem& p) { return p.dtype == DType::f32 ? p.kernels->f32.lanes : p.kernels->f64.lanes; }
+
+double span(const Axis& a, std::int64_t outputs) {
+    return as_double(outputs - 1) * as_double(a.stride) + as_double(a.kernel - 1) * as_double(a.dilation) + 1.0;
+}
+
+std::array<std::int64_t, 3> window_of(const ConvShape& s, std::int64_t rows) {
+    const std::array<std::int64_t, 3> outputs{1, rows, s.axis[2].output};
+    std::array<std::int64_t, 3> window{};
+    for (std::size_t a = 0; a < 3; ++a) window[a] = static_cast<std::int64_t>(span(s.axis[a], outputs[a]));
+    return window;
+}
+
+bool planes_serve(const Problem& p) {
+    constexpr std::int64_t fewest_columns = 9, most_columns = 1 << 12;  // fewer fill no half of a vector
+    const ConvShape& s = p.shape;
+    const Axis &depth = s.axis[0], &height = s.axis[1], &width = s.axis[2];
+    if (p.layout != Layout::channels_first || s.in_channels != 1 || depth.kernel != 1 || (p.border != Border::zeros && s.padded()))
+        return false;
+    if (height.kernel != plane_taps || width.kernel != plane_taps || height.stride != 1 || width.stride != 1) return false;
+    if (height.dilation != 1 || width.dilation != 1 || width.output < fewest_columns || width.input > most_columns) return false;
+    const auto kernel = [&](const auto& kernels) { return kernels.plane_products != nullptr; };
+    return p.dtype == DType::f32 ? kernel(p.kernels->depthwise->f32) : kernel(p.kernels->depthwise->f64);
+}
+
+}  // namespace
+
+std::string depthwise_gradient_refusal(const Problem& p) {
+    constexpr double most_window = 1 << 20, most_sums = 1 << 20;  // bytes
+    const ConvShape& s = p.shape;
+    const int lanes = lanes_of(p);
+    const bool grouped = s.in_channels > 0 && s.in_channels < lanes && lanes % s.in_channels == 0;
+    if (s.groups < 2 || s.in_channels != s.out_channels || !grouped) {
+        return "it serves several groups of as many channels out as in, a power of 2 and fewer than " + std::to_string(lanes);
+    }
+    const double row = span(s.axis[0], 1) * span(s.axis[1], 1) * span(s.axis[2], std::max<std::int64_t>(1, s.axis[2].output));
+    if (row * p.kernels->vector_bytes > most_window) return "what a row of outputs meets is too large to be copied";
+    if (as_double(s.taps()) * as_double(s.in_channels) * p.kernels->vector_bytes > most_sums) return "the kernel has too many taps";
+    return {};
+}
+
+DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p) {
+    const ConvShape& s = p.shape;
+    const WeightGradientLimits limits = weight_gradient_limits();
+    DepthwiseGradientTiling t;
+    t.lanes = lanes_of(p);
+    t.group = s.in_channels;
+    t.vectors = ceil_div(s.groups * s.out_channels, t.lanes);
+    for (std::int64_t n = 1; n <= tap_products_taps; ++n) {
+        if (s.axis[2].kernel % n == 0) t.taps_of_run = n;
+    }
+    const std::int64_t height = s.axis[1].output;
+    t.planes = planes_serve(p);
+    const auto bytes = [&](std::int64_t rows) {
+        const auto w = window_of(s, rows);
+        const std::int64_t of_pixel = t.planes ? size_of(p.dtype) : p.kernels->vector_bytes;
+        return (w[0] * w[1] * w[2] + rows * s.axis[2].output) * of_pixel;
+    };
+    t.rows = 1;
+    while (t.rows < height && bytes(std::min(height, 2 * t.rows)) <= limits.bytes_of_window) t.rows = std::min(height, 2 * t.rows);
+    t.rows = split_by(height, t.rows).longest();
+    t.window = window_of(s, t.rows);
+    if (t.planes) t.window[2] = s.axis[2].input;
+    t.blocks = s.axis[0].output * ceil_div(height, t.rows);
+    const std::int64_t blocks = s.batch * t.blocks;
+    const std::int64_t wanted = t.vectors >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, t.vectors));
+    t.parts = SpreadSplit(blocks, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, blocks)));
+    t.tasks = t.vectors * t.parts.parts;
+    return t;
+}
+
+}  // namespace npconv

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/transposed_tiling.hpp"
+
+#include <algorithm>
+
+#include "plan/planner.hpp"
+
+namespace npconv {
+namespace {
+
+TransposedLimits limits;
+
+constexpr std::int64_t most_phases = 256, most_merged = 1 << 16;
+
+std::int64_t phases_of_axis(const Axis& a) { return std::min(a.stride, a.input); }
+
+PhasePart part_of(const Problem& forward, const Phases& phases, const std::array<std::int64_t, 3>& r) {
+    const ConvShape& f = forward.shape;
+    PhasePart part{forward, {}};
+    ConvShape& s = part.problem.shape;
+    s.in_channels = f.out_channels;
+    s.out_channels = f.in_channels * (phases.merged ? phases.all() : 1);
+    for (std::size_t a = 0; a < 3; ++a) {
+        part.phase[a] = phase_of(f.axis[a], r[a] - phases.shift[a], phases.map[a]);
+        s.axis[a] = part.phase[a].axis;
+    }
+    const bool any = std::all_of(part.phase.begin(), part.phase.end(), [](const Phase& p) { return p.taps > 0; });
+    if (!any) {
+        s.in_channels = 0;
+        for (std::size_t a = 0; a < 3; ++a) {
+            s.axis[a] = {};
+            s.axis[a].input = s.axis[a].output = phases.map[a];
+        }
+    }
+    part.problem.border = Border::zeros;
+    part.problem.flip = false;  // its weights are a copy, in the right order
+    return part;
+}
+
+}  // namespace
+
+namespace {
+
+// May all phases be channels of one convolution?
+bool phases_merge(const ConvShape& f) {
+    std::int64_t room = most_merged / std::max<std::int64_t>(1, f.in_channels);
+    for (const Axis& a : f.axis) {
+        if (a.kernel % a.stride != 0 || (a.stride > 1 && a.dilation != 1) || phases_of_axis(a) != a.stride) return false;
+        room /= a.stride;
+    }
+    return room > 0;
+}
+
+// Too many to be looked at each for itself?
+bool too_many(const ConvShape& f, std::int64_t most) {
+    for (const Axis& a : f.axis) most /= std::max<std::int64_t>(1, phases_of_axis(a));
+    return most == 0;
+}
+
+double cycles_with(const Phases& phases, Algorithm algorithm, Lane lane) {
+    double cycles = 0.0;
+    for (const PhasePart& part : phases.parts) {
+        Problem p = part.problem;
+        p.lane = lane;
+        p.shape.batch = 1;
+        cycles += consider(p, p.shape.in_channels == 0 ? Algorithm::gemm : algorithm).cycles;
+    }
+    return cycles;
+}
+
+// One lane for all phases: that by which they are estimated to take less.
+Lane lane_of(const Phases& phases) {
+    if (phases.parts.empty()) return Lane::channel;
+    const Problem& p = phases.parts[0].problem;
+    if (p.lane != Lane::automatic) return p.lane;
+    if (tiling_limits().lane != Lane::automatic) return tiling_limits().lane;
+    if (p.layout == Layout::channels_last) return Lane::channel;
+    const auto cycles = [&](Lane lane) { return cycles_with(phases, Algorithm::gemm, lane); };
+    return cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel;
+}
+
+void add_parts(const Problem& forward, Phases& phases) {
+    if (phases.merged) {
+        phases.parts.push_back(part_of(forward, phases, {}));
+        return;
+    }
+    std::array<std::int64_t, 3> r{};
+    for (r[0] = 0; r[0] < phases.count[0]; ++r[0]) {
+        for (r[1] = 0; r[1] < phases.count[1]; ++r[1]) {
+            for (r[2] = 0; r[2] < phases.count[2]; ++r[2]) phases.parts.push_back(part_of(forward, phases, r));
+        }
+    }
+}
+
+}  // namespace
+
+bool one_phase(const ConvShape& forward) {
+    return std::all_of(forward.axis.begin(), forward.axis.end(), [](const Axis& a) { return phases_of_axis(a) == 1; });
+}
+
+Phases phases_of(const Problem& forward, bool merged) {
+    Phases phases;
+    phases.merged = merged;
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = forward.shape.axis[a];
+        phases.stride[a] = axis.stride;
+        phases.count[a] = phases_of_axis(axis);
+        phases.shift[a] = merged ? axis.pad_before % axis.stride : 0;
+        phases.map[a] = axis.input == 0 ? 0 : (axis.input - 1 + phases.shift[a]) / axis.stride + 1;
+    }
+    add_parts(forward, phases);
+    if (one_phase(forward.shape)) return phases;
+    const Lane lane = lane_of(phases);
+    for (PhasePart& part : phases.parts) {
+        part.problem.lane = lane;
+        part.problem.depthwise_lane = Lane::channel;
+    }
+    return phases;
+}
+
+PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
+    constexpr std::int64_t most_depthwise = 16;  // each has arrays of its own
+    PhaseProspect prospect;
+    prospect.way.algorithm = algorithm;
+    const bool gemm = algorithm == Algorithm::gemm;
+    const bool apart = !too_many(forward.shape, gemm ? most_phases : most_depthwise), merged = gemm && phases_merge(forward.shape);
+    if (!gemm && algorithm != Algorithm::depthwise) {
+        prospect.refusal = "the phases of a stride are put together by \"gemm\" and \"depthwise\" only";
+    } else if (!apart && !merged) {
+        prospect.refusal = "the stride makes too many phases";
+    }
+    if (!prospect.refusal.empty()) return prospect;
+    const auto consider_way = [&](bool merge) {
+        const Phases phases = phases_of(forward, merge);
+        for (const PhasePart& part : phases.parts) {
+            if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem);
+            if (!prospect.refusal.empty()) return;
+        }
+        const double cycles = cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
+        if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, merge, cycles};
+    };
+    if (apart) consider_way(false);
+    if (merged) consider_way(true);
+    return prospect;
+}
+
+Box TransposedTiling::block(std::int64_t i) const {
+    Box box;
+    for (std::size_t a = 3; a-- > 0;) {
+        const std::int64_t n = i % blocks[a].parts;
+        box.begin[a] = blocks[a].begin(n);
+        box.end[a] = box.begin[a] + blocks[a].length(n);
+        i /= blocks[a].parts;
+    }
+    return box;
+}
+
+namespace {
+
+SpreadSplit runs(std::int64_t n, std::int64_t most) { return SpreadSplit(n, split_by(n, std::max<std::int64_t>(1, most)).parts); }
+
+// Whole rows, of more than one only if they are whole, and likewise planes: a block's pixels are neighbours.
+void cut_map(TransposedTiling& t, const std::array<std::int64_t, 3>& map, std::int64_t most) {
+    for (std::size_t a = 3; a-- > 0;) {
+        t.blocks[a] = runs(map[a], most);
+        most = t.blocks[a].parts > 1 ? 1 : most / std::max<std::int64_t>(1, map[a]);
+    }
+}
+
+std::array<std::int64_t, 3> longest_block(const TransposedTiling& t) {
+    return {t.blocks[0].longest(), t.blocks[1].longest(), t.blocks[2].longest()};
+}
+
+// channels: of a block.
+void set_rows(TransposedTiling& t, Layout layout, std::int64_t parts, std::int64_t channels, std::int64_t lanes) {
+    const auto n = longest_block(t);
+    const std::int64_t pixels = n[0] * n[1] * n[2];
+    // Whole vectors, and an odd number of them: channels do not push each other out of the caches.
+    t.row = layout == Layout::channels_first ? (ceil_div(pixels, lanes) | 1) * lanes : channels;
+    t.part_elements = t.row * (layout == Layout::channels_first ? channels : pixels);
+    t.block_elements = parts * t.part_elements;
+}
+
+void tile_gemm_phases(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+    const ConvShape& s = phases.parts[0].problem.shape;
+    const GemmTiling whole = tile_gemm(phases.parts[0].problem);
+    const std::int64_t parts = static_cast<std::int64_t>(phases.parts.size()), all_panels = whole.panels.parts;
+    const std::int64_t width = std::max<std::int64_t>(1, whole.panels.longest() * whole.unit);
+    // Pixels first: a register tile wants some, and the copies of a block have a border.
+    const std::int64_t wanted = limits.pixels_of_block * (whole.lane == Lane::pixel ? 2 : 1);
+    const std::int64_t room = std::max<std::int64_t>(1, limits.bytes_of_block / size_of(forward.dtype) / parts);  // elements of a part
+    const std::int64_t places = std::max<std::int64_t>(1, phases.map[0] * phases.map[1] * phases.map[2]);
+    const std::int64_t panels = std::clamp<std::int64_t>(room / (width * std::min(wanted, places)), 1, all_panels);
+    std::int64_t most = std::clamp<std::int64_t>(room / (panels * width), 1, wanted), chunks = runs(all_panels, panels).parts;
+    if (whole.lane == Lane::pixel) {  // an input is copied for each chunk: rather more blocks than more chunks
+        const std::int64_t blocks = ceil_div(limits.enough_tasks, s.groups * chunks);
+        most = std::clamp<std::int64_t>(ceil_div(places, blocks), std::min(most, limits.pixels_of_block / 2), most);
+        cut_map(t, phases.map, most);
+    } else {
+        cut_map(t, phases.map, most);
+        chunks = std::max(chunks, ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, s.groups * t.blocks_of_map())));
+    }
+    t.chunks = SpreadSplit(all_panels, std::min(all_panels, chunks));
+    for (const PhasePart& part : phases.parts) t.parts.push_back(tile_gemm_parts(part.problem, longest_block(t), t.chunks.longest()));
+    set_rows(t, forward.layout, parts, std::min(t.chunks.longest() * width, s.out_channels), whole.lanes);
+    t.tasks = s.batch * s.groups * t.chunks.parts * t.blocks_of_map();
+}
+
+void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+    const std::int64_t parts = static_cast<std::int64_t>(phases.parts.size()), element = size_of(forward.dtype);
+    const ConvShape& f = forward.shape;
+    const std::int64_t channels = f.groups * f.in_channels, places = phases.map[0] * phases.map[1] * phases.map[2];
+    std::int64_t most =
+        std::max<std::int64_t>(depthwise_pixels, limits.bytes_of_block / (element * parts * std::max<std::int64_t>(1, channels)));
+    most = std::min(most, std::max<std::int64_t>(depthwise_pixels, ceil_div(places, limits.enough_tasks)));
+    for (const PhasePart& part : phases.parts) {
+        t.depthwise.push_back(tile_depthwise_blocks(part.problem, most));
+        if (part.problem.shape.in_channels > 0) most = std::min(most, t.depthwise.back().most_pixels());
+    }
+    cut_map(t, phases.map, most);
+    for (DepthwiseTiling& part : t.depthwise) part.map = t.blocks;
+    t.chunks = SpreadSplit(1, 1);
+    const int lanes = t.depthwise[0].lanes;
+    set_rows(t, forward.layout, parts, channels, lanes);
+    const auto n = longest_block(t);
+    t.turned_row = ceil_div(channels, lanes) * lanes;
+    t.turned_elements = n[0] * n[1] * n[2] * t.turned_row;
+    t.tasks = f.batch * t.blocks_of_map();
+}
+
+}  // namespace
+
+TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm) {
+    TransposedTiling t;
+    if (phases.parts.empty()) return t;
+    if (algorithm == Algorithm::depthwise) {
+        tile_depthwise_phases(t, forward, phases);
+    } else {
+        tile_gemm_phases(t, forward, phases);
+    }
+    return t;
+}
+
+TransposedLimits transposed_limits() { return limits; }
+void set_transposed_limits(const TransposedLimits& wanted) { limits = wanted; }
+
+}  // namespace npconv

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How a transposed convolution is cut up. It is described by the convolution whose adjoint it is (`forward`: its output is our x, its input
+// our y), and made of convolutions of stride 1, its phases (core/phases.hpp), whose outputs stand side by side:
+//
+//   y[o] with o = m * stride + r - shift is output m of phase r
+//
+// Where the stride divides the kernel and there is no dilation, all phases meet the same inputs, and may be channels of one convolution:
+// each input is read once then, and few channels fill vectors; but maps are one longer, where the border cuts a stride. Else each phase is
+// a convolution for itself. With stride 1 there is one phase, which any algorithm may compute.
+//
+//   LOOP 1  tasks: image, group, chunk of panels, block of places m     the parallel dimension
+//   LOOP 2    phases                      by the GEMM path or depthwise kernels, to an array that the second-level cache keeps
+//   LOOP 3    rows of y                   put together
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/phases.hpp"
+#include "plan/depthwise_tiling.hpp"
+#include "plan/gemm_tiling.hpp"
+#include "plan/planner.hpp"
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+struct PhasePart {
+    Problem problem;             // a convolution of stride 1, without products where no tap meets x
+    std::array<Phase, 3> phase;  // the part of x that it meets, and its taps; of merged phases, of the first one
+};
+
+// The phases of a transposed convolution.
+struct Phases {
+    bool merged = false;
+    std::array<std::int64_t, 3> stride{1, 1, 1};
+    std::array<std::int64_t, 3> count{1, 1, 1};  // of phases that have an output
+    std::array<std::int64_t, 3> shift{};
+    std::array<std::int64_t, 3> map{};  // places m
+    std::vector<PhasePart> parts;       // phases in the order depth, height, width, or one part
+
+    std::int64_t all() const { return count[0] * count[1] * count[2]; }
+};
+
+// Is it one convolution of stride 1?
+bool one_phase(const ConvShape& forward);
+
+// A way to compute several phases.
+struct PhaseWay {
+    Algorithm algorithm = Algorithm::gemm;  // or depthwise
+    bool merged = false;
+    double cycles = 0.0;  // estimated, of one thread
+};
+// The quickest one of an algorithm, or why it cannot serve.
+struct PhaseProspect {
+    std::string refusal;
+    PhaseWay way;
+};
+PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm);
+
+// merged: they can be. Their problems have the lane that all share.
+Phases phases_of(const Problem& forward, bool merged);
+
+struct TransposedTiling {
+    std::vector<GemmTiling> parts;           // of the GEMM path, or
+    std::vector<DepthwiseTiling> depthwise;  //   of the depthwise kernels, all channels of a block at once
+    std::array<SpreadSplit, 3> blocks;       // of the places m; whose pixels are neighbours
+    SpreadSplit chunks;                      // of the panels of channels, which are the same for all phases
+    std::int64_t row = 0;                    // channels first: elements between channels of a block; channels last: between pixels
+    std::int64_t part_elements = 0;          // of a block of a phase
+    std::int64_t block_elements = 0;         // of all phases
+    std::int64_t turned_row = 0;             // depthwise: of a pixel of a block that is transposed or finished then
+    std::int64_t turned_elements = 0;
+    std::int64_t tasks = 0;
+
+    Box block(std::int64_t i) const;
+    std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks[2].parts; }
+};
+TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm);
+
+// What the cutting aims at. Tests make these small.
+struct TransposedLimits {
+    std::int64_t pixels_of_block = 128;        // lane = channel; with lane = pixel twice as many
+    std::int64_t bytes_of_block = 256 * 1024;  // of all phases: they stay in the second-level cache beside weights
+    std::int64_t enough_tasks = 8;
+
+    bool operator==(const TransposedLimits&) const = default;
+};
+TransposedLimits transposed_limits();
+void set_transposed_limits(const TransposedLimits& limits);  // while nothing runs and no plan will be run again
+
+}  // namespace npconv

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plan/weight_gradient_tiling.hpp"
+
+#include <algorithm>
+
+#include "kernels/table.hpp"
+
+namespace npconv {
+namespace {
+
+WeightGradientLimits limits;
+
+template <class T>
+WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
+    constexpr std::int64_t element = sizeof(T);
+    const ConvShape& s = p.shape;
+    WeightGradientTiling t;
+    t.lanes = kernels.lanes;
+    t.panels = split_by(ceil_div(s.out_channels, t.lanes), kernels.nv);
+    const std::int64_t taps = s.taps(), pixels = s.pixels();
+    if (s.groups * s.out_channels * s.in_channels == 0) return t;
+    t.mr = kernels.mr[t.panels.longest() - 1];
+    t.blocks = split_by(pixels, limits.pixels_of_block);
+    // Sums of a task stay in the second-level cache: fewer channels, and then fewer taps.
+    const std::int64_t rows = std::max<std::int64_t>(1, limits.bytes_of_sums / (t.width() * element));
+    t.taps = split_by(taps, rows);
+    t.channels = split_by(s.in_channels, std::max<std::int64_t>(1, rows / t.taps.longest()));
+    const auto tasks = [&] { return s.groups * t.panels.parts * t.channels.parts * t.taps.parts; };
+    t.parts = SpreadSplit(s.batch * t.blocks.parts, 1);
+    const std::int64_t sums = tasks() * t.sums_of_task() * element;
+    if (tasks() < limits.enough_tasks) {
+        const std::int64_t blocks = std::max<std::int64_t>(1, s.batch * t.blocks.parts);
+        const std::int64_t wanted =
+            std::min({ceil_div(limits.enough_tasks, tasks()), blocks, limits.bytes_of_all_sums / std::max<std::int64_t>(1, sums)});
+        if (wanted > 1) {
+            t.parts = SpreadSplit(s.batch * t.blocks.parts, wanted);
+        } else {
+            const std::int64_t most = std::max<std::int64_t>(1, t.channels.longest() * t.taps.longest() / limits.rows_of_task);
+            const std::int64_t more = std::min(ceil_div(limits.enough_tasks, tasks()), most);
+            t.channels = EvenSplit(s.in_channels, std::min(s.in_channels, t.channels.parts * more));
+        }
+    }
+    t.tasks = tasks() * t.parts.parts;
+    return t;
+}
+
+}  // namespace
+
+WeightGradientTiling tile_weight_gradient(const Problem& p) {
+    return p.dtype == DType::f32 ? tile(p, p.kernels->f32) : tile(p, p.kernels->f64);
+}
+
+WeightGradientTiling tile_weight_gradient_of_many(const Problem& p) {
+    Problem many = p;
+    many.shape.batch = limits.enough_tasks;
+    return tile_weight_gradient(many);
+}
+
+WeightGradientLimits weight_gradient_limits() { return limits; }
+void set_weight_gradient_limits(const WeightGradientLimits& wanted) { limits = wanted; }
+
+}  // namespace npconv

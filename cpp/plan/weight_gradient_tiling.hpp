@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How the gradient of a convolution in its weights is cut up: a matrix product, summed over the pixels of all images.
+//
+//   dw[o][c][t] = sum over image, pixel p of g[o][p] * x[c][where tap t meets p]
+//
+// A lane is an output channel; the rows of a register tile are input channels, all at one tap, which are read where they stand: a tap is an
+// offset. g is copied, a block of pixels and a panel of channels at a time, and used for all taps and channels.
+//
+//   LOOP 1  tasks: group, panel, chunk of input channels, chunk of taps, part of the sum      the parallel dimension
+//   LOOP 2    block of pixels           copied from g, stays in the first-level cache
+//   LOOP 3      tap
+//   LOOP 4        tile of channels      the microkernel of the GEMM path; sums stay in the second-level cache
+//
+// Large weights make tasks enough. Of small ones the sum is cut into parts, whose number the shape fixes, and which are added in order: the
+// result is the same for any number of threads.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "core/split.hpp"
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+struct WeightGradientTiling {
+    int lanes = 1;
+    int mr = 1;          // rows of a register tile
+    EvenSplit panels;    // vectors of output channels of a group
+    EvenSplit channels;  // input channels of a group, in chunks
+    EvenSplit taps;      // the same
+    EvenSplit blocks;    // pixels of an image
+    SpreadSplit parts;   // of the blocks of all images
+    std::int64_t tasks = 0;
+
+    std::int64_t width() const { return panels.longest() * lanes; }
+    std::int64_t sums_of_task() const { return channels.longest() * taps.longest() * width(); }
+};
+WeightGradientTiling tile_weight_gradient(const Problem& problem);
+
+// The same of so many images that more make nothing larger.
+WeightGradientTiling tile_weight_gradient_of_many(const Problem& problem);
+
+// Tests make these small.
+struct WeightGradientLimits {
+    std::int64_t pixels_of_block = 128;
+    std::int64_t bytes_of_sums = 1 << 20;      // of a task
+    std::int64_t bytes_of_all_sums = 4 << 20;  // of all parts of a sum that is cut
+    std::int64_t rows_of_task = 256;           // taps x channels: g is copied for each task
+    std::int64_t bytes_of_window = 96 * 1024;  // of depthwise weights: a block of x and of g
+    std::int64_t enough_tasks = 8;
+
+    bool operator==(const WeightGradientLimits&) const = default;
+};
+WeightGradientLimits weight_gradient_limits();
+void set_weight_gradient_limits(const WeightGradientLimits& limits);  // while nothing runs and no plan will be run again
+
+}  // namespace npconv

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Plans of the gradients of a convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+import numpy as np
+
+from ._core import InputGradientPlan as _InputGradientPlan
+from ._core import WeightGradientPlan as _WeightGradientPlan
+from ._types import ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+
+
+class InputGradientPlan:
+    """The gradient of a convolution in its input, planned. Made by :func:`plan_conv_input_grad`.
+
+    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    """
+
+    __slots__ = ("_plan",)
+
+    _plan: _InputGradientPlan
+
+    def __init__(self) -> None:
+        raise TypeError(
+            "InputGradientPlan cannot be made directly; use npconv.plan_conv_input_grad(x_shape, w)"
+        )
+
+    def __call__(self, grad_out: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+        """Compute the gradient.
+
+        Parameters
+        ----------
+        grad_out : array_like
+            Of shape :attr:`x_shape` and the dtype that the plan was made for.
+        out : ndarray, optional
+            As in :func:`npconv.grad.conv2d_input`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of shape :attr:`output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A shape or dtype that is not the plan's, or an `out` that cannot take the result.
+        """
+        return self._plan(grad_out, out)
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the gradient that it is called with; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Shape of the result, which is that of the convolution's input; None for a free batch."""
+        return self._plan.output_shape
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the algorithm that computes it, or its phases."""
+        return self._plan.algorithm
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the convolution; those of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result; for a free batch the most that it may."""
+        return self._plan.workspace_bytes
+
+    @property
+    def packed_bytes(self) -> int:
+        """Size of the packed weights."""
+        return self._plan.packed_bytes
+
+    def explain(self) -> str:
+        """Tell in words what was chosen and why."""
+        return self._plan.explain()
+
+    def update_weights(self, w: ArrayLike) -> None:
+        """Put other weights, of the same shape and dtype, in place of the present ones.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Another shape or dtype; the plan is as before then.
+        """
+        self._plan.update_weights(w)
+
+    def __repr__(self) -> str:
+        return f"<npconv.InputGradientPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
+
+
+class WeightGradientPlan:
+    """The gradient of a convolution in its weights, planned. Made by :func:`plan_conv_weight_grad`."""
+
+    __slots__ = ("_plan",)
+
+    _plan: _WeightGradientPlan
+
+    def __init__(self) -> None:
+        raise TypeError(
+            "WeightGradientPlan cannot be made directly; use npconv.plan_conv_weight_grad(x_shape, w)"
+        )
+
+    def __call__(self, x: ArrayLike, grad_out: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+        """Compute the gradient.
+
+        Parameters
+        ----------
+        x : array_like
+            The input of the convolution, of shape :attr:`x_shape`.
+        grad_out : array_like
+            The gradient of its result, of shape :attr:`grad_shape`.
+        out : ndarray, optional
+            As in :func:`npconv.grad.conv2d_weight`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of shape :attr:`output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A shape or dtype that is not the plan's, or an `out` that cannot take the result.
+        """
+        return self._plan(x, grad_out, out)
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the convolution's input; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def grad_shape(self) -> tuple[int | None, ...]:
+        """Shape of the gradient of the convolution's result; None for a free batch."""
+        return self._plan.grad_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the result, which is that of the weights."""
+        return self._plan.output_shape
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the definition; those of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result; for a free batch the most that it may."""
+        return self._plan.workspace_bytes
+
+    def __repr__(self) -> str:
+        return f"<npconv.WeightGradientPlan {self.x_shape}, {self.grad_shape} -> {self.output_shape}>"
+
+
+def plan_conv_input_grad(
+    x_shape: Sequence[SupportsIndex | None],
+    w: ArrayLike,
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    algorithm: str = "auto",
+    num_threads: int | None = None,
+) -> InputGradientPlan:
+    """Plan the gradient of a convolution in its input: weights are split into phases and packed once.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the convolution's input, as for :func:`npconv.plan_conv`; None for the batch means any batch.
+    w : array_like
+        The weights, copied. Their dtype is that of the plan.
+    stride, padding, dilation, groups, padding_mode, flip, layout
+        Of the convolution.
+    algorithm : str
+        As in :func:`npconv.conv_transpose2d`, which computes it.
+    num_threads : int, optional
+        For every call of this plan.
+
+    Returns
+    -------
+    InputGradientPlan
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`npconv.grad.conv2d_input`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> plan = npconv.plan_conv_input_grad((None, 3, 32, 32), np.ones((8, 3, 3, 3)), padding="same")
+    >>> plan(np.zeros((5, 8, 32, 32))).shape
+    (5, 3, 32, 32)
+    """
+    plan = object.__new__(InputGradientPlan)
+    plan._plan = _InputGradientPlan(
+        x_shape, w, stride, padding, dilation, groups, padding_mode, flip, layout, algorithm, num_threads
+    )
+    return plan
+
+
+def plan_conv_weight_grad(
+    x_shape: Sequence[SupportsIndex | None],
+    w: ArrayLike | Sequence[SupportsIndex],
+    *,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip: bool = False,
+    layout: Layout = "channels_first",
+    dtype: object = None,
+    num_threads: int | None = None,
+) -> WeightGradientPlan:
+    """Plan the gradient of a convolution in its weights.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the convolution's input, as for :func:`npconv.plan_conv`; None for the batch means any batch.
+    w : ndarray or tuple of int
+        The weights, of which only shape and dtype count, or their shape.
+    stride, padding, dilation, groups, padding_mode, flip, layout
+        Of the convolution.
+    dtype : dtype-like, optional
+        Of x, the gradients and the result. By default that of the weights, or float32 for a shape.
+    num_threads : int, optional
+        For every call of this plan.
+
+    Returns
+    -------
+    WeightGradientPlan
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`npconv.grad.conv2d_weight`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> plan = npconv.plan_conv_weight_grad((None, 3, 32, 32), (8, 3, 3, 3), padding="same")
+    >>> x, g = np.zeros((5, 3, 32, 32), np.float32), np.zeros((5, 8, 32, 32), np.float32)
+    >>> plan(x, g).shape
+    (8, 3, 3, 3)
+    """
+    shape = w
+    if isinstance(w, np.ndarray):
+        shape, dtype = w.shape, w.dtype if dtype is None else dtype
+    plan = object.__new__(WeightGradientPlan)
+    plan._plan = _WeightGradientPlan(
+        x_shape, shape, np.float32 if dtype is None else dtype, stride, padding, dilation, groups,
+        padding_mode, flip, layout, num_threads,
+    )  # fmt: skip
+    return plan
