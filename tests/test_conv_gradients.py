@@ -191,8 +191,8 @@ def test_plans(name: str, layout: str, isa: str) -> None:
     weights = npconv.grad.conv2d_weight(x, w.shape, g, **how)
     free = (None, *x.shape[1:])
     plan = npconv.plan_conv_input_grad(free, w, **how)
-    assert plan.x_shape == (None, *g.shape[1:])
-    assert plan.output_shape == free
+    assert plan.grad_shape == (None, *g.shape[1:])
+    assert plan.x_shape == plan.output_shape == free
     assert np.allclose(plan(g), inner, rtol=1e-3, atol=1e-3)
     out = np.full_like(x, np.nan)
     assert plan(g, out=out) is out
@@ -244,6 +244,7 @@ def test_workspace_is_told_exactly_and_bounded(name: str, layout: str) -> None:
         ((1, 4, 9, 200_000), (3, 4, 1, 7), {"padding": (0, 3)}),
         ((64, 16, 8, 8), (16, 16, 3, 3), {"padding": 1}),
         ((1, 20_000, 4, 4), (20_000, 1, 3, 3), {"padding": 1, "groups": 20_000}),
+        ((1, 4, 140, 140), (4, 1, 120, 120), {"groups": 4}),
     ],
 )
 def test_workspace_of_extreme_shapes(x: Any, w: Any, how: dict[str, Any]) -> None:
@@ -308,6 +309,51 @@ def test_gradients_of_transposed_convolutions_exactly(dtype: str, layout: str, i
             arrays = (d, w) if a is x else (x, d)
             change = reference_grad.conv_transpose(*arrays, spatial_rank=c.rank, **how)
             assert (change * g).sum() == (d.astype(float) * gradient).sum(), c
+
+
+FAR: list[dict[str, Any]] = [
+    {"stride": (2**60, 1), "padding": ((2**60 - 2, 0), (0, 0)), "groups": 2},
+    {"stride": (2**60, 1), "padding": ((2**60 - 2, 0), (0, 0)), "groups": 1},
+    {"stride": 2**32, "padding": ((2**32, 0), (2**32 - 3, 0)), "padding_mode": "replicate"},
+    {"stride": 2**40, "padding": 2**40, "padding_mode": "reflect"},
+    {"stride": 2**20, "padding": 2**20, "padding_mode": "circular"},
+    {"dilation": 2**40, "padding": 2**41},
+    {"stride": 3, "padding": 5, "padding_mode": "circular"},
+]
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("how", FAR, ids=str)
+def test_astronomical_steps_and_borders(how: dict[str, Any], k: int, isa: str) -> None:
+    x, w = ints((1, 2, 4, 4), np.float64), ints((2, 2 // how.get("groups", 1), k, k), np.float64, seed=1)
+    npconv.conv2d(x, w, algorithm="gemm", groups=how.get("groups", 1))  # by kernels, for the proof of the set
+    try:
+        y = npconv.conv2d(x, w, algorithm="naive", **how)
+    except ValueError:
+        return  # no such convolution
+    g = ints(y.shape, np.float64, seed=2)
+    wanted = (y * g).sum()
+    inner = npconv.grad.conv2d_input(x.shape, w, g, **how)
+    assert abs((x * inner).sum() - wanted) <= 1e-9 * max(1, abs(wanted))
+    weights = npconv.grad.conv2d_weight(x, w.shape, g, **how)
+    assert (w * weights).sum() == wanted
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("groups", [1, 2, 12])
+@pytest.mark.parametrize("padding", [1, 3, ((4, 0), (0, 5))])
+def test_gradients_that_meet_the_border_alone_count(padding: Any, groups: int, layout: str, isa: str) -> None:
+    rng = np.random.default_rng(1)
+    how: dict[str, Any] = {"padding": padding, "groups": groups, "layout": layout}
+    x, w = to_layout(ints((2, 12, 9, 10)), layout), ints((12, 12 // groups, 3, 3), seed=1)
+    for _ in range(6):
+        g = npconv.conv2d(x, w, algorithm="gemm", **how)
+        g.reshape(-1)[rng.integers(0, g.size)] = rng.choice([np.nan, np.inf])
+        g[0, :1, :1, :1] = np.inf
+        with np.errstate(invalid="ignore"):
+            weights = npconv.grad.conv2d_weight(x, w.shape, g, **how)
+            want = reference_grad.conv_weight(x, w.shape, g, spatial_rank=2, **how)
+        assert np.array_equal(weights, want, equal_nan=True)
 
 
 def test_forms_and_empty_arrays() -> None:

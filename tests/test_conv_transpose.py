@@ -290,6 +290,37 @@ def test_measuring_chooses_among_what_serves(layout: str) -> None:
         assert np.allclose(plan(x), want, rtol=1e-5, atol=1e-3)
 
 
+def test_few_output_channels_are_sums_of_rows(isa: str) -> None:
+    r = random.Random(9)
+    by_tap = 0
+    for i in range(120):
+        stride = (r.choice((1, 2, 3)), r.choice((2, 3, 4)))
+        kernel, dilation = (
+            tuple(r.randrange(1, 6) for _ in stride),
+            (r.choice((1, 1, 2)), r.choice((1, 1, 3))),
+        )
+        groups, out = r.choice((1, 1, 2)), r.choice((1, 2, 3))
+        size = (r.randrange(1, 12), r.randrange(1, 40))
+        x, w = ints((2, groups * 24, *size), seed=i), ints((groups * 24, out, *kernel), seed=i + 1)
+        how: dict[str, Any] = {"stride": stride, "dilation": dilation, "groups": groups}
+        whole = [
+            (n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(size, stride, dilation, kernel, strict=True)
+        ]
+        how["padding"] = tuple(r.randrange(0, min(n, 7) // 2 + 1) for n in whole)
+        how["output_padding"] = tuple(r.randrange(max(s, d)) for s, d in zip(stride, dilation, strict=True))
+        bias = ints((groups * out,), seed=i + 2)
+        with small_tiles(i % 2 == 0):
+            plan = npconv.plan_conv_transpose(
+                x.shape, w, bias, activation="relu", algorithm="gemm", num_threads=1 + i % 3, **how
+            )
+            y = plan(x)
+            by_tap += "sums of rows of products" in plan.explain()
+        assert np.array_equal(
+            y, reference_grad.conv_transpose(x, w, bias, spatial_rank=2, activation="relu", **how)
+        ), (i, how)
+    assert by_tap > 30
+
+
 def test_explain_tells_the_phases() -> None:
     w = np.zeros((64, 48, 4, 4), np.float32)
     text = npconv.plan_conv_transpose((1, 64, 8, 8), w, stride=2, padding=1).explain()
@@ -310,6 +341,7 @@ def test_explain_tells_the_phases() -> None:
         (3000, (9, 9), 3, {"stride": 2}),
         (256, (40, 40), 3, {"stride": 2, "groups": 256}),
         (5000, (12, 12), 5, {"stride": 3, "groups": 5000}),
+        (50_000, (4, 4), 3, {"stride": 2, "groups": 50_000}),
         (32, (64, 64), 3, {"padding": 1}),
         (8, (3, 50_000), 3, {"stride": 4}),
     ],
@@ -437,6 +469,23 @@ def test_wrong_arguments_of_plans() -> None:
         plan.for_shape((4, 5, 6))
     with forced(_core._isa_names()[-1]):
         assert plan(X).shape == (1, 3, 11, 13)
+
+
+def test_long_kernels_and_strides_end_at_once() -> None:
+    """No loop over taps or strides that are not there."""
+    x, w = np.empty((1, 0, 1), np.float32), np.empty((0, 1, 2**54), np.float32)
+    y = npconv.conv_transpose1d(x, w, stride=2**55, padding=((2**54 - 1, 0),))
+    assert y.tolist() == [[[0]]]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_plans_of_other_shapes_without_a_stride(layout: str) -> None:
+    w = ints((8, 8, 3, 3), seed=1)
+    plan = npconv.plan_conv_transpose(to_layout(ints((1, 8, 64, 64)), layout).shape, w, layout=layout)
+    for size in ((3, 3), (5, 70), (130, 9)):
+        x = to_layout(ints((1, 8, *size)), layout)
+        want = reference_grad.conv_transpose(x, w, spatial_rank=2, layout=layout)
+        assert np.allclose(plan.for_shape(x.shape)(x), want, rtol=1e-4, atol=1e-3)
 
 
 def test_many_phases_are_left_to_the_definition() -> None:

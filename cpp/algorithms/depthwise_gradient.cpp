@@ -135,7 +135,7 @@ class DepthwiseGradient {
         }
         p.x = x;
         p.x_pixel = s_.axis[2].stride * t_.lanes;
-        p.x_row = s_.axis[1].stride * row_;
+        p.x_row = rows > 1 ? s_.axis[1].stride * row_ : 0;
         p.rows = rows;
         p.columns = s_.axis[2].output;
         p.offset = offset;

@@ -2,8 +2,11 @@
 #include "algorithms/input_gradient.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
+#include "algorithms/kernel_runs.hpp"
+#include "algorithms/naive.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -11,7 +14,20 @@
 namespace npconv {
 namespace {
 
-constexpr std::int64_t elements_of_strip = 1 << 18;  // at most, unless one place of the input has more channels
+constexpr std::int64_t elements_of_strip = 1 << 19;  // at most, unless one place of the input has more channels
+
+// Is the border so large that most of it meets no output, or that it would be cut in very many strips? Then the gradient is computed
+// product by product.
+bool huge_border(const ConvShape& s) {
+    constexpr double most_places = 1 << 24, most_strips = 4096;
+    double padded = 1.0, inputs = 1.0;
+    for (const Axis& a : s.axis) {
+        padded *= as_double(a.input) + as_double(a.pad_before) + as_double(a.pad_after);
+        inputs *= as_double(a.input);
+    }
+    const double places = padded - inputs, channels = as_double(std::max<std::int64_t>(1, s.groups * s.in_channels));
+    return places > most_places || places * channels > most_strips * as_double(elements_of_strip);
+}
 
 // The border of the padded input, in boxes that do not meet.
 std::vector<Box> border_boxes(const ConvShape& s) {
@@ -73,6 +89,21 @@ Problem problem_of_box(const Problem& forward, const Box& box) {
     return p;
 }
 
+// A plan with the same weights, where they can be shared.
+std::unique_ptr<TransposedPlan> shared(const TransposedPlan& plan, const ConvShape& shape) {
+    try {
+        return std::make_unique<TransposedPlan>(plan, shape, false);
+    } catch (const std::invalid_argument&) {
+        return nullptr;
+    }
+}
+
+Problem with_shape(Problem p, const ConvShape& shape) {
+    p.shape = shape;
+    p.free_batch = false;
+    return p;
+}
+
 }  // namespace
 
 std::int64_t InputGradientParameters::bytes() const {
@@ -83,22 +114,31 @@ std::int64_t InputGradientParameters::bytes() const {
 
 template <class T>
 InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads)
-    : forward_(forward), inside_(std::make_unique<TransposedPlan>(linear(forward), algorithm, weights, threads)) {
+    : forward_(forward) {
+    const bool border = forward.border != Border::zeros && forward.shape.padded() && !forward.shape.without_products();
+    by_product_ = border && huge_border(forward.shape);
+    inside_ = std::make_unique<TransposedPlan>(linear(forward), by_product_ ? "naive" : algorithm, weights, threads);
     parameters_.inside = inside_->parameters();
-    if (forward.border == Border::zeros || forward.shape.without_products()) return;
+    if (!border || by_product_) return;
     std::vector<Box> boxes;
     const std::int64_t channels = std::max<std::int64_t>(1, forward.shape.groups * forward.shape.in_channels);
     for (const Box& box : border_boxes(forward.shape)) cut(box, std::max<std::int64_t>(1, elements_of_strip / channels), boxes);
     for (const Box& box : boxes) {
-        strips_.push_back({box, std::make_unique<TransposedPlan>(problem_of_box(forward, box), algorithm, weights, threads)});
-        parameters_.strips.push_back(strips_.back().plan->parameters());
+        const Problem p = problem_of_box(forward, box);
+        std::unique_ptr<TransposedPlan> plan = shared(*inside_, p.shape);
+        const bool own = !plan;
+        if (own) plan = std::make_unique<TransposedPlan>(p, algorithm, weights, threads);
+        if (own) parameters_.strips.push_back(plan->parameters());
+        strips_.push_back({box, std::move(plan), own});
     }
 }
 
 template <class T>
 InputGradientParameters InputGradientPlan::pack(const WeightsView<T>& weights, int threads) const {
     InputGradientParameters packed{inside_->pack(weights, threads), {}};
-    for (const Strip& strip : strips_) packed.strips.push_back(strip.plan->pack(weights, threads));
+    for (const Strip& strip : strips_) {
+        if (strip.own_weights) packed.strips.push_back(strip.plan->pack(weights, threads));
+    }
     return packed;
 }
 
@@ -111,7 +151,8 @@ void InputGradientPlan::set_parameters(InputGradientParameters parameters) {
     const std::lock_guard lock(mutex_);
     parameters_ = std::move(parameters);
     inside_->set_parameters(parameters_.inside);
-    for (std::size_t i = 0; i < strips_.size(); ++i) strips_[i].plan->set_parameters(parameters_.strips[i]);
+    std::size_t own = 0;
+    for (const Strip& strip : strips_) strip.plan->set_parameters(strip.own_weights ? parameters_.strips[own++] : parameters_.inside);
 }
 
 std::int64_t InputGradientPlan::strip_elements() const {
@@ -159,18 +200,27 @@ void InputGradientPlan::fold(const ConvShape& s, const Strip& strip, const T* va
 
 template <class T>
 void InputGradientPlan::run(const ConvShape& shape, const InputGradientParameters& parameters, const Operands<T>& io, int threads) const {
+    if (by_product_) {
+        Operands<T> definition = io;
+        definition.w = parameters.inside.definition->as<const T>();
+        count_naive_run();
+        run_naive_input_gradient(with_shape(forward_, shape), definition, threads);
+        return;
+    }
     inside_->run(shape, parameters.inside, io, threads);
     if (strips_.empty() || shape.batch == 0) return;
     const Buffer buffer(static_cast<std::size_t>(strip_elements()) * sizeof(T));
     T* values = buffer.as<T>();
-    for (std::size_t i = 0; i < strips_.size(); ++i) {
+    std::size_t own = 0;
+    for (const Strip& strip : strips_) {
+        const TransposedParameters& packed = strip.own_weights ? parameters.strips[own++] : parameters.inside;
         for (std::int64_t image = 0; image < shape.batch; ++image) {
             Operands<T> of_strip = io;
             of_strip.x.data += image * io.x.batch;
             of_strip.y = values;
             of_strip.y_batch = 0;
-            strips_[i].plan->run(strips_[i].plan->problem().shape, parameters.strips[i], of_strip, threads);
-            fold(shape, strips_[i], values, image, io, threads);
+            strip.plan->run(strip.plan->problem().shape, packed, of_strip, threads);
+            fold(shape, strip, values, image, io, threads);
         }
     }
 }
@@ -178,6 +228,7 @@ void InputGradientPlan::run(const ConvShape& shape, const InputGradientParameter
 std::string InputGradientPlan::explain(int threads) const {
     std::string text =
         "gradient     of a convolution in its input: the transposed convolution with the same weights\n" + inside_->explain(threads);
+    if (by_product_) text += "border       so large that most of it meets no output: product by product\n";
     if (!strips_.empty()) {
         text += "border       " + std::to_string(strips_.size()) +
                 " strip(s) of the padded input are computed for themselves, and added to the elements that they repeat\n";

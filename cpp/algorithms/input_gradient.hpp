@@ -16,7 +16,7 @@ namespace npconv {
 
 struct InputGradientParameters {
     TransposedParameters inside;
-    std::vector<TransposedParameters> strips;
+    std::vector<TransposedParameters> strips;  // of those that have weights of their own
     std::int64_t bytes() const;
 };
 
@@ -45,12 +45,14 @@ class InputGradientPlan {
     struct Strip {
         Box box;  // of the padded input
         std::unique_ptr<TransposedPlan> plan;
+        bool own_weights;  // not those of the inside
     };
     std::int64_t strip_elements() const;
     template <class T>
     void fold(const ConvShape& shape, const Strip& strip, const T* values, std::int64_t image, const Operands<T>& io, int threads) const;
 
     Problem forward_;
+    bool by_product_ = false;
     std::unique_ptr<TransposedPlan> inside_;
     std::vector<Strip> strips_;
     mutable std::mutex mutex_;  // of parameters_

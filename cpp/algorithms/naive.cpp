@@ -168,6 +168,44 @@ void run_naive_weight_gradient(const Problem& p, const WeightGradientOperands<T>
     });
 }
 
+template <class T>
+void run_naive_input_gradient(const Problem& p, const Operands<T>& io, int threads) {
+    const ConvShape& s = p.shape;
+    const std::int64_t channels = s.groups * s.in_channels, taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
+    const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
+    const std::int64_t step = p.layout == Layout::channels_last ? channels : 1;
+    parallel_for(s.batch * channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+        const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
+        T* y = io.y + image * io.y_batch + channel * (step == 1 ? inputs : 1);
+        for (std::int64_t i = 0; i < inputs; ++i) y[i * step] = T(0);
+        const T* g = io.x.data + image * io.x.batch + group * s.out_channels * io.x.channel;
+        const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
+        for (std::int64_t pixel = 0; pixel < s.pixels(); ++pixel) {
+            const auto o = s.coordinates(pixel);
+            const T* at = g + o[0] * io.x.spatial[0] + o[1] * io.x.spatial[1] + o[2] * io.x.spatial[2];
+            for (std::int64_t tap = 0; tap < taps; ++tap) {
+                const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
+                std::int64_t source = 0;
+                bool zero = false;
+                for (std::size_t a = 0; a < 3; ++a) {
+                    const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
+                    zero = zero || i < 0;
+                    source = source * s.axis[a].input + i;
+                }
+                if (zero) continue;
+                const T* weight = w + (p.flip ? taps - 1 - tap : tap);
+                double sum = 0.0;
+                for (std::int64_t c = 0; c < s.out_channels; ++c) {
+                    sum += static_cast<double>(at[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
+                }
+                y[source * step] = static_cast<T>(static_cast<double>(y[source * step]) + sum);
+            }
+        }
+    });
+}
+
+template void run_naive_input_gradient(const Problem&, const Operands<float>&, int);
+template void run_naive_input_gradient(const Problem&, const Operands<double>&, int);
 template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<float>&, int);
 template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<double>&, int);
 template void run_naive_transposed(const Problem&, const Operands<float>&, int);

@@ -15,6 +15,11 @@ void run_naive(const Problem& problem, const Operands<T>& operands, int threads)
 template <class T>
 void run_naive_transposed(const Problem& forward, const Operands<T>& operands, int threads);
 
+// The gradient of a convolution in its input, whatever the border: operands.x is the gradient of its result, operands.y that of its input.
+// Weights as run_naive_transposed has them.
+template <class T>
+void run_naive_input_gradient(const Problem& problem, const Operands<T>& operands, int threads);
+
 // The gradient of a convolution in its weights, which are [output channel][input channel of a group][tap].
 template <class T>
 void run_naive_weight_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);

@@ -13,6 +13,7 @@
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
 #include "algorithms/phase_assembly.hpp"
+#include "algorithms/tap_sums.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
 #include "plan/explain.hpp"
@@ -20,7 +21,7 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { block, turned, slots };
+enum Slot : std::size_t { block, turned, listed, slots };
 using BlockWorkspace = Workspace<slots>;
 
 // Which channel and which phase output channel n of a group of merged phases is. Channels first phases are neighbours, because they stand
@@ -29,6 +30,7 @@ struct MergedChannel {
     std::int64_t channel, phase;
 };
 MergedChannel merged_channel(const Problem& forward, const Phases& phases, std::int64_t n) {
+    if (phases.by_tap) return {n / forward.shape.taps(), n % forward.shape.taps()};  // a tap is a phase of its own
     if (!phases.merged) return {n, 0};
     const std::int64_t all = phases.all(), channels = forward.shape.in_channels;
     if (forward.layout == Layout::channels_first) return {n / all, n % all};
@@ -49,8 +51,9 @@ Buffer weights_of_part(const Problem& forward, const Phases& phases, const Phase
     for (std::int64_t group = 0; group < s.groups; ++group) {
         for (std::int64_t n = 0; n < s.out_channels; ++n) {
             const MergedChannel of = merged_channel(forward, phases, n);
-            const std::array<std::int64_t, 3> r{of.phase / phases.count[2] / phases.count[1], of.phase / phases.count[2] % phases.count[1],
-                                                of.phase % phases.count[2]};
+            const std::int64_t rows = phases.by_tap ? f.axis[1].kernel : phases.count[1],
+                               columns = phases.by_tap ? f.axis[2].kernel : phases.count[2];
+            const std::array<std::int64_t, 3> r{of.phase / columns / rows, of.phase / columns % rows, of.phase % columns};
             for (std::int64_t c = 0; c < s.in_channels; ++c) {
                 const T* from = w.data + (group * s.in_channels + c) * w.batch + of.channel * w.channel;
                 for (std::int64_t d = 0; d < s.axis[0].kernel; ++d) {
@@ -129,7 +132,9 @@ std::vector<ProblemAndTiling> described(const Phases& phases, const TransposedTi
 }
 
 BlockWorkspace::Sizes sizes(const Problem& forward, const TransposedTiling& t) {
-    return {t.block_elements * size_of(forward.dtype), t.turned_elements * size_of(forward.dtype)};
+    const std::int64_t rows = t.bands.n > 0 ? TapSums<double>::most_rows(forward.shape) : 0;
+    return {t.block_elements * size_of(forward.dtype), t.turned_elements * size_of(forward.dtype),
+            rows * static_cast<std::int64_t>(sizeof(ShiftedRow<double>))};
 }
 
 std::int64_t bytes_of_thread(const Problem& forward, const Phases& phases, const TransposedTiling& t) {
@@ -147,12 +152,57 @@ const T* bias_of(const TransposedParameters& parameters) {
     return parameters.bias_of_parts ? parameters.bias_of_parts->as<const T>() : nullptr;
 }
 
-// Some phases of one image, by the GEMM path.
+// Of each phase, or of all taps, what the GEMM path computes.
+template <class T>
+std::vector<typename GemmParts<T>::Part> gemm_parts(const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters,
+                                                    const Operands<T>& io) {
+    std::vector<typename GemmParts<T>::Part> parts;
+    for (std::size_t i = 0; i < phases.parts.size(); ++i) {
+        Operands<T> operands = with_parameters(io, parameters.parts[i]);
+        operands.x = input_of_part(phases.parts[i], io.x);
+        operands.bias = phases.by_tap ? nullptr : bias_of<T>(parameters);
+        parts.push_back({phases.parts[i].problem, operands, t.parts[i]});
+    }
+    return parts;
+}
+
+template <class T>
+class ByTap {
+  public:
+    ByTap(const Problem& forward, const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters,
+          const Operands<T>& io, int slots_used)
+        : f_(forward.shape),
+          t_(t),
+          products_(gemm_parts(phases, t, parameters, io), slots_used),
+          sums_(forward, t, bias_of<T>(parameters), io.y, io.y_batch) {}
+
+    // Tasks are in the order image, group, depth, band.
+    void task(std::int64_t index, const BlockWorkspace& workspace, int thread) const {
+        const auto band = sums_.band(index % t_.bands.parts);
+        index /= t_.bands.parts;
+        const std::int64_t depth = index % f_.axis[0].input, group = index / f_.axis[0].input % f_.groups,
+                           image = index / f_.axis[0].input / f_.groups;
+        T* values = workspace.template get<T>(thread, block);
+        if (band.last > band.first) {
+            const Box rows{{depth, band.first, 0}, {depth + 1, band.last, f_.axis[2].output}};
+            products_.compute(0, rows, image, group, 0, t_.parts[0].panels.parts, {values, t_.row}, thread);
+        }
+        sums_.store(values, band, image, group, depth, workspace.template get<ShiftedRow<T>>(thread, listed));
+    }
+
+  private:
+    const ConvShape& f_;
+    const TransposedTiling& t_;
+    const GemmParts<T> products_;
+    const TapSums<T> sums_;
+};
+
+// The phases of one image, by the GEMM path.
 template <class T>
 class GemmPhases {
   public:
     GemmPhases(const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters, const Operands<T>& io, int slots)
-        : phases_(phases), t_(t), parts_(parts_of(phases, t, parameters, io), slots) {}
+        : phases_(phases), t_(t), parts_(gemm_parts(phases, t, parameters, io), slots) {}
 
     // Tasks are in the order image, group, chunk, block.
     void task(std::int64_t index, const BlockWorkspace& workspace, const Assembly<T>& assembly, int thread) const {
@@ -174,18 +224,6 @@ class GemmPhases {
     }
 
   private:
-    static std::vector<typename GemmParts<T>::Part> parts_of(const Phases& phases, const TransposedTiling& t,
-                                                             const TransposedParameters& parameters, const Operands<T>& io) {
-        std::vector<typename GemmParts<T>::Part> parts;
-        for (std::size_t i = 0; i < phases.parts.size(); ++i) {
-            Operands<T> operands = with_parameters(io, parameters.parts[i]);
-            operands.x = input_of_part(phases.parts[i], io.x);
-            operands.bias = bias_of<T>(parameters);
-            parts.push_back({phases.parts[i].problem, operands, t.parts[i]});
-        }
-        return parts;
-    }
-
     const Phases& phases_;
     const TransposedTiling& t_;
     const GemmParts<T> parts_;
@@ -254,6 +292,20 @@ class DepthwisePhases {
     std::vector<std::unique_ptr<DepthwiseBlocks<T>>> parts_;
 };
 
+constexpr std::int64_t most_workspace = 6 << 20;  // of a thread
+
+Problem image_of(Problem forward) {
+    forward.shape.batch = 1;
+    forward.free_batch = false;
+    return forward;
+}
+
+std::int64_t bytes_of_way(const Problem& forward, const PhaseWay& way) {
+    const Problem image = image_of(forward);
+    const Phases phases = phases_of(image, way.arrangement);
+    return bytes_of_thread(image, phases, tile_transposed(image, phases, way.algorithm));
+}
+
 }  // namespace
 
 std::int64_t TransposedParameters::bytes() const {
@@ -268,13 +320,17 @@ std::int64_t TransposedParameters::bytes() const {
 void TransposedPlan::choose(const std::string& wanted) {
     const bool automatic = wanted == "auto" || wanted == "measure";
     const Candidate* best = nullptr;
+    candidates_.reserve(algorithms().size());  // they stay where they are
     for (const AlgorithmEntry& entry : algorithms()) {
         if (automatic ? !entry.automatic : wanted != entry.name) continue;
         if (entry.algorithm == Algorithm::naive) {
             by_definition_ = true;
             return;
         }
-        const PhaseProspect prospect = prospect_of_phases(forward_, entry.algorithm);
+        PhaseProspect prospect = prospect_of_phases(forward_, entry.algorithm);
+        if (prospect.refusal.empty() && !empty(forward_.shape) && bytes_of_way(forward_, prospect.way) > most_workspace) {
+            prospect.refusal = "its workspace would be more than 6 MB a thread";
+        }
         Candidate& c = candidates_.emplace_back(Candidate{entry.algorithm, prospect.refusal});
         c.cycles = prospect.way.cycles;
         if (!automatic && !c.refusal.empty()) {
@@ -287,15 +343,13 @@ void TransposedPlan::choose(const std::string& wanted) {
     }
     if (!best && !automatic) decide(forward_, wanted);  // no such name: it says which there are
     by_definition_ = !best;
-    if (best) set_phases(way_.merged);
+    if (best) set_phases(way_.arrangement);
 }
 
 // Of one image: more of them are more tasks.
-void TransposedPlan::set_phases(bool merged) {
-    Problem image = forward_;
-    image.shape.batch = 1;
-    image.free_batch = false;
-    phases_ = phases_of(image, merged);
+void TransposedPlan::set_phases(Arrangement arrangement) {
+    const Problem image = image_of(forward_);
+    phases_ = phases_of(image, arrangement);
     tiling_ = tile_transposed(image, phases_, way_.algorithm);
     if (!phases_.parts.empty()) forward_.lane = phases_.parts[0].problem.lane;  // for other shapes, too
 }
@@ -330,7 +384,7 @@ void TransposedPlan::measure(const WeightsView<T>& weights, int threads) {
         best = c.measured_seconds;
         way_ = plan.way_;
     }
-    if (best != 0.0) set_phases(way_.merged);
+    if (best != 0.0) set_phases(way_.arrangement);
 }
 
 template <class T>
@@ -342,7 +396,7 @@ TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algori
         parameters_ = pack(weights, threads);
         return;
     }
-    phases_ = phases_of(forward_, false);
+    phases_ = phases_of(forward_, Arrangement::apart);
     by_definition_ = algorithm == "naive";
     TransposedParameters packed;
     if (!by_definition_) {
@@ -369,9 +423,10 @@ TransposedPlan::TransposedPlan(const TransposedPlan& other, const ConvShape& for
     if (one_phase(forward) != one_phase(other.forward_.shape)) refuse_shape();
     if (by_definition_) return;
     if (one_phase(forward)) {
-        phases_ = phases_of(forward_, false);
+        phases_ = phases_of(forward_, Arrangement::apart);
     } else {
-        set_phases(way_.merged);
+        if (!phases_serve(forward_, way_)) refuse_shape();
+        set_phases(way_.arrangement);
     }
     if (phases_.parts.size() != other.phases_.parts.size()) refuse_shape();
     for (std::size_t i = 0; i < phases_.parts.size(); ++i) {
@@ -381,7 +436,7 @@ TransposedPlan::TransposedPlan(const TransposedPlan& other, const ConvShape& for
             if (!same && packed.problem.shape.in_channels > 0) refuse_shape();
         }
         if (part.problem.shape.in_channels != packed.problem.shape.in_channels) refuse_shape();
-        if (!one_ && format_of(part.problem, way_.algorithm) != format_of(packed.problem, way_.algorithm)) refuse_shape();
+        if (!other.one_ && format_of(part.problem, way_.algorithm) != format_of(packed.problem, way_.algorithm)) refuse_shape();
     }
     if (other.one_) one_ = std::make_unique<ConvPlan>(*other.one_, phases_.parts[0].problem.shape, free_batch);
 }
@@ -444,6 +499,11 @@ void TransposedPlan::run_phases(const Problem& forward, const TransposedParamete
     const int used = worthwhile_threads(forward, threads), slots = slots_of(tasks, used);
     count_kernel_run(*forward.kernels);
     const BlockWorkspace workspace(sizes(forward, t), slots);
+    if (phases.by_tap) {
+        const ByTap<T> by_tap(forward, phases, t, parameters, io, slots);
+        parallel_for(tasks, used, [&](std::int64_t task, int thread) { by_tap.task(task, workspace, thread); });
+        return;
+    }
     const bool gemm = way_.algorithm == Algorithm::gemm;
     const std::int64_t channels = (gemm ? 1 : forward.shape.groups) * forward.shape.in_channels;
     const Assembly<T> assembly(forward, phases, t, channels, io.y, io.y_batch);

@@ -51,7 +51,7 @@ class TransposedPlan {
 
   private:
     void choose(const std::string& wanted);
-    void set_phases(bool merged);
+    void set_phases(Arrangement arrangement);
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
     template <class T>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -53,6 +54,9 @@ class WeightGradient {
     WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays, T* parts)
         : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), arrays_(arrays), parts_(parts) {
         flat_grad_ = s_.flat_step(io.grad.spatial);
+        // Of pixels that are far apart in a border of zeros it may be any number.
+        const auto stride = static_cast<std::uint64_t>(s_.axis[2].stride), pixel = static_cast<std::uint64_t>(io.x.spatial[2]);
+        step_ = s_.axis[2].output > 1 ? static_cast<std::int64_t>(stride * pixel) : 0;
     }
 
     // LOOP 1
@@ -117,7 +121,7 @@ class WeightGradient {
             copy_panel(share, image, first, pixels, thread);
             GemmTile<T> tile{};
             tile.x = io_.x.data + image * io_.x.batch + (share.group * s_.in_channels + t_.channels.begin(share.channels)) * io_.x.channel;
-            tile.k_stride = s_.axis[2].output > 1 ? s_.axis[2].stride * io_.x.spatial[2] : 0;
+            tile.k_stride = step_;
             tile.segment = arrays_.template get<Segment>(thread, segments);
             tile.w = w;
             tile.accumulate = b > begin;
@@ -172,7 +176,7 @@ class WeightGradient {
                                             tap % width.kernel};
         Segment* segment = arrays_.template get<Segment>(thread, segments);
         std::int64_t n = 0;
-        const std::int64_t step = width.output > 1 ? width.stride * io_.x.spatial[2] : 0;
+        const std::int64_t step = step_;
         const auto add = [&](std::int64_t offset, std::int64_t place, std::int64_t length) {
             if (n > 0 && segment[n - 1].k + segment[n - 1].length == place &&
                 segment[n - 1].offset + segment[n - 1].length * step == offset) {
@@ -233,12 +237,46 @@ class WeightGradient {
     const Kernels<T>& kernels_;
     const Arrays& arrays_;
     T* parts_;
-    std::int64_t flat_grad_ = 0;
+    std::int64_t flat_grad_ = 0, step_ = 0;  // between pixels: of g, where it is the same everywhere; of x
 };
 
 template <class T>
 bool all_finite(const T* values, std::int64_t n) {
     return std::all_of(values, values + n, [](T v) { return std::isfinite(v); });
+}
+
+// May an output have all its taps in the border? Then nothing of it is computed.
+bool outputs_beyond(const ConvShape& s) {
+    return std::any_of(s.axis.begin(), s.axis.end(), [](const Axis& a) {
+        return a.padded() && (a.at(0, a.kernel - 1) < 0 || a.at(a.output - 1, 0) >= a.input || a.input < a.dilation || a.input < a.stride);
+    });
+}
+
+// A border of zeros was left out, but zeros beside a gradient that is not finite count: their product is NaN.
+template <class T>
+void add_zeros_of_border(const Problem& p, const WeightGradientOperands<T>& io) {
+    const ConvShape& s = p.shape;
+    const std::int64_t taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
+    for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o) {
+        for (std::int64_t image = 0; image < s.batch; ++image) {
+            for (std::int64_t pixel = 0; pixel < s.pixels(); ++pixel) {
+                const auto at = s.coordinates(pixel);
+                const TensorView<const T>& g = io.grad;
+                const T value =
+                    g.data[image * g.batch + o * g.channel + at[0] * g.spatial[0] + at[1] * g.spatial[1] + at[2] * g.spatial[2]];
+                for (std::int64_t tap = 0; tap < taps && !std::isfinite(value); ++tap) {
+                    const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
+                    bool inside = true;
+                    for (std::size_t a = 0; a < 3; ++a) {
+                        const std::int64_t place = s.axis[a].at(at[a], k[a]);
+                        inside = inside && place >= 0 && place < s.axis[a].input;
+                    }
+                    T* out = io.out + o * s.in_channels * taps + (p.flip ? taps - 1 - tap : tap);
+                    for (std::int64_t c = 0; c < s.in_channels && !inside; ++c) out[c * taps] = std::numeric_limits<T>::quiet_NaN();
+                }
+            }
+        }
+    }
 }
 
 std::int64_t weights_of(const ConvShape& s) { return s.groups * s.out_channels * s.in_channels * s.taps(); }
@@ -256,8 +294,10 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
     count_kernel_run(*p.kernels);
     if (depthwise_gradient_refusal(p).empty()) {
         run_depthwise_gradient(p, io, threads);
-        // Zeros between rows, or of a border, have met each value: the product of one that is not finite is NaN, wherever it stands.
-        if (!all_finite(io.out, weights_of(s))) run_naive_weight_gradient(p, io, threads);
+        // Zeros beside the gradient have met values of x: the product of one that is not finite is NaN, but is none of the sum.
+        const bool finite = all_finite(io.out, weights_of(s));
+        if (!finite && tile_depthwise_gradient(p).planes) run_naive_weight_gradient(p, io, threads);
+        if (finite && s.padded() && outputs_beyond(s)) add_zeros_of_border(p, io);
         return;
     }
     const WeightGradientTiling t = tile_weight_gradient(p);
@@ -269,8 +309,7 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
         parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
         if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
     }
-    // A border of zeros was left out, but zeros beside a gradient that is not finite count: their product is NaN.
-    if (p.border == Border::zeros && s.padded() && !all_finite(io.out, weights_of(s))) run_naive_weight_gradient(p, io, threads);
+    if (p.border == Border::zeros && s.padded() && (outputs_beyond(s) || !all_finite(io.out, weights_of(s)))) add_zeros_of_border(p, io);
 }
 
 std::int64_t weight_gradient_workspace_bytes(const Problem& p, int threads) {

@@ -139,7 +139,7 @@ py::object grad_conv_bias(int rank, py::handle grad_value, py::handle layout_val
     const py::array grad = given_array(grad_value, "grad_out");
     const DType dtype = dtype_of(grad, "grad_out");
     const std::vector<std::int64_t> shape = shape_of(grad);
-    const Form form = form_of_axes(shape.size(), rank, "grad_out", shape_text(grad));
+    const Form form = form_of_axes(shape.size(), rank, "grad_out", shape_text(grad), "a convolution");
     const Sizes sizes = sizes_of(shape.data(), rank, form, layout);
     Problem problem;
     problem.dtype = dtype;
@@ -294,7 +294,8 @@ class PlannedInputGradient {
     std::int64_t flops() const { return plan_of_.planned->flops(); }
     std::int64_t workspace_bytes() const { return plan_of_.plan->workspace_bytes(plan_of_.planned->threads()); }
     std::int64_t packed_bytes() const { return plan_of_.plan->packed_bytes(); }
-    py::tuple x_shape() const { return plan_of_.planned->grad_shape(); }
+    py::tuple x_shape() const { return plan_of_.planned->x_shape(); }
+    py::tuple grad_shape() const { return plan_of_.planned->grad_shape(); }
     py::tuple output_shape() const { return plan_of_.planned->x_shape(); }
 
   private:
@@ -321,8 +322,13 @@ class PlannedInputGradient {
 };
 
 DType parse_dtype(py::handle value) {
-    const py::dtype dtype = py::dtype::from_args(py::reinterpret_borrow<py::object>(value));
-    return dtype_of(py::array(dtype, std::vector<std::int64_t>{0}), "dtype");
+    try {
+        const py::dtype dtype = py::dtype::from_args(py::reinterpret_borrow<py::object>(value));
+        if (dtype.is(py::dtype::of<float>())) return DType::f32;
+        if (dtype.is(py::dtype::of<double>())) return DType::f64;
+    } catch (const py::error_already_set&) {  // no dtype at all
+    }
+    throw py::type_error("dtype must be float32 or float64, got " + shown(value));
 }
 
 class PlannedWeightGradient {
@@ -362,8 +368,8 @@ class PlannedWeightGradient {
     static std::unique_ptr<PlannedGradient> plan_of(py::handle x_shape, py::handle weight_shape, py::handle dtype,
                                                     const GradientKeywords& keywords) {
         PlannedShape x = parse_x_shape(x_shape);
-        const std::vector<std::int64_t> w_shape = parse_shape(weight_shape, "weight_shape");
-        const int rank = infer_rank(x, w_shape.size(), "weight_shape " + tuple_text(w_shape));
+        const std::vector<std::int64_t> w_shape = parse_shape(weight_shape, "w");
+        const int rank = infer_rank(x, w_shape.size(), "w of shape " + tuple_text(w_shape));
         return std::make_unique<PlannedGradient>(std::move(x), keywords, rank, parse_dtype(dtype), w_shape, "auto");
     }
 
@@ -387,6 +393,7 @@ void register_conv_gradients(py::module_& m) {
         .def("explain", &PlannedInputGradient::explain)
         .def_property_readonly("algorithm", &PlannedInputGradient::algorithm)
         .def_property_readonly("x_shape", &PlannedInputGradient::x_shape)
+        .def_property_readonly("grad_shape", &PlannedInputGradient::grad_shape)
         .def_property_readonly("output_shape", &PlannedInputGradient::output_shape)
         .def_property_readonly("flops", &PlannedInputGradient::flops)
         .def_property_readonly("workspace_bytes", &PlannedInputGradient::workspace_bytes)

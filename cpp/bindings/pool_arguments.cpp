@@ -58,14 +58,14 @@ std::vector<std::int64_t> parse_shape(py::handle value, const char* name) {
     return shape;
 }
 
-Form form_of_axes(std::size_t axes, int rank, const char* name, const std::string& shape) {
+Form form_of_axes(std::size_t axes, int rank, const char* name, const std::string& shape, const char* operation) {
     const auto n = static_cast<std::size_t>(rank);
     if (axes == n + 2) return Form::batched;
     if (axes == n + 1) return Form::unbatched;
     if (axes == n) return Form::single_channel;
     throw py::value_error(std::string(name) + " must have " + std::to_string(n + 2) + " axes (" + std::to_string(n + 1) +
-                          " without the batch, " + std::to_string(n) + " without channels) for pooling over " + spatial_axes(rank) +
-                          "; got shape " + shape);
+                          " without the batch, " + std::to_string(n) + " without channels) for " + operation + " over " +
+                          spatial_axes(rank) + "; got shape " + shape);
 }
 
 Input::Input(py::handle value, const char* name, int rank, Layout layout, bool reals) {

@@ -48,7 +48,7 @@ struct Input {
 };
 
 // Batched, without the batch, or without channels, by the number of axes.
-Form form_of_axes(std::size_t axes, int rank, const char* name, const std::string& shape);
+Form form_of_axes(std::size_t axes, int rank, const char* name, const std::string& shape, const char* operation = "pooling");
 
 // To be read as X: `memory` keeps what had to be copied.
 template <class X>

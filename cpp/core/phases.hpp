@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <utility>
 
 #include "core/shape.hpp"
 
@@ -25,16 +26,27 @@ struct Phase {
     std::int64_t tap(std::int64_t j) const { return first_tap + (taps - 1 - j) * tap_step; }
 };
 
+// The t of 0 ... modulus - 1 with t * a = b modulo the modulus, to which a is prime.
+inline std::int64_t quotient_modulo(std::int64_t a, std::int64_t b, std::int64_t modulus) {
+    std::int64_t inverse = 0, next = 1, left = modulus, right = a % modulus;  // Euclid's algorithm, extended
+    while (right != 0) {
+        const std::int64_t q = left / right;
+        inverse = std::exchange(next, inverse - q * next);
+        left = std::exchange(right, left - q * right);
+    }
+    if (inverse < 0) inverse += modulus;
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::int64_t>(static_cast<Wide>(inverse) * static_cast<Wide>(b % modulus) % static_cast<Wide>(modulus));
+}
+
 // Outputs r, r + stride, ...: so many of them, of which the last may lie beyond y.
 inline Phase phase_of(const Axis& a, std::int64_t r, std::int64_t outputs) {
     Phase p;
     const std::int64_t g = std::gcd(a.stride, a.dilation), place = r + a.pad_before;
     p.tap_step = a.stride / g;
-    // The first tap, of so many that any residue comes once.
-    const std::int64_t wanted = place % a.stride, step = a.dilation % a.stride, most = std::min(p.tap_step, a.kernel);
-    std::int64_t t = 0, met = 0;
-    for (; t < most && met != wanted; ++t) met = met < a.stride - step ? met + step : met - (a.stride - step);
-    if (t == most) return p;
+    if (place % g != 0) return p;
+    const std::int64_t t = quotient_modulo(a.dilation / g, place / g, p.tap_step);
+    if (t >= a.kernel) return p;
     p.first_tap = t;
     const std::int64_t taps = (a.kernel - 1 - t) / p.tap_step + 1;
     // Tap 0 of the convolution, which is the last one of w, meets x[begin] for the first output; its last tap x[end - 1] for the last one.

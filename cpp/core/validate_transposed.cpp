@@ -62,7 +62,7 @@ Axis make_axis(const TransposedRequest& r, std::size_t i) {
     // What the inputs and the kernel cover, less what is cut off.
     const Size covered =
         plus(times(axis.output - 1, axis.stride, "(input - 1) * stride"), reach, "x, stride and w: the size of the output");
-    const Size least = covered - plus(axis.pad_before, axis.pad_after, "padding");
+    const Size least = plus(covered, -plus(axis.pad_before, axis.pad_after, "padding"), "padding: the size of the output");
     if (!r.output_size.empty()) {
         axis.input = r.output_size[i];
         const Size low = std::max<Size>(least, 0), high = plus(least, axis.stride - 1, "output_size");

@@ -41,6 +41,32 @@ void interleave_rows(const Interleaved<typename Vec::T>& rows) {
 }
 
 template <class Vec>
+void sum_rows(const RowSum<typename Vec::T>& p) {
+    using T = typename Vec::T;
+    constexpr int L = Vec::lanes;
+    for (std::int64_t m = 0; m < p.n; m += L) {
+        typename Vec::V sum = Vec::set1(p.start);
+        for (std::int64_t i = 0; i < p.count; ++i) {
+            const ShiftedRow<T>& row = p.rows[i];
+            const std::int64_t begin = row.begin - m, end = row.end - m;
+            if (begin <= 0 && end >= L) {
+                sum = Vec::add(sum, Vec::load(row.at + m));
+            } else if (begin < L && end > 0) {
+                const int first = begin > 0 ? static_cast<int>(begin) : 0, last = end < L ? static_cast<int>(end) : L;
+                if constexpr (Vec::masks) {
+                    sum = Vec::add(sum, Vec::load_masked(row.at + m, Vec::between(first, last)));
+                } else {
+                    T part[L] = {};
+                    for (int lane = first; lane < last; ++lane) part[lane] = row.at[m + lane];
+                    sum = Vec::add(sum, Vec::load(part));
+                }
+            }
+        }
+        Vec::store(p.to + m, sum);
+    }
+}
+
+template <class Vec>
 void interleave(const Interleaved<typename Vec::T>& rows) {
     if (rows.rows == 2) return interleave_rows<Vec, 2>(rows);
     if (rows.rows == 4) return interleave_rows<Vec, 4>(rows);

@@ -33,6 +33,7 @@ constexpr Kernels<typename Vec::T> make_kernels() {
     k.pack_vectors = &pack_vectors<Vec>;
     k.copy_every = &copy_every<Vec>;
     k.interleave = &interleave<Vec>;
+    k.sum_rows = &sum_rows<Vec>;
     return k;
 }
 

@@ -67,6 +67,21 @@ struct Interleaved {
     T* to;
 };
 
+// to[m] = start + the sum of at[m] of those rows that have it, m < n; whole vectors are written.
+template <class T>
+struct ShiftedRow {
+    const T* at;
+    std::int64_t begin, end;  // at[begin] ... at[end - 1]
+};
+template <class T>
+struct RowSum {
+    const ShiftedRow<T>* rows;
+    std::int64_t count;
+    std::int64_t n;
+    T start;
+    T* to;
+};
+
 constexpr int max_mr = 8;
 constexpr int max_nv = 4;
 
@@ -83,6 +98,7 @@ struct Kernels {
     T (*pack_vectors)(const PackedRows<T>&);                   // the largest magnitude, NaN if a value is
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
     void (*interleave)(const Interleaved<T>&);
+    void (*sum_rows)(const RowSum<T>&);
 };
 
 struct KernelTable {

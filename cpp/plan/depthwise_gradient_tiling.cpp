@@ -37,7 +37,7 @@ bool planes_serve(const Problem& p) {
 }  // namespace
 
 std::string depthwise_gradient_refusal(const Problem& p) {
-    constexpr double most_window = 1 << 20, most_sums = 1 << 20;  // bytes
+    constexpr double most_window = 1 << 20, most_sums = 1 << 18;  // bytes
     const ConvShape& s = p.shape;
     const int lanes = lanes_of(p);
     const bool grouped = s.in_channels > 0 && s.in_channels < lanes && lanes % s.in_channels == 0;
@@ -62,19 +62,21 @@ DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p) {
     }
     const std::int64_t height = s.axis[1].output;
     t.planes = planes_serve(p);
-    const auto bytes = [&](std::int64_t rows) {
-        const auto w = window_of(s, rows);
-        const std::int64_t of_pixel = t.planes ? size_of(p.dtype) : p.kernels->vector_bytes;
-        return (w[0] * w[1] * w[2] + rows * s.axis[2].output) * of_pixel;
+    const double of_pixel = as_double(t.planes ? size_of(p.dtype) : p.kernels->vector_bytes), width = as_double(s.axis[2].output);
+    const auto bytes = [&](std::int64_t rows) {  // as if nothing could overflow
+        return (span(s.axis[0], 1) * span(s.axis[1], rows) * span(s.axis[2], s.axis[2].output) + as_double(rows) * width) * of_pixel;
     };
     t.rows = 1;
-    while (t.rows < height && bytes(std::min(height, 2 * t.rows)) <= limits.bytes_of_window) t.rows = std::min(height, 2 * t.rows);
+    while (t.rows < height && bytes(std::min(height, 2 * t.rows)) <= as_double(limits.bytes_of_window))
+        t.rows = std::min(height, 2 * t.rows);
     t.rows = split_by(height, t.rows).longest();
     t.window = window_of(s, t.rows);
     if (t.planes) t.window[2] = s.axis[2].input;
     t.blocks = s.axis[0].output * ceil_div(height, t.rows);
     const std::int64_t blocks = s.batch * t.blocks;
-    const std::int64_t wanted = t.vectors >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, t.vectors));
+    const std::int64_t vectors = std::max<std::int64_t>(1, t.vectors), sums = vectors * t.sums_of_task(s) * size_of(p.dtype);
+    const std::int64_t most = limits.bytes_of_all_sums / std::max<std::int64_t>(1, sums);
+    const std::int64_t wanted = std::min(t.vectors >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, vectors), most);
     t.parts = SpreadSplit(blocks, std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, blocks)));
     t.tasks = t.vectors * t.parts.parts;
     return t;

@@ -10,7 +10,8 @@ namespace {
 
 TransposedLimits limits;
 
-constexpr std::int64_t most_phases = 256, most_merged = 1 << 16;
+constexpr std::int64_t most_phases = 1024, most_merged = 1 << 16;
+constexpr std::int64_t most_depthwise = 16;  // each has arrays of its own
 
 std::int64_t phases_of_axis(const Axis& a) { return std::min(a.stride, a.input); }
 
@@ -57,6 +58,72 @@ bool too_many(const ConvShape& f, std::int64_t most) {
     return most == 0;
 }
 
+// The products of x with all taps.
+PhasePart part_by_tap(const Problem& forward) {
+    const ConvShape& f = forward.shape;
+    PhasePart part{forward, {}};
+    ConvShape& s = part.problem.shape;
+    s.in_channels = f.out_channels;
+    s.out_channels = f.in_channels * f.taps();
+    for (std::size_t a = 0; a < 3; ++a) {
+        s.axis[a] = {};
+        s.axis[a].input = s.axis[a].output = f.axis[a].output;
+        part.phase[a].axis = s.axis[a];
+        part.phase[a].taps = 1;
+    }
+    part.problem.border = Border::zeros;
+    part.problem.flip = false;
+    part.problem.activation = {};
+    return part;
+}
+
+// Rows of x that so many rows of y meet.
+std::int64_t rows_met(const Axis& height, std::int64_t rows) {
+    return std::min(height.output, (rows - 1 + (height.kernel - 1) * height.dilation) / height.stride + 1);
+}
+
+// Elements of a row of one phase of y: whole vectors.
+std::int64_t row_of_sums(const Axis& width, int lanes) { return ceil_div(ceil_div(width.input, width.stride), lanes) * lanes; }
+
+double band_bytes(const Problem& p, std::int64_t rows) {
+    const ConvShape& f = p.shape;
+    const double products = as_double(f.in_channels * f.taps()) * as_double(rows_met(f.axis[1], rows)) * as_double(f.axis[2].output);
+    return products * as_double(size_of(p.dtype));
+}
+
+bool taps_serve(const Problem& p) {
+    constexpr std::int64_t most_channels = 8, most_taps = 1024, longest_stride = 16, longest_row = 1 << 14;
+    constexpr double most_bytes = 1 << 20;
+    const ConvShape& f = p.shape;
+    const Axis &depth = f.axis[0], &width = f.axis[2];
+    const bool flat = depth.kernel == 1 && depth.stride == 1 && !depth.padded() && depth.input == depth.output;
+    if (p.layout != Layout::channels_first || !flat || f.in_channels > most_channels || f.taps() > most_taps) return false;
+    if (f.axis[1].stride > longest_stride || width.stride > longest_stride || width.input > longest_row) return false;
+    const std::int64_t least = std::min({f.in_channels, width.output, f.axis[1].output, width.input, f.axis[1].input, depth.input});
+    return least > 0 && band_bytes(p, 1) <= most_bytes;
+}
+
+EvenSplit bands_of(const Problem& p) {
+    const std::int64_t height = p.shape.axis[1].input;
+    std::int64_t rows = std::min(limits.rows_of_band, std::max<std::int64_t>(1, height));
+    while (rows > 1 && band_bytes(p, rows) > as_double(limits.bytes_of_block)) rows /= 2;
+    return split_by(height, rows);
+}
+
+// Each row of products is read once, each row of y written twice.
+double cycles_by_tap(const Problem& forward, const Phases& phases) {
+    constexpr double of_product = 4.0, of_result = 8.0, of_row = 60.0;
+    const ConvShape& f = forward.shape;
+    const EvenSplit bands = bands_of(forward);
+    const PhasePart& part = phases.parts[0];
+    const double lanes = as_double(forward.kernels->vector_bytes / size_of(forward.dtype));
+    const double twice = as_double(bands.parts * rows_met(f.axis[1], bands.longest())) / as_double(f.axis[1].output);
+    const double products = as_double(f.groups * part.problem.shape.out_channels) * as_double(part.problem.shape.pixels()) / lanes;
+    const double rows = as_double(f.groups * f.in_channels * f.axis[0].input) * as_double(f.axis[1].input);
+    const double results = rows * as_double(f.axis[2].input) / lanes;
+    return twice * consider(part.problem, Algorithm::gemm).cycles + of_product * products + of_result * results + of_row * rows;
+}
+
 double cycles_with(const Phases& phases, Algorithm algorithm, Lane lane) {
     double cycles = 0.0;
     for (const PhasePart& part : phases.parts) {
@@ -98,9 +165,11 @@ bool one_phase(const ConvShape& forward) {
     return std::all_of(forward.axis.begin(), forward.axis.end(), [](const Axis& a) { return phases_of_axis(a) == 1; });
 }
 
-Phases phases_of(const Problem& forward, bool merged) {
+Phases phases_of(const Problem& forward, Arrangement arrangement) {
+    const bool merged = arrangement == Arrangement::merged;
     Phases phases;
     phases.merged = merged;
+    phases.by_tap = arrangement == Arrangement::by_tap;
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = forward.shape.axis[a];
         phases.stride[a] = axis.stride;
@@ -108,7 +177,11 @@ Phases phases_of(const Problem& forward, bool merged) {
         phases.shift[a] = merged ? axis.pad_before % axis.stride : 0;
         phases.map[a] = axis.input == 0 ? 0 : (axis.input - 1 + phases.shift[a]) / axis.stride + 1;
     }
-    add_parts(forward, phases);
+    if (phases.by_tap) {
+        phases.parts.push_back(part_by_tap(forward));
+    } else {
+        add_parts(forward, phases);
+    }
     if (one_phase(forward.shape)) return phases;
     const Lane lane = lane_of(phases);
     for (PhasePart& part : phases.parts) {
@@ -118,29 +191,42 @@ Phases phases_of(const Problem& forward, bool merged) {
     return phases;
 }
 
+bool phases_serve(const Problem& forward, const PhaseWay& way) {
+    const bool gemm = way.algorithm == Algorithm::gemm, apart = !too_many(forward.shape, gemm ? most_phases : most_depthwise);
+    switch (way.arrangement) {
+        case Arrangement::apart: return apart;
+        case Arrangement::merged: return gemm && phases_merge(forward.shape);
+        case Arrangement::by_tap: return gemm && apart && taps_serve(forward);
+    }
+    return false;
+}
+
 PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
-    constexpr std::int64_t most_depthwise = 16;  // each has arrays of its own
     PhaseProspect prospect;
     prospect.way.algorithm = algorithm;
     const bool gemm = algorithm == Algorithm::gemm;
-    const bool apart = !too_many(forward.shape, gemm ? most_phases : most_depthwise), merged = gemm && phases_merge(forward.shape);
+    const auto serves = [&](Arrangement arrangement) { return phases_serve(forward, {algorithm, arrangement}); };
+    const bool apart = serves(Arrangement::apart), merged = serves(Arrangement::merged), by_tap = serves(Arrangement::by_tap);
     if (!gemm && algorithm != Algorithm::depthwise) {
         prospect.refusal = "the phases of a stride are put together by \"gemm\" and \"depthwise\" only";
     } else if (!apart && !merged) {
         prospect.refusal = "the stride makes too many phases";
     }
     if (!prospect.refusal.empty()) return prospect;
-    const auto consider_way = [&](bool merge) {
-        const Phases phases = phases_of(forward, merge);
+    const auto consider_way = [&](Arrangement arrangement) {
+        const Phases phases = phases_of(forward, arrangement);
         for (const PhasePart& part : phases.parts) {
             if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem);
             if (!prospect.refusal.empty()) return;
         }
-        const double cycles = cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
-        if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, merge, cycles};
+        const double cycles = phases.by_tap
+                                  ? cycles_by_tap(forward, phases)
+                                  : cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
+        if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, arrangement, cycles};
     };
-    if (apart) consider_way(false);
-    if (merged) consider_way(true);
+    if (apart) consider_way(Arrangement::apart);
+    if (merged) consider_way(Arrangement::merged);
+    if (by_tap) consider_way(Arrangement::by_tap);
     return prospect;
 }
 
@@ -228,12 +314,27 @@ void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Ph
     t.tasks = f.batch * t.blocks_of_map();
 }
 
+void tile_by_tap(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+    const ConvShape &f = forward.shape, &s = phases.parts[0].problem.shape;
+    t.bands = bands_of(forward);
+    const std::int64_t rows = rows_met(f.axis[1], t.bands.longest()), width = f.axis[2].output;
+    const GemmTiling whole = tile_gemm(phases.parts[0].problem);
+    t.parts.push_back(tile_gemm_parts(phases.parts[0].problem, {1, rows, width}, whole.panels.parts));
+    t.row = (ceil_div(rows * width, whole.lanes) | 1) * whole.lanes;
+    t.part_elements = s.out_channels * t.row;
+    t.sums_row = row_of_sums(f.axis[2], whole.lanes);
+    t.block_elements = t.part_elements + 2 * f.axis[2].stride * t.sums_row;
+    t.tasks = f.batch * f.groups * f.axis[0].input * t.bands.parts;
+}
+
 }  // namespace
 
 TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm) {
     TransposedTiling t;
     if (phases.parts.empty()) return t;
-    if (algorithm == Algorithm::depthwise) {
+    if (phases.by_tap) {
+        tile_by_tap(t, forward, phases);
+    } else if (algorithm == Algorithm::depthwise) {
         tile_depthwise_phases(t, forward, phases);
     } else {
         tile_gemm_phases(t, forward, phases);

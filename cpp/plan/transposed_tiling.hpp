@@ -8,9 +8,17 @@
 // each input is read once then, and few channels fill vectors; but maps are one longer, where the border cuts a stride. Else each phase is
 // a convolution for itself. With stride 1 there is one phase, which any algorithm may compute.
 //
+// Few output channels leave register tiles empty. There what each tap makes of x is computed, a 1x1 convolution whose output channels are
+// those of y times the taps, for a band of rows, and rows of y are sums of rows of these products: no more products, but more sums.
+//
 //   LOOP 1  tasks: image, group, chunk of panels, block of places m     the parallel dimension
 //   LOOP 2    phases                      by the GEMM path or depthwise kernels, to an array that the second-level cache keeps
 //   LOOP 3    rows of y                   put together
+//
+//   by tap:
+//   LOOP 1  tasks: image, group, depth, band of rows of y
+//   LOOP 2    rows of x that the band meets     products
+//   LOOP 3    rows of y                         sums of them, phase by phase, put together
 #pragma once
 #include <array>
 #include <cstdint>
@@ -30,9 +38,13 @@ struct PhasePart {
     std::array<Phase, 3> phase;  // the part of x that it meets, and its taps; of merged phases, of the first one
 };
 
+// How they are computed.
+enum class Arrangement { apart, merged, by_tap };
+
 // The phases of a transposed convolution.
 struct Phases {
     bool merged = false;
+    bool by_tap = false;  // one part: the products of x with all taps
     std::array<std::int64_t, 3> stride{1, 1, 1};
     std::array<std::int64_t, 3> count{1, 1, 1};  // of phases that have an output
     std::array<std::int64_t, 3> shift{};
@@ -48,7 +60,7 @@ bool one_phase(const ConvShape& forward);
 // A way to compute several phases.
 struct PhaseWay {
     Algorithm algorithm = Algorithm::gemm;  // or depthwise
-    bool merged = false;
+    Arrangement arrangement = Arrangement::apart;
     double cycles = 0.0;  // estimated, of one thread
 };
 // The quickest one of an algorithm, or why it cannot serve.
@@ -58,8 +70,11 @@ struct PhaseProspect {
 };
 PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm);
 
-// merged: they can be. Their problems have the lane that all share.
-Phases phases_of(const Problem& forward, bool merged);
+// Can the phases be computed in this way?
+bool phases_serve(const Problem& forward, const PhaseWay& way);
+
+// Of an arrangement that is possible. Their problems have the lane that all share.
+Phases phases_of(const Problem& forward, Arrangement arrangement);
 
 struct TransposedTiling {
     std::vector<GemmTiling> parts;           // of the GEMM path, or
@@ -72,6 +87,8 @@ struct TransposedTiling {
     std::int64_t turned_row = 0;             // depthwise: of a pixel of a block that is transposed or finished then
     std::int64_t turned_elements = 0;
     std::int64_t tasks = 0;
+    EvenSplit bands;            // by tap: of the rows of y;
+    std::int64_t sums_row = 0;  //   elements of a row of a phase, whole vectors
 
     Box block(std::int64_t i) const;
     std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks[2].parts; }
@@ -83,6 +100,7 @@ struct TransposedLimits {
     std::int64_t pixels_of_block = 128;        // lane = channel; with lane = pixel twice as many
     std::int64_t bytes_of_block = 256 * 1024;  // of all phases: they stay in the second-level cache beside weights
     std::int64_t enough_tasks = 8;
+    std::int64_t rows_of_band = 32;  // of y: at their ends bands compute products that their neighbours compute, too
 
     bool operator==(const TransposedLimits&) const = default;
 };

@@ -92,7 +92,7 @@ TEST(Phases, MergedOnesMeetTheSameInputs) {
         a.output = random.integer(1, 9);
         a.pad_before = random.integer(0, 12);
         a.input = random.integer(a.stride, 40);
-        const Phases phases = phases_of(problem_of(a), true);
+        const Phases phases = phases_of(problem_of(a), Arrangement::merged);
         ASSERT_EQ(phases.parts.size(), 1U);
         const Phase& p = phases.parts[0].phase[2];
         Products found;
@@ -112,7 +112,7 @@ TEST(Phases, MergedOnesMeetTheSameInputs) {
 
 TEST(Phases, BlocksAndChunksCoverTheMap) {
     for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
-        for (const bool merged : {false, true}) {
+        for (const Arrangement arrangement : {Arrangement::apart, Arrangement::merged}) {
             Axis a;
             a.stride = 2;
             a.kernel = 4;
@@ -123,7 +123,7 @@ TEST(Phases, BlocksAndChunksCoverTheMap) {
             p.layout = layout;
             p.shape.in_channels = 200;
             p.shape.axis[1] = a;
-            const Phases phases = phases_of(p, merged);
+            const Phases phases = phases_of(p, arrangement);
             const TransposedTiling t = tile_transposed(p, phases, Algorithm::gemm);
             Size pixels = 0;
             for (Size i = 0; i < t.blocks_of_map(); ++i) {

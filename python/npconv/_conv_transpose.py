@@ -69,8 +69,8 @@ def conv_transpose2d(
         As in :func:`conv2d`.
     algorithm : str
         ``"auto"``; ``"measure"``; or one by name. Without a stride all that :func:`conv2d` has; with one
-        ``"gemm"``, ``"depthwise"`` (one channel of x a group) and ``"naive"``, which compute the phases of
-        the stride, each a convolution, and put them together.
+        ``"gemm"``, ``"depthwise"`` (groups of one channel of x, or of 2, 4, 8 in and out) and ``"naive"``,
+        which compute the phases of the stride, each a convolution, and put them together.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may
         overlap no other argument.

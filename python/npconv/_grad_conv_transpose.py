@@ -27,6 +27,8 @@ def conv_transpose1d_input(
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose1d` with respect to x: the convolution whose adjoint it is.
 
+    What was cut off the result counts as zeros, as the border of a convolution does.
+
     Parameters
     ----------
     input_shape : tuple of int
@@ -82,6 +84,8 @@ def conv_transpose1d_weight(
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose1d` with respect to w: a sum over the batch and all of x.
 
+    What was cut off the result counts as zeros: zero times an infinite x is NaN.
+
     Parameters
     ----------
     x : array_like of float32 or float64
@@ -135,6 +139,8 @@ def conv_transpose2d_input(
     num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose2d` with respect to x: the convolution whose adjoint it is.
+
+    What was cut off the result counts as zeros, as the border of a convolution does.
 
     Parameters
     ----------
@@ -191,6 +197,8 @@ def conv_transpose2d_weight(
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose2d` with respect to w: a sum over the batch and all of x.
 
+    What was cut off the result counts as zeros: zero times an infinite x is NaN.
+
     Parameters
     ----------
     x : array_like of float32 or float64
@@ -244,6 +252,8 @@ def conv_transpose3d_input(
     num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose3d` with respect to x: the convolution whose adjoint it is.
+
+    What was cut off the result counts as zeros, as the border of a convolution does.
 
     Parameters
     ----------
@@ -299,6 +309,8 @@ def conv_transpose3d_weight(
     num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of :func:`npconv.conv_transpose3d` with respect to w: a sum over the batch and all of x.
+
+    What was cut off the result counts as zeros: zero times an infinite x is NaN.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class InputGradientPlan:
         Parameters
         ----------
         grad_out : array_like
-            Of shape :attr:`x_shape` and the dtype that the plan was made for.
+            Of shape :attr:`grad_shape` and the dtype that the plan was made for.
         out : ndarray, optional
             As in :func:`npconv.grad.conv2d_input`.
 
@@ -52,12 +52,17 @@ class InputGradientPlan:
 
     @property
     def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the gradient that it is called with; None for a free batch."""
+        """Shape of the convolution's input; None for a free batch."""
         return self._plan.x_shape
 
     @property
+    def grad_shape(self) -> tuple[int | None, ...]:
+        """Shape of the gradient that it is called with; None for a free batch."""
+        return self._plan.grad_shape
+
+    @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the result, which is that of the convolution's input; None for a free batch."""
+        """Shape of the result, which is :attr:`x_shape`."""
         return self._plan.output_shape
 
     @property
@@ -95,7 +100,7 @@ class InputGradientPlan:
         self._plan.update_weights(w)
 
     def __repr__(self) -> str:
-        return f"<npconv.InputGradientPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
+        return f"<npconv.InputGradientPlan {self.grad_shape} -> {self.output_shape}, {self.algorithm}>"
 
 
 class WeightGradientPlan:
