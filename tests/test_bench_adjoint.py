@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The bench of transposed convolutions and gradients, without its peers: its layers, and that npconv computes them."""
+"""The bench of transposed convolutions and gradients, without its peers: layers, and what npconv computes."""
 
 from __future__ import annotations
 
