@@ -329,7 +329,9 @@ def _readme_origins(reports: Sequence[Report]) -> list[str]:
         )
         if line not in lines:
             lines.append(line)
-    return [f"Measured on {line}:" for line in lines]
+    # tables of fewer peers, of the same versions, need no line of their own
+    longest = [line for line in lines if not any(other.startswith(line + ",") for other in lines)]
+    return [f"Measured on {line}:" for line in longest]
 
 
 def fill_readme(readme: Path, table: str, markers: tuple[str, str] = MARKERS) -> None:

@@ -181,6 +181,10 @@ def test_results_and_the_table_in_the_readme(tmp_path: Path) -> None:
     assert first.startswith("Measured on a processor, 2 cores, avx512; torch 2:")
     assert "| abc |" not in second
     assert "2026-11-25, def" in second
+    more = Report("2026-11-26", "0123", machine, {"torch": "2", "ort": "1"}, [], [], {}, [runs])
+    assert report._readme_origins([claim, more]) == [
+        "Measured on a processor, 2 cores, avx512; torch 2, ort 1:"
+    ]
 
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
