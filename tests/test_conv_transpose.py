@@ -321,6 +321,43 @@ def test_few_output_channels_are_sums_of_rows(isa: str) -> None:
     assert by_tap > 30
 
 
+def test_planes_of_depthwise_layers_have_kernels_of_their_own(isa: str) -> None:
+    r = random.Random(10)
+    for i in range(160):
+        k, depth, dtype = r.randrange(2, 6), r.choice((0, 0, 0, 3)), r.choice(DTYPES)
+        channels, size = r.randrange(1, 9), (r.randrange(1, 12), r.choice((1, 2, 7, 8, 16, 17, 31, 33, 66)))
+        shape, kernel = ((depth, *size), (1, k, k)) if depth else (size, (k, k))
+        x, w = ints((2, channels, *shape), dtype, seed=i), ints((channels, 1, *kernel), dtype, seed=i + 1)
+        bias = ints((channels,), dtype, seed=i + 2) if i % 3 else None
+        if i % 5 == 0:
+            x.reshape(-1)[r.randrange(x.size)] = r.choice((np.nan, np.inf))
+        whole = [(n - 1) * 2 + k for n in size]
+        # Also cut off at the ends differently, by a whole row or column of x and more.
+        padding: Any = [(b := r.randrange(min(n, k)), r.randrange(min(n - b, k))) for n in whole]
+        output_padding = [r.randrange(2), r.randrange(2)]
+        flat = [0] if depth else []
+        how: dict[str, Any] = {
+            "stride": (*([1] if depth else []), 2, 2), "groups": channels, "activation": r.choice((None, "relu", "silu")),
+            "padding": (*((0, 0) for _ in flat), *padding), "output_padding": (*flat, *output_padding),
+        }  # fmt: skip
+        rank, rng = len(shape), np.random.default_rng(i)
+        with np.errstate(invalid="ignore"):
+            want = reference_grad.conv_transpose(x, w, bias, spatial_rank=rank, **how)
+        canvas = Canvas(want.shape, dtype, True, rng)
+        view = place(x, str(rng.choice(["plain", "strided", "swapped", "misaligned"])), rng)
+        with small_tiles(i % 2 == 0):
+            plan = npconv.plan_conv_transpose(
+                x.shape, w, bias, algorithm="depthwise", num_threads=1 + i % 3, **how
+            )
+            y = plan(view, out=canvas.out)
+        assert want[0, 0].size == max(1, depth) or "two rows of y at a time" in plan.explain()
+        if how["activation"] == "silu":
+            assert np.allclose(y, want, rtol=1e-5, atol=1e-5, equal_nan=True), (i, how)
+        else:
+            assert np.array_equal(y, want, equal_nan=True), (i, how)
+        assert canvas.damage() is None, (i, how)
+
+
 def test_explain_tells_the_phases() -> None:
     w = np.zeros((64, 48, 4, 4), np.float32)
     text = npconv.plan_conv_transpose((1, 64, 8, 8), w, stride=2, padding=1).explain()

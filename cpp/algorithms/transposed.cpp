@@ -10,10 +10,12 @@
 
 #include "algorithms/depthwise.hpp"
 #include "algorithms/gemm.hpp"
+#include "algorithms/gemm_packing.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
 #include "algorithms/phase_assembly.hpp"
 #include "algorithms/tap_sums.hpp"
+#include "algorithms/transposed_planes.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
 #include "plan/explain.hpp"
@@ -79,6 +81,19 @@ TensorView<const T> view_of_part(const ConvShape& s, const Buffer& weights) {
     return view;
 }
 
+// Of planes: the weights as they are, in the order of the part's taps.
+template <class T>
+Parameters planes_parameters(Buffer taps) {
+    const T* w = taps.as<const T>();
+    const auto n = static_cast<std::int64_t>(taps.bytes() / sizeof(T));
+    Parameters parameters;
+    for (std::int64_t i = 0; i < n; ++i) {
+        parameters.largest_weight = larger_magnitude(parameters.largest_weight, static_cast<double>(std::abs(w[i])));
+    }
+    parameters.weights = std::make_shared<const Buffer>(std::move(taps));
+    return parameters;
+}
+
 // The part of x that a phase meets.
 template <class T>
 TensorView<const T> input_of_part(const PhasePart& part, TensorView<const T> x) {
@@ -132,7 +147,7 @@ std::vector<ProblemAndTiling> described(const Phases& phases, const TransposedTi
 }
 
 BlockWorkspace::Sizes sizes(const Problem& forward, const TransposedTiling& t) {
-    const std::int64_t rows = t.bands.n > 0 ? TapSums<double>::most_rows(forward.shape) : 0;
+    const std::int64_t rows = t.sums_row > 0 ? TapSums<double>::most_rows(forward.shape) : 0;
     return {t.block_elements * size_of(forward.dtype), t.turned_elements * size_of(forward.dtype),
             rows * static_cast<std::int64_t>(sizeof(ShiftedRow<double>))};
 }
@@ -436,7 +451,8 @@ TransposedPlan::TransposedPlan(const TransposedPlan& other, const ConvShape& for
             if (!same && packed.problem.shape.in_channels > 0) refuse_shape();
         }
         if (part.problem.shape.in_channels != packed.problem.shape.in_channels) refuse_shape();
-        if (!other.one_ && format_of(part.problem, way_.algorithm) != format_of(packed.problem, way_.algorithm)) refuse_shape();
+        if (!other.one_ && !phases_.planes && format_of(part.problem, way_.algorithm) != format_of(packed.problem, way_.algorithm))
+            refuse_shape();
     }
     if (other.one_) one_ = std::make_unique<ConvPlan>(*other.one_, phases_.parts[0].problem.shape, free_batch);
 }
@@ -446,7 +462,11 @@ TransposedParameters TransposedPlan::pack(const WeightsView<T>& weights, int thr
     TransposedParameters parameters;
     for (std::size_t i = 0; i < phases_.parts.size() && !by_definition_; ++i) {
         const PhasePart& part = phases_.parts[i];
-        const Buffer taps = weights_of_part(forward_, phases_, part, weights.w);
+        Buffer taps = weights_of_part(forward_, phases_, part, weights.w);
+        if (phases_.planes) {
+            parameters.parts.push_back(planes_parameters<T>(std::move(taps)));
+            continue;
+        }
         const WeightsView<T> view{view_of_part<T>(part.problem.shape, taps)};
         const Algorithm algorithm = part.problem.shape.in_channels > 0 ? way_.algorithm : Algorithm::gemm;
         parameters.parts.push_back(one_ ? one_->pack(view, threads) : pack_parameters(part.problem, algorithm, view, threads));
@@ -502,6 +522,13 @@ void TransposedPlan::run_phases(const Problem& forward, const TransposedParamete
     if (phases.by_tap) {
         const ByTap<T> by_tap(forward, phases, t, parameters, io, slots);
         parallel_for(tasks, used, [&](std::int64_t task, int thread) { by_tap.task(task, workspace, thread); });
+        return;
+    }
+    if (phases.planes) {
+        Operands<T> operands = with_parameters(io, parameters.parts[0]);
+        operands.bias = bias_of<T>(parameters);
+        const TransposedPlanesRun<T> planes(forward, t, operands);
+        parallel_for(tasks, used, [&](std::int64_t task, int thread) { planes.task(task, workspace.template get<T>(thread, block)); });
         return;
     }
     const bool gemm = way_.algorithm == Algorithm::gemm;

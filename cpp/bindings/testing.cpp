@@ -113,7 +113,8 @@ void register_testing(pybind11::module_& m) {
                                   .vectors_in_place = 1,
                                   .enough_tasks = 1};
         set_direct_limits(small ? narrow : DirectLimits{});
-        const TransposedLimits few_phases{.pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2};
+        const TransposedLimits few_phases{
+            .pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2, .bytes_of_planes = 400};
         set_transposed_limits(small ? few_phases : TransposedLimits{});
         const WeightGradientLimits short_sums{.pixels_of_block = 9,
                                               .bytes_of_sums = 4096,

@@ -19,6 +19,7 @@ namespace {
 #include "kernels/depthwise_rows.inl"
 //
 #include "kernels/tap_products.inl"
+#include "kernels/transposed_planes.inl"
 //
 #include "kernels/depthwise.inl"
 

@@ -184,6 +184,7 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     k.tap_products = &tap_products<Vec>;
     k.sum_lanes = &sum_lanes<Vec>;
     if constexpr (Vec::masks) k.plane_products = &plane_products<Vec>;
+    fill_transposed_planes<Vec>(k);
     k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
     k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;
     if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); }) {

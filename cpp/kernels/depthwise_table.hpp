@@ -104,6 +104,24 @@ struct DepthwisePlaneKernels {
     void (*continued)(const DepthwisePlanes<T>&);  // null unless k is 3: volumes with longer kernels are rare
 };
 
+// Transposed depthwise convolution of planes with stride 2, k x k taps (2 to 5): rows begin ... end - 1 of
+//   y[c][i][j] = epilogue(sum over t, s of w[c][t][s] * x[c][(i + top - t) / 2][(j + left - s) / 2], where both divisions are exact)
+// What is outside x counts as zeros and is not read. The weights are finite.
+template <class T>
+struct TransposedPlanes {
+    const T* x;  // row input_begin, column 0 of channel 0
+    std::int64_t x_channel, x_row;
+    std::int64_t input_begin, input_end;  // rows that are there: all that y meets, or as many as there are
+    std::int64_t input_columns;
+    const T* w;  // the taps of each channel in reverse order, as those of phases are
+    std::int64_t w_channel;
+    std::int64_t begin, end, columns;  // of y; rows are dense
+    std::int64_t top, left;
+    Output<T> output;  // y: row `begin` of channel 0, with the stride between channels; without residual
+};
+
+constexpr int least_transposed_taps = 2, transposed_sizes = 4;  // along one side: 2, 3, 4, 5
+
 // The gradient of weights, lane = channel, of one vector of channels:
 //   sums[r][t][i] += sum over rows and columns of g[row][column] * channel i of each group of x[row][column] at tap t of tap row r
 template <class T>
@@ -151,8 +169,9 @@ struct DepthwiseKernels {
     void (*row_tiles)(const DepthwiseRowTiles<T>&);                  // null where a set lacks registers or Vec::accumulate,
     void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
     void (*tap_products)(const TapProducts<T>&);
-    void (*sum_lanes)(const T* vectors, std::int64_t n, T* to);  // of each of n vectors
-    void (*plane_products)(const PlaneProducts<T>&);             // null without masks
+    void (*sum_lanes)(const T* vectors, std::int64_t n, T* to);               // of each of n vectors
+    void (*plane_products)(const PlaneProducts<T>&);                          // null without masks
+    void (*transposed_planes[transposed_sizes])(const TransposedPlanes<T>&);  // [k - least_transposed_taps]
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];
     DepthwisePlaneKernels<T> padded_planes[depthwise_sizes][depthwise_strides];

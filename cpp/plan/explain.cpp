@@ -296,12 +296,18 @@ std::string explain_phases(const TransposedDecision& d, const TransposedTiling& 
         const ConvShape& s = d.phases.parts[0].problem.shape;
         out << "phases       channels of one convolution of " << s.in_channels << " -> " << s.out_channels << " channels, kernel "
             << s.axis[0].kernel << " x " << s.axis[1].kernel << " x " << s.axis[2].kernel << ", because all meet the same inputs\n";
-    } else if (d.phases.by_tap) {
-        out << "phases       rows of them are sums of rows of products of x with all taps, a 1x1 convolution to "
-            << d.phases.parts[0].problem.shape.out_channels << " channels\n"
-            << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.bands.parts << " band(s) of at most "
-            << t.bands.longest() << " rows of the output, for each image and group\n"
-            << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
+    } else if (d.phases.by_tap || d.phases.planes) {
+        if (d.phases.planes) {
+            out << "phases       side by side in registers: two rows of y at a time, channel by channel\n"
+                << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.bands.parts << " band(s) of at most "
+                << t.bands.longest() << " rows of the output x " << t.chunks.parts << " chunk(s) of channels, for each image\n";
+        } else {
+            out << "phases       rows of them are sums of rows of products of x with all taps, a 1x1 convolution to "
+                << d.phases.parts[0].problem.shape.out_channels << " channels\n"
+                << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.bands.parts << " band(s) of at most "
+                << t.bands.longest() << " rows of the output, for each image and group\n";
+        }
+        out << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
         describe_memory(out, footprint);
         describe_transposed_bound(out, d.forward, d.forward.dtype);
         return out.str();

@@ -2,6 +2,7 @@
 #include "plan/transposed_tiling.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "plan/planner.hpp"
 
@@ -91,13 +92,14 @@ double band_bytes(const Problem& p, std::int64_t rows) {
     return products * as_double(size_of(p.dtype));
 }
 
+bool flat(const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded() && a.input == a.output; }
+
 bool taps_serve(const Problem& p) {
     constexpr std::int64_t most_channels = 8, most_taps = 1024, longest_stride = 16, longest_row = 1 << 14;
     constexpr double most_bytes = 1 << 20;
     const ConvShape& f = p.shape;
     const Axis &depth = f.axis[0], &width = f.axis[2];
-    const bool flat = depth.kernel == 1 && depth.stride == 1 && !depth.padded() && depth.input == depth.output;
-    if (p.layout != Layout::channels_first || !flat || f.in_channels > most_channels || f.taps() > most_taps) return false;
+    if (p.layout != Layout::channels_first || !flat(depth) || f.in_channels > most_channels || f.taps() > most_taps) return false;
     if (f.axis[1].stride > longest_stride || width.stride > longest_stride || width.input > longest_row) return false;
     const std::int64_t least = std::min({f.in_channels, width.output, f.axis[1].output, width.input, f.axis[1].input, depth.input});
     return least > 0 && band_bytes(p, 1) <= most_bytes;
@@ -135,6 +137,48 @@ double cycles_with(const Phases& phases, Algorithm algorithm, Lane lane) {
     return cycles;
 }
 
+// All taps at once, in the order that phases have them.
+PhasePart part_of_planes(const Problem& forward) {
+    const ConvShape& f = forward.shape;
+    PhasePart part{forward, {}};
+    for (std::size_t a = 0; a < 3; ++a) {
+        Axis& axis = part.problem.shape.axis[a];
+        axis = {};
+        axis.kernel = f.axis[a].kernel;
+        axis.input = f.axis[a].output;
+        axis.output = f.axis[a].output;
+        part.phase[a].axis = axis;
+        part.phase[a].taps = axis.kernel;
+    }
+    part.problem.border = Border::zeros;
+    part.problem.flip = false;
+    return part;
+}
+
+bool planes_serve(const Problem& p) {
+    constexpr std::int64_t longest_row = 1 << 15;
+    const ConvShape& f = p.shape;
+    const Axis &depth = f.axis[0], &height = f.axis[1], &width = f.axis[2];
+    if (p.layout != Layout::channels_first || f.in_channels != 1 || f.out_channels != 1 || !flat(depth)) return false;
+    const std::int64_t k = height.kernel, largest = least_transposed_taps + transposed_sizes - 1;
+    if (k != width.kernel || k < least_transposed_taps || k > largest) return false;
+    for (const Axis* a : {&height, &width}) {
+        if (a->stride != 2 || a->dilation != 1 || a->pad_before >= k) return false;
+    }
+    return width.output <= longest_row && width.input <= longest_row;
+}
+
+// Two rows of a vector of places at a time, and what a channel costs; y from memory.
+double cycles_of_planes(const Problem& forward) {
+    constexpr double of_step = 12.0, of_product = 0.5, of_channel = 40.0, of_line = 2.0;
+    const ConvShape& f = forward.shape;
+    const double lanes = as_double(forward.kernels->vector_bytes / size_of(forward.dtype));
+    const double rows = as_double(ceil_div(f.axis[1].input, 2)), vectors = std::ceil(as_double(ceil_div(f.axis[2].input, 2)) / lanes);
+    const double lines = as_double(f.axis[1].input) * as_double(f.axis[2].input) * as_double(size_of(forward.dtype)) / 64.0;
+    const double of_plane = of_channel + rows * vectors * (of_step + of_product * as_double(f.taps())) + of_line * lines;
+    return as_double(f.groups) * as_double(f.axis[0].input) * of_plane;
+}
+
 // One lane for all phases: that by which they are estimated to take less.
 Lane lane_of(const Phases& phases) {
     if (phases.parts.empty()) return Lane::channel;
@@ -170,6 +214,7 @@ Phases phases_of(const Problem& forward, Arrangement arrangement) {
     Phases phases;
     phases.merged = merged;
     phases.by_tap = arrangement == Arrangement::by_tap;
+    phases.planes = arrangement == Arrangement::planes;
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = forward.shape.axis[a];
         phases.stride[a] = axis.stride;
@@ -179,6 +224,9 @@ Phases phases_of(const Problem& forward, Arrangement arrangement) {
     }
     if (phases.by_tap) {
         phases.parts.push_back(part_by_tap(forward));
+    } else if (phases.planes) {
+        phases.parts.push_back(part_of_planes(forward));
+        return phases;
     } else {
         add_parts(forward, phases);
     }
@@ -197,6 +245,7 @@ bool phases_serve(const Problem& forward, const PhaseWay& way) {
         case Arrangement::apart: return apart;
         case Arrangement::merged: return gemm && phases_merge(forward.shape);
         case Arrangement::by_tap: return gemm && apart && taps_serve(forward);
+        case Arrangement::planes: return way.algorithm == Algorithm::depthwise && planes_serve(forward);
     }
     return false;
 }
@@ -206,7 +255,8 @@ PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
     prospect.way.algorithm = algorithm;
     const bool gemm = algorithm == Algorithm::gemm;
     const auto serves = [&](Arrangement arrangement) { return phases_serve(forward, {algorithm, arrangement}); };
-    const bool apart = serves(Arrangement::apart), merged = serves(Arrangement::merged), by_tap = serves(Arrangement::by_tap);
+    const bool apart = serves(Arrangement::apart), merged = serves(Arrangement::merged), by_tap = serves(Arrangement::by_tap),
+               planes = serves(Arrangement::planes);
     if (!gemm && algorithm != Algorithm::depthwise) {
         prospect.refusal = "the phases of a stride are put together by \"gemm\" and \"depthwise\" only";
     } else if (!apart && !merged) {
@@ -214,6 +264,10 @@ PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
     }
     if (!prospect.refusal.empty()) return prospect;
     const auto consider_way = [&](Arrangement arrangement) {
+        if (arrangement == Arrangement::planes) {
+            prospect.way = {algorithm, arrangement, cycles_of_planes(forward)};
+            return;
+        }
         const Phases phases = phases_of(forward, arrangement);
         for (const PhasePart& part : phases.parts) {
             if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem);
@@ -224,6 +278,10 @@ PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
                                   : cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
         if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, arrangement, cycles};
     };
+    if (planes) {  // always quicker than planes of phases
+        consider_way(Arrangement::planes);
+        return prospect;
+    }
     if (apart) consider_way(Arrangement::apart);
     if (merged) consider_way(Arrangement::merged);
     if (by_tap) consider_way(Arrangement::by_tap);
@@ -314,6 +372,21 @@ void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Ph
     t.tasks = f.batch * t.blocks_of_map();
 }
 
+void tile_planes(TransposedTiling& t, const Problem& forward) {
+    const ConvShape& f = forward.shape;
+    const auto at_most = [](std::int64_t bytes) { return limits.bytes_of_planes / std::max<std::int64_t>(1, bytes); };
+    const std::int64_t row = f.axis[2].input * size_of(forward.dtype);
+    t.bands = split_by(f.axis[1].input, std::max<std::int64_t>(2, at_most(row)));
+    const std::int64_t channels = std::max<std::int64_t>(1, at_most(t.bands.longest() * row) / std::max<std::int64_t>(1, f.axis[0].input));
+    const std::int64_t chunks = std::max(split_by(f.groups, channels).parts, ceil_div(limits.enough_tasks, t.bands.parts));
+    t.chunks = SpreadSplit(f.groups, std::clamp<std::int64_t>(chunks, 1, std::max<std::int64_t>(1, f.groups)));
+    // Of x, for rows whose elements are apart: those of all pairs of rows that the band touches.
+    const std::int64_t pairs = t.bands.longest() / 2 + 1;
+    t.row = std::min(f.axis[1].output, pairs + (f.axis[1].kernel - 1) / 2) * f.axis[2].output;
+    t.block_elements = t.row;
+    t.tasks = f.batch * t.chunks.parts * t.bands.parts;
+}
+
 void tile_by_tap(TransposedTiling& t, const Problem& forward, const Phases& phases) {
     const ConvShape &f = forward.shape, &s = phases.parts[0].problem.shape;
     t.bands = bands_of(forward);
@@ -332,6 +405,10 @@ void tile_by_tap(TransposedTiling& t, const Problem& forward, const Phases& phas
 TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm) {
     TransposedTiling t;
     if (phases.parts.empty()) return t;
+    if (phases.planes) {
+        tile_planes(t, forward);
+        return t;
+    }
     if (phases.by_tap) {
         tile_by_tap(t, forward, phases);
     } else if (algorithm == Algorithm::depthwise) {

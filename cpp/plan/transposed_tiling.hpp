@@ -11,6 +11,9 @@
 // Few output channels leave register tiles empty. There what each tap makes of x is computed, a 1x1 convolution whose output channels are
 // those of y times the taps, for a band of rows, and rows of y are sums of rows of these products: no more products, but more sums.
 //
+// Depthwise planes with stride 2 have kernels that compute the phases side by side in registers, for a chunk of channels and a band of
+// rows.
+//
 //   LOOP 1  tasks: image, group, chunk of panels, block of places m     the parallel dimension
 //   LOOP 2    phases                      by the GEMM path or depthwise kernels, to an array that the second-level cache keeps
 //   LOOP 3    rows of y                   put together
@@ -19,6 +22,10 @@
 //   LOOP 1  tasks: image, group, depth, band of rows of y
 //   LOOP 2    rows of x that the band meets     products
 //   LOOP 3    rows of y                         sums of them, phase by phase, put together
+//
+//   planes:
+//   LOOP 1  tasks: image, chunk of channels, band of rows of y
+//   LOOP 2    depth                             by a kernel, where it stands
 #pragma once
 #include <array>
 #include <cstdint>
@@ -39,12 +46,13 @@ struct PhasePart {
 };
 
 // How they are computed.
-enum class Arrangement { apart, merged, by_tap };
+enum class Arrangement { apart, merged, by_tap, planes };
 
 // The phases of a transposed convolution.
 struct Phases {
     bool merged = false;
     bool by_tap = false;  // one part: the products of x with all taps
+    bool planes = false;  // one part: all taps, for the kernels of transposed planes
     std::array<std::int64_t, 3> stride{1, 1, 1};
     std::array<std::int64_t, 3> count{1, 1, 1};  // of phases that have an output
     std::array<std::int64_t, 3> shift{};
@@ -87,7 +95,7 @@ struct TransposedTiling {
     std::int64_t turned_row = 0;             // depthwise: of a pixel of a block that is transposed or finished then
     std::int64_t turned_elements = 0;
     std::int64_t tasks = 0;
-    EvenSplit bands;            // by tap: of the rows of y;
+    EvenSplit bands;            // by tap, and of planes: of the rows of y;
     std::int64_t sums_row = 0;  //   elements of a row of a phase, whole vectors
 
     Box block(std::int64_t i) const;
@@ -100,7 +108,8 @@ struct TransposedLimits {
     std::int64_t pixels_of_block = 128;        // lane = channel; with lane = pixel twice as many
     std::int64_t bytes_of_block = 256 * 1024;  // of all phases: they stay in the second-level cache beside weights
     std::int64_t enough_tasks = 8;
-    std::int64_t rows_of_band = 32;  // of y: at their ends bands compute products that their neighbours compute, too
+    std::int64_t rows_of_band = 32;             // of y: at their ends bands compute products that their neighbours compute, too
+    std::int64_t bytes_of_planes = 128 * 1024;  // of y, of a chunk of channels
 
     bool operator==(const TransposedLimits&) const = default;
 };

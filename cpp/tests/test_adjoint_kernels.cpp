@@ -2,6 +2,7 @@
 // The kernels of transposed convolution and of the gradient of depthwise weights, of every set, against loops.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "compare.hpp"
@@ -90,6 +91,61 @@ TYPED_TEST(AdjointKernels, ProductsAreSummedOverTaps) {
                     ASSERT_TRUE(sums.canaries_intact());
                 }
             }
+        }
+    });
+}
+
+TYPED_TEST(AdjointKernels, TransposedPlanes) {
+    using T = TypeParam;
+    Random random(5);
+    for_each_set<T>([&](const KernelTable& table, const Kernels<T>& kernels) {
+        for (int round = 0; round < 400; ++round) {
+            const Size k = random.integer(least_transposed_taps, least_transposed_taps + transposed_sizes - 1), lanes = kernels.lanes;
+            const Size channels = random.integer(1, 3), rows = random.integer(0, 7), columns = random.integer(0, 3 * lanes + 2);
+            const Size y_rows = random.integer(1, 2 * rows + k), gap = random.integer(0, 2);
+            TransposedPlanes<T> p{};
+            p.top = random.integer(0, k - 1);
+            p.left = random.integer(0, k - 1);
+            p.columns = random.integer(1, 2 * columns + k);
+            p.begin = random.integer(0, y_rows - 1);
+            p.end = random.integer(p.begin + 1, y_rows);
+            p.input_columns = columns;
+            p.input_begin = std::clamp<Size>((p.begin + p.top) / 2 - (k - 1) / 2, 0, rows);
+            p.input_end = std::clamp<Size>((p.end - 1 + p.top) / 2 + 1, p.input_begin, rows);
+            p.x_row = columns + gap;
+            SCOPED_TRACE(::testing::Message() << table.isa << ", " << k << " x " << k << ", x " << rows << " x " << columns << ", rows "
+                                              << p.begin << " to " << p.end << " of " << p.columns << ", cut " << p.top << " " << p.left);
+            const GuardPages side = guard_sides[round % 2];
+            const Size there = p.input_end - p.input_begin, y_plane = (p.end - p.begin) * p.columns;
+            p.x_channel = there * p.x_row;
+            p.w_channel = k * k;
+            const bool any = there * columns > 0;
+            Guarded<T> x(any ? (channels * there - 1) * p.x_row + columns : 0, side), w(channels * k * k, side), bias(channels, side),
+                y(channels * y_plane, side);
+            for (Guarded<T>* a : {&x, &w, &bias}) {
+                for (T& v : *a) v = static_cast<T>(random.integer(-3, 3));
+            }
+            p.x = x.data();
+            p.w = w.data();
+            p.output = {y.data(), y_plane, round % 3 ? bias.data() : nullptr, nullptr, 0, channels, Activation::none, T(0), T(0)};
+            if (round % 4 == 1) p.output.activation = Activation::clip;
+            if (round % 4 == 2) p.output.activation = Activation::leaky_relu;
+            p.output.a = round % 4 == 1 ? T(-5) : T(0.125);
+            p.output.b = T(20);
+            depthwise_kernels_of<T>(table).transposed_planes[k - least_transposed_taps](p);
+            for (Size n = 0; n < channels * y_plane; ++n) {
+                const Size c = n / y_plane, i = p.begin + n % y_plane / p.columns, j = n % p.columns;
+                T sum = round % 3 ? bias[c] : T(0);
+                for (Size t = 0; t < k * k; ++t) {
+                    const Size row = i + p.top - t / k, column = j + p.left - t % k;
+                    if (row < 0 || row % 2 != 0 || row / 2 >= rows || column < 0 || column % 2 != 0 || column / 2 >= columns) continue;
+                    sum += w[(c + 1) * k * k - 1 - t] * x[c * p.x_channel + (row / 2 - p.input_begin) * p.x_row + column / 2];
+                }
+                if (round % 4 == 1) sum = std::clamp(sum, T(-5), T(20));
+                if (round % 4 == 2 && sum < 0) sum *= T(0.125);
+                ASSERT_EQ(y[n], sum) << "channel " << c << ", row " << i << ", column " << j;
+            }
+            ASSERT_TRUE(y.canaries_intact());
         }
     });
 }
