@@ -337,8 +337,9 @@ def test_planes_of_depthwise_layers_have_kernels_of_their_own(isa: str) -> None:
         output_padding = [r.randrange(2), r.randrange(2)]
         flat = [0] if depth else []
         how: dict[str, Any] = {
-            "stride": (*([1] if depth else []), 2, 2), "groups": channels, "activation": r.choice((None, "relu", "silu")),
+            "stride": (*(1 for _ in flat), 2, 2), "activation": r.choice((None, "relu", "silu")),
             "padding": (*((0, 0) for _ in flat), *padding), "output_padding": (*flat, *output_padding),
+            "groups": channels,
         }  # fmt: skip
         rank, rng = len(shape), np.random.default_rng(i)
         with np.errstate(invalid="ignore"):
