@@ -32,7 +32,7 @@ Arrays::Sizes sizes(const Problem& p, const WeightGradientTiling& t) {
     Arrays::Sizes bytes{};
     bytes[panel] = pixels * t.width() * element;
     bytes[at] = bytes[index] = t.channels.longest() * integer;
-    bytes[segments] = pixels * static_cast<std::int64_t>(sizeof(Segment));
+    bytes[segments] = t.listed_once ? 0 : (t.runs + 1) * static_cast<std::int64_t>(sizeof(Segment));
     bytes[places] = pixels * integer;
     bytes[sums] = t.parts.parts == 1 ? t.sums_of_task() * element : 0;
     return bytes;
@@ -43,6 +43,12 @@ std::int64_t bytes_of_parts(const Problem& p, const WeightGradientTiling& t) {
     return t.tasks * Arrays::rounded(t.sums_of_task() * size_of(p.dtype));
 }
 
+// The runs of pixels of all blocks and taps.
+std::int64_t bytes_of_lists(const Problem& p, const WeightGradientTiling& t) {
+    if (!t.listed_once) return 0;
+    return t.blocks.parts * p.shape.taps() * (t.runs + 1) * static_cast<std::int64_t>(sizeof(Segment));
+}
+
 // Which part of the result a task computes.
 struct Share {
     std::int64_t group, panel, channels, taps, part;
@@ -51,12 +57,20 @@ struct Share {
 template <class T>
 class WeightGradient {
   public:
-    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays, T* parts)
-        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), arrays_(arrays), parts_(parts) {
+    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays, T* parts,
+                   Segment* lists)
+        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), arrays_(arrays), parts_(parts), lists_(lists) {
         flat_grad_ = s_.flat_step(io.grad.spatial);
         // Of pixels that are far apart in a border of zeros it may be any number.
         const auto stride = static_cast<std::uint64_t>(s_.axis[2].stride), pixel = static_cast<std::uint64_t>(io.x.spatial[2]);
         step_ = s_.axis[2].output > 1 ? static_cast<std::int64_t>(stride * pixel) : 0;
+    }
+
+    // Before all tasks, of each block, if the lists are made once.
+    void list_block(std::int64_t block) const {
+        for (std::int64_t tap = 0; tap < s_.taps(); ++tap) {
+            list(tap, t_.blocks.begin(block), t_.blocks.length(block), lists_ + (block * s_.taps() + tap) * (t_.runs + 1));
+        }
     }
 
     // LOOP 1
@@ -122,19 +136,24 @@ class WeightGradient {
             GemmTile<T> tile{};
             tile.x = io_.x.data + image * io_.x.batch + (share.group * s_.in_channels + t_.channels.begin(share.channels)) * io_.x.channel;
             tile.k_stride = step_;
-            tile.segment = arrays_.template get<Segment>(thread, segments);
             tile.w = w;
             tile.accumulate = b > begin;
-            for (std::int64_t i = 0; i < taps; ++i) {
-                const std::int64_t tap = t_.taps.begin(share.taps) + i;
-                tile.segments = list(tap, first, pixels, thread);
-                tile.sums = into + (p_.flip ? taps - 1 - i : i) * width(share);
+            // Taps whose lists exist at the same time.
+            const std::int64_t together = t_.listed_once ? taps : 1;
+            for (std::int64_t i = 0; i < taps; i += together) {
+                if (!t_.listed_once) list(t_.taps.begin(share.taps) + i, first, pixels, arrays_.template get<Segment>(thread, segments));
                 tile.at = channel_at;
                 tile.index = row;
                 for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {
                     const std::int64_t rows = tiles.length(n);
-                    tile.tiles = tiles.alike(n);
-                    kernels_.channel_tile[vectors - 1][rows - 1](tile);
+                    tile.tiles = together > 1 ? 1 : tiles.alike(n);
+                    for (std::int64_t j = i; j < i + together; ++j) {
+                        const Segment* runs = runs_of(b % t_.blocks.parts, t_.taps.begin(share.taps) + j, thread);
+                        tile.segment = runs + 1;
+                        tile.segments = runs->length;
+                        tile.sums = into + (p_.flip ? taps - 1 - j : j) * width(share);
+                        kernels_.channel_tile[vectors - 1][rows - 1](tile);
+                    }
                     tile.at += tile.tiles * rows;
                     tile.index += tile.tiles * rows;
                 }
@@ -151,6 +170,7 @@ class WeightGradient {
         if (flat_grad_ == 1) {  // channels first
             std::int64_t* place = arrays_.template get<std::int64_t>(thread, places);
             std::iota(place, place + pixels, std::int64_t{0});
+            fetch_next(from + first + pixels, g.channel, count, std::min(pixels, s_.pixels() - first - pixels));
             for (std::int64_t v = 0; v < stride; v += t_.lanes) {
                 kernels_.pack_vectors({from + v * g.channel + first, g.channel, count - v, t_.lanes, pixels, place, to + v, stride});
             }
@@ -169,12 +189,25 @@ class WeightGradient {
         }
     }
 
-    // The pixels of a block that meet x by a tap, in runs: of a border of zeros there are none.
-    std::int64_t list(std::int64_t tap, std::int64_t first, std::int64_t pixels, int thread) const {
+    // Of the next block of pixels, which is a few lines of each channel: no stream that a processor foresees.
+    static void fetch_next(const T* from, std::int64_t channel, std::int64_t channels, std::int64_t pixels) {
+        constexpr std::int64_t line = 64 / sizeof(T);
+        for (std::int64_t c = 0; c < channels; ++c) {
+            for (std::int64_t i = 0; i < pixels; i += line) __builtin_prefetch(from + c * channel + i);
+        }
+    }
+
+    const Segment* runs_of(std::int64_t block, std::int64_t tap, int thread) const {
+        if (t_.listed_once) return lists_ + (block * s_.taps() + tap) * (t_.runs + 1);
+        return arrays_.template get<Segment>(thread, segments);
+    }
+
+    // The pixels of a block that meet x by a tap, in runs: of a border of zeros there are none. The first element tells how many there are.
+    void list(std::int64_t tap, std::int64_t first, std::int64_t pixels, Segment* to) const {
         const Axis& width = s_.axis[2];
         const std::array<std::int64_t, 3> k{tap / width.kernel / s_.axis[1].kernel, tap / width.kernel % s_.axis[1].kernel,
                                             tap % width.kernel};
-        Segment* segment = arrays_.template get<Segment>(thread, segments);
+        Segment* segment = to + 1;
         std::int64_t n = 0;
         const std::int64_t step = step_;
         const auto add = [&](std::int64_t offset, std::int64_t place, std::int64_t length) {
@@ -209,7 +242,7 @@ class WeightGradient {
                 ++o[0];
             }
         }
-        return n;
+        *to = {0, 0, n};
     }
 
     // Sums -> result.
@@ -237,6 +270,7 @@ class WeightGradient {
     const Kernels<T>& kernels_;
     const Arrays& arrays_;
     T* parts_;
+    Segment* lists_;
     std::int64_t flat_grad_ = 0, step_ = 0;  // between pixels: of g, where it is the same everywhere; of x
 };
 
@@ -302,10 +336,11 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
     }
     const WeightGradientTiling t = tile_weight_gradient(p);
     const int used = worthwhile_threads(p, threads);
-    const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t)));
+    const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t))), lists(static_cast<std::size_t>(bytes_of_lists(p, t)));
     {
         const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
-        const WeightGradient<T> gradient(p, t, io, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr);
+        const WeightGradient<T> gradient(p, t, io, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
+        if (t.listed_once) parallel_for(t.blocks.parts, used, [&](std::int64_t block, int) { gradient.list_block(block); });
         parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
         if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
     }
@@ -317,7 +352,7 @@ std::int64_t weight_gradient_workspace_bytes(const Problem& p, int threads) {
     if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !p.free_batch)) return 0;
     if (depthwise_gradient_refusal(p).empty()) return depthwise_gradient_workspace_bytes(p, threads);
     const auto bytes = [&](const WeightGradientTiling& t, int slots) {
-        return Arrays::bytes_per_thread(sizes(p, t)) * slots + bytes_of_parts(p, t);
+        return Arrays::bytes_per_thread(sizes(p, t)) * slots + bytes_of_parts(p, t) + bytes_of_lists(p, t);
     };
     if (p.free_batch) return std::max(bytes(tile_weight_gradient(p), threads), bytes(tile_weight_gradient_of_many(p), threads));
     const WeightGradientTiling t = tile_weight_gradient(p);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/border.hpp"
 #include "kernels/table.hpp"
 
 namespace npconv {
@@ -21,6 +22,11 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
     if (s.groups * s.out_channels * s.in_channels == 0) return t;
     t.mr = kernels.mr[t.panels.longest() - 1];
     t.blocks = split_by(pixels, limits.pixels_of_block);
+    // One run of a row, and zeros at its ends; of other borders each pixel may be a run.
+    const std::int64_t longest = t.blocks.longest(), width = std::max<std::int64_t>(1, s.axis[2].output);
+    t.runs = p.border == Border::zeros ? std::min(longest, ceil_div(longest, width) + 1) : longest;
+    const double lists = as_double(t.blocks.parts) * as_double(taps) * as_double(t.runs + 1) * as_double(sizeof(Segment));
+    t.listed_once = lists <= as_double(limits.bytes_of_lists);
     // Sums of a task stay in the second-level cache: fewer channels, and then fewer taps.
     const std::int64_t rows = std::max<std::int64_t>(1, limits.bytes_of_sums / (t.width() * element));
     t.taps = split_by(taps, rows);

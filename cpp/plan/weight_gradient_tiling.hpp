@@ -8,8 +8,10 @@
 //
 //   LOOP 1  tasks: group, panel, chunk of input channels, chunk of taps, part of the sum      the parallel dimension
 //   LOOP 2    block of pixels           copied from g, stays in the first-level cache
-//   LOOP 3      tap
-//   LOOP 4        tile of channels      the microkernel of the GEMM path; sums stay in the second-level cache
+//   LOOP 3      tile of channels      their part of x stays in the first-level cache
+//   LOOP 4        tap                 the microkernel of the GEMM path; sums stay in the second-level cache
+//
+// Which pixels of a block a tap meets is listed once for all images, channels and threads, unless the lists would be long.
 //
 // Large weights make tasks enough. Of small ones the sum is cut into parts, whose number the shape fixes, and which are added in order: the
 // result is the same for any number of threads.
@@ -30,6 +32,8 @@ struct WeightGradientTiling {
     EvenSplit taps;      // the same
     EvenSplit blocks;    // pixels of an image
     SpreadSplit parts;   // of the blocks of all images
+    std::int64_t runs = 0;      // of pixels that a block and a tap may have, at most
+    bool listed_once = false;   // for all tasks
     std::int64_t tasks = 0;
 
     std::int64_t width() const { return panels.longest() * lanes; }
@@ -47,6 +51,7 @@ struct WeightGradientLimits {
     std::int64_t bytes_of_all_sums = 4 << 20;  // of all parts of a sum that is cut
     std::int64_t rows_of_task = 256;           // taps x channels: g is copied for each task
     std::int64_t bytes_of_window = 96 * 1024;  // of depthwise weights: a block of x and of g
+    std::int64_t bytes_of_lists = 256 * 1024;  // that are made once
     std::int64_t enough_tasks = 8;
 
     bool operator==(const WeightGradientLimits&) const = default;
