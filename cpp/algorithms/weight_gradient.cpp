@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "algorithms/depthwise_gradient.hpp"
@@ -57,9 +58,18 @@ struct Share {
 template <class T>
 class WeightGradient {
   public:
-    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, const Arrays& arrays, T* parts,
-                   Segment* lists)
-        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), arrays_(arrays), parts_(parts), lists_(lists) {
+    // turned: of a result whose channels in and out have changed places.
+    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, bool turned, const Arrays& arrays,
+                   T* parts, Segment* lists)
+        : p_(p),
+          s_(p.shape),
+          t_(t),
+          io_(io),
+          turned_(turned),
+          kernels_(kernels_of<T>(*p.kernels)),
+          arrays_(arrays),
+          parts_(parts),
+          lists_(lists) {
         flat_grad_ = s_.flat_step(io.grad.spatial);
         // Of pixels that are far apart in a border of zeros it may be any number.
         const auto stride = static_cast<std::uint64_t>(s_.axis[2].stride), pixel = static_cast<std::uint64_t>(io.x.spatial[2]);
@@ -250,6 +260,12 @@ class WeightGradient {
         const std::int64_t taps = s_.taps(), of_task = t_.taps.length(share.taps);
         const std::int64_t first = p_.flip ? taps - t_.taps.begin(share.taps) - of_task : t_.taps.begin(share.taps);
         const std::int64_t channel = t_.channels.begin(share.channels), channels = t_.channels.length(share.channels);
+        if (turned_) {
+            T* out = io_.out + (share.group * s_.in_channels + channel) * s_.out_channels + first_output(share);
+            kernels_.finish_sums(
+                {from, width(share), channels, {out, s_.out_channels, nullptr, nullptr, 0, outputs(share), Activation::none, T(0), T(0)}});
+            return;
+        }
         T* out = io_.out + ((share.group * s_.out_channels + first_output(share)) * s_.in_channels + channel) * taps + first;
         const Output<T> to{out, s_.in_channels * taps, nullptr, nullptr, 0, outputs(share), Activation::none, T(0), T(0)};
         if (of_task == taps) {
@@ -267,6 +283,7 @@ class WeightGradient {
     const ConvShape& s_;
     const WeightGradientTiling& t_;
     const WeightGradientOperands<T>& io_;
+    const bool turned_;
     const Kernels<T>& kernels_;
     const Arrays& arrays_;
     T* parts_;
@@ -313,6 +330,24 @@ void add_zeros_of_border(const Problem& p, const WeightGradientOperands<T>& io) 
     }
 }
 
+// x and g, and channels in and out, in each other's place.
+Problem turned_problem(Problem p) {
+    std::swap(p.shape.in_channels, p.shape.out_channels);
+    return p;
+}
+
+template <class T>
+void run_sums(const Problem& p, const WeightGradientOperands<T>& io, bool turned, int threads) {
+    const WeightGradientTiling t = tile_weight_gradient(p);
+    const int used = worthwhile_threads(p, threads);
+    const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t))), lists(static_cast<std::size_t>(bytes_of_lists(p, t)));
+    const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
+    const WeightGradient<T> gradient(p, t, io, turned, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
+    if (t.listed_once) parallel_for(t.blocks.parts, used, [&](std::int64_t block, int) { gradient.list_block(block); });
+    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
+    if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
+}
+
 std::int64_t weights_of(const ConvShape& s) { return s.groups * s.out_channels * s.in_channels * s.taps(); }
 
 }  // namespace
@@ -334,23 +369,19 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
         if (finite && s.padded() && outputs_beyond(s)) add_zeros_of_border(p, io);
         return;
     }
-    const WeightGradientTiling t = tile_weight_gradient(p);
-    const int used = worthwhile_threads(p, threads);
-    const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t))), lists(static_cast<std::size_t>(bytes_of_lists(p, t)));
-    {
-        const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
-        const WeightGradient<T> gradient(p, t, io, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
-        if (t.listed_once) parallel_for(t.blocks.parts, used, [&](std::int64_t block, int) { gradient.list_block(block); });
-        parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
-        if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
+    if (weight_gradient_turned(p)) {
+        run_sums<T>(turned_problem(p), {io.grad, io.x, io.out}, true, threads);
+    } else {
+        run_sums(p, io, false, threads);
     }
     if (p.border == Border::zeros && s.padded() && (outputs_beyond(s) || !all_finite(io.out, weights_of(s)))) add_zeros_of_border(p, io);
 }
 
-std::int64_t weight_gradient_workspace_bytes(const Problem& p, int threads) {
-    const ConvShape& s = p.shape;
-    if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !p.free_batch)) return 0;
-    if (depthwise_gradient_refusal(p).empty()) return depthwise_gradient_workspace_bytes(p, threads);
+std::int64_t weight_gradient_workspace_bytes(const Problem& given, int threads) {
+    const ConvShape& s = given.shape;
+    if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !given.free_batch)) return 0;
+    if (depthwise_gradient_refusal(given).empty()) return depthwise_gradient_workspace_bytes(given, threads);
+    const Problem p = weight_gradient_turned(given) ? turned_problem(given) : given;
     const auto bytes = [&](const WeightGradientTiling& t, int slots) {
         return Arrays::bytes_per_thread(sizes(p, t)) * slots + bytes_of_parts(p, t) + bytes_of_lists(p, t);
     };

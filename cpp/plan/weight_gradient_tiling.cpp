@@ -52,6 +52,18 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
 
 }  // namespace
 
+bool weight_gradient_turned(const Problem& p) {
+    constexpr double of_copy = 0.75, of_one_vector = 1.3;  // cycles of an element; loads keep a narrow tile waiting
+    const ConvShape& s = p.shape;
+    const auto free = [](const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded(); };
+    if (!std::all_of(s.axis.begin(), s.axis.end(), free)) return false;
+    const auto cycles = [&](std::int64_t copied, std::int64_t read) {  // of a pixel
+        const std::int64_t vectors = ceil_div(copied * size_of(p.dtype), p.kernels->vector_bytes);
+        return 0.5 * as_double(vectors) * as_double(read) * (vectors == 1 ? of_one_vector : 1.0) + of_copy * as_double(copied);
+    };
+    return cycles(s.in_channels, s.out_channels) < cycles(s.out_channels, s.in_channels);
+}
+
 WeightGradientTiling tile_weight_gradient(const Problem& p) {
     return p.dtype == DType::f32 ? tile(p, p.kernels->f32) : tile(p, p.kernels->f64);
 }

@@ -13,6 +13,8 @@
 //
 // Which pixels of a block a tap meets is listed once for all images, channels and threads, unless the lists would be long.
 //
+// With one tap, x and g may change places: what is copied and has the lanes is better the one of fewer channels.
+//
 // Large weights make tasks enough. Of small ones the sum is cut into parts, whose number the shape fixes, and which are added in order: the
 // result is the same for any number of threads.
 #pragma once
@@ -40,6 +42,9 @@ struct WeightGradientTiling {
     std::int64_t sums_of_task() const { return channels.longest() * taps.longest() * width(); }
 };
 WeightGradientTiling tile_weight_gradient(const Problem& problem);
+
+// Do x and g change places? The problem is one of a convolution that gives g from x, then, and the result is transposed.
+bool weight_gradient_turned(const Problem& problem);
 
 // The same of so many images that more make nothing larger.
 WeightGradientTiling tile_weight_gradient_of_many(const Problem& problem);
