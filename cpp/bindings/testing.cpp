@@ -121,6 +121,7 @@ void register_testing(pybind11::module_& m) {
                                               .bytes_of_all_sums = 1 << 20,
                                               .rows_of_task = 3,
                                               .bytes_of_window = 2048,
+                                              .bytes_of_window_of_groups = 2048,
                                               .enough_tasks = 5};
         set_weight_gradient_limits(small ? short_sums : WeightGradientLimits{});
         const WinogradLimits few{.tiles_of_block = 2,

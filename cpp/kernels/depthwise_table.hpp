@@ -156,6 +156,7 @@ struct PlaneProducts {
     T* sums;  // [3][3][lanes]
 };
 
+constexpr int sliding_taps = 3;       // neighbouring ones that share what is loaded of x
 constexpr int tap_products_taps = 7;  // of longer rows so many at a time, as rows of their own
 
 constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The gradient of depthwise weights, lane = channel: over a rectangle of pixels the products of a gradient with what each tap meets are
-// summed in registers, a few rows of neighbouring taps at a time, so that the gradient is loaded once for them. Taps of a row are a constant
-// apart: with an offset for each, addresses would not fit in the registers.
+// summed in registers, a few rows of neighbouring taps at a time, so that the gradient is loaded once for them. Taps of a row are a
+// constant apart: with an offset for each, addresses would not fit in the registers.
 
 // 9 or 10 sums, 1 gradient: two products a cycle want 8 sums that do not wait for each other.
 template <class Vec, int Rows, int Taps, bool Whole, class Pick>
@@ -32,8 +32,75 @@ template <class Vec, int Rows, int Taps, bool Whole, class Pick>
     for (int t = 0; t < Rows * Taps; ++t) Vec::store(sums + t * p.sum_step, sum[t / Taps][t % Taps]);
 }
 
+// The same of three taps where pixels meet elements of x that are one or two taps apart: each of these is loaded once, for all gradients
+// that it meets. The order of each sum is that of the pixels, as above.
+template <class Vec, int Rows, int Step, bool Whole, class Pick>
+[[gnu::always_inline]] inline void slide_taps(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums,
+                                              const Pick& pick) {
+    using V = typename Vec::V;
+    using T = typename Vec::T;
+    constexpr int Taps = sliding_taps;
+    V sum[Rows][Taps];
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) sum[t / Taps][t % Taps] = Vec::load(sums + t * p.sum_step);
+    const std::int64_t g_pixel = p.g_pixel, tap = p.tap;
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+        const T *g = p.g + row * p.g_row, *x[Rows];
+#pragma GCC unroll 3
+        for (int r = 0; r < Rows; ++r) x[r] = p.x + row * p.x_row + offset[r];
+        V gradient[Taps] = {Vec::zero(), Vec::zero(), Vec::zero()};  // [tap that meets x here]
+        // The next element of x meets the taps First, First + Step, ..., Last; New: of another gradient.
+        const auto element = [&]<int First, int Last, bool New>() {
+            if constexpr (New) {
+#pragma GCC unroll 3
+                for (int t = Taps - 1; t >= Step; --t) gradient[t] = gradient[t - Step];
+            }
+            if constexpr (New && First == 0) gradient[0] = Whole ? Vec::load(g) : Vec::load_n(g, p.channels);
+            if constexpr (New && First == 0) g += g_pixel;
+            if constexpr (New && First == 0 && Step == 2) gradient[1] = gradient[0];
+#pragma GCC unroll 3
+            for (int r = 0; r < Rows; ++r) {
+                const V v = pick(Vec::load(x[r]));
+                x[r] += tap;
+#pragma GCC unroll 3
+                for (int t = First; t <= Last; t += Step) sum[r][t] = Vec::fma(gradient[t], v, sum[r][t]);
+            }
+        };
+        if constexpr (Step == 1) {
+            element.template operator()<0, 0, true>();
+            if (p.columns == 1) {
+                element.template operator()<1, 1, true>();
+            } else {
+                element.template operator()<0, 1, true>();
+                for (std::int64_t i = p.columns - 2; i > 0; --i) element.template operator()<0, 2, true>();
+                element.template operator()<1, 2, true>();
+            }
+        } else {
+            element.template operator()<0, 0, true>();
+            element.template operator()<1, 1, false>();
+            for (std::int64_t i = p.columns - 1; i > 0; --i) {
+                element.template operator()<0, 2, true>();
+                element.template operator()<1, 1, false>();
+            }
+        }
+        element.template operator()<2, 2, true>();
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) Vec::store(sums + t * p.sum_step, sum[t / Taps][t % Taps]);
+}
+
 template <class Vec, int Rows, int Taps, class Pick>
 void sum_tap_rows(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums, const Pick& pick) {
+    if constexpr (Taps == sliding_taps) {
+        if (p.x_pixel == p.tap) {
+            if (p.channels == Vec::lanes) return slide_taps<Vec, Rows, 1, true>(p, offset, sums, pick);
+            return slide_taps<Vec, Rows, 1, false>(p, offset, sums, pick);
+        }
+        if (p.x_pixel == 2 * p.tap) {
+            if (p.channels == Vec::lanes) return slide_taps<Vec, Rows, 2, true>(p, offset, sums, pick);
+            return slide_taps<Vec, Rows, 2, false>(p, offset, sums, pick);
+        }
+    }
     if (p.channels == Vec::lanes) {
         sum_taps<Vec, Rows, Taps, true>(p, offset, sums, pick);
     } else {
@@ -85,8 +152,8 @@ void sum_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec::T* 
     }
 }
 
-// The same of one channel and 3x3 taps, lane = pixel, in place. Each row of the input is loaded once for each column of taps and multiplied by
-// the rows of the gradient that it meets, which go round in registers. Columns outside are masked. (With 5x5 taps the sums leave the
+// The same of one channel and 3x3 taps, lane = pixel, in place. Each row of the input is loaded once for each column of taps and multiplied
+// by the rows of the gradient that it meets, which go round in registers. Columns outside are masked. (With 5x5 taps the sums leave the
 // registers, and copies with lane = channel are quicker.)
 constexpr std::int64_t rows_ahead = 12;  // the next strip of columns, or the next channel, is no place that the processor foresees
 

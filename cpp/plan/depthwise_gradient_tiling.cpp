@@ -40,10 +40,14 @@ std::string depthwise_gradient_refusal(const Problem& p) {
     constexpr double most_window = 1 << 20, most_sums = 1 << 18;  // bytes
     const ConvShape& s = p.shape;
     const int lanes = lanes_of(p);
-    const bool grouped = s.in_channels > 0 && s.in_channels < lanes && lanes % s.in_channels == 0;
+    const bool grouped = s.in_channels > 0 && s.in_channels <= lanes && lanes % s.in_channels == 0;
     if (s.groups < 2 || s.in_channels != s.out_channels || !grouped) {
-        return "it serves several groups of as many channels out as in, a power of 2 and fewer than " + std::to_string(lanes);
+        return "it serves several groups of as many channels out as in, a power of 2 and no more than " + std::to_string(lanes);
     }
+    // Whole vectors are no worse for a matrix product, unless taps share what is loaded.
+    const Axis& width = s.axis[2];
+    const bool slides = width.kernel == sliding_taps && width.stride == 1 && width.dilation == 1;
+    if (s.in_channels == lanes && !slides) return "groups of as many channels as a vector has are a matrix product";
     const double row = span(s.axis[0], 1) * span(s.axis[1], 1) * span(s.axis[2], std::max<std::int64_t>(1, s.axis[2].output));
     if (row * p.kernels->vector_bytes > most_window) return "what a row of outputs meets is too large to be copied";
     if (as_double(s.taps()) * as_double(s.in_channels) * p.kernels->vector_bytes > most_sums) return "the kernel has too many taps";
@@ -66,9 +70,17 @@ DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p) {
     const auto bytes = [&](std::int64_t rows) {  // as if nothing could overflow
         return (span(s.axis[0], 1) * span(s.axis[1], rows) * span(s.axis[2], s.axis[2].output) + as_double(rows) * width) * of_pixel;
     };
+    // Groups of several channels read a block once for each of these: from the first-level cache.
+    const double most_bytes = as_double(t.group > 1 ? limits.bytes_of_window_of_groups : limits.bytes_of_window);
     t.rows = 1;
-    while (t.rows < height && bytes(std::min(height, 2 * t.rows)) <= as_double(limits.bytes_of_window))
-        t.rows = std::min(height, 2 * t.rows);
+    for (std::int64_t most = height; t.rows < most;) {
+        const std::int64_t rows = t.rows + (most - t.rows + 1) / 2;
+        if (bytes(rows) <= most_bytes) {
+            t.rows = rows;
+        } else {
+            most = rows - 1;
+        }
+    }
     t.rows = split_by(height, t.rows).longest();
     t.window = window_of(s, t.rows);
     if (t.planes) t.window[2] = s.axis[2].input;

@@ -28,14 +28,14 @@ namespace npconv {
 
 struct WeightGradientTiling {
     int lanes = 1;
-    int mr = 1;          // rows of a register tile
-    EvenSplit panels;    // vectors of output channels of a group
-    EvenSplit channels;  // input channels of a group, in chunks
-    EvenSplit taps;      // the same
-    EvenSplit blocks;    // pixels of an image
-    SpreadSplit parts;   // of the blocks of all images
-    std::int64_t runs = 0;      // of pixels that a block and a tap may have, at most
-    bool listed_once = false;   // for all tasks
+    int mr = 1;                // rows of a register tile
+    EvenSplit panels;          // vectors of output channels of a group
+    EvenSplit channels;        // input channels of a group, in chunks
+    EvenSplit taps;            // the same
+    EvenSplit blocks;          // pixels of an image
+    SpreadSplit parts;         // of the blocks of all images
+    std::int64_t runs = 0;     // of pixels that a block and a tap may have, at most
+    bool listed_once = false;  // for all tasks
     std::int64_t tasks = 0;
 
     std::int64_t width() const { return panels.longest() * lanes; }
@@ -56,6 +56,7 @@ struct WeightGradientLimits {
     std::int64_t bytes_of_all_sums = 4 << 20;  // of all parts of a sum that is cut
     std::int64_t rows_of_task = 256;           // taps x channels: g is copied for each task
     std::int64_t bytes_of_window = 96 * 1024;  // of depthwise weights: a block of x and of g
+    std::int64_t bytes_of_window_of_groups = 40 * 1024;
     std::int64_t bytes_of_lists = 256 * 1024;  // that are made once
     std::int64_t enough_tasks = 8;
 

@@ -48,8 +48,10 @@ TYPED_TEST(AdjointKernels, ProductsAreSummedOverTaps) {
             for (Size group = 1; group <= lanes; group *= 2) {
                 for (int taps = 1; taps <= tap_products_taps; ++taps) {
                     const Size tap_rows = random.integer(1, 7), rows = random.integer(1, 3), columns = random.integer(1, 5),
-                               channels = random.integer(1, lanes), dilation = random.integer(1, 2), width = columns + 6 * dilation;
-                    SCOPED_TRACE(::testing::Message() << table.isa << ", groups of " << group << ", " << tap_rows << " rows of " << taps);
+                               channels = random.integer(1, lanes), dilation = random.integer(1, 2), stride = random.integer(1, 3),
+                               width = (columns - 1) * stride + 1 + 6 * dilation;
+                    SCOPED_TRACE(::testing::Message() << table.isa << ", groups of " << group << ", " << tap_rows << " rows of " << taps
+                                                      << ", stride " << stride << ", dilation " << dilation);
                     Guarded<T> g(rows * columns * channels, side), x((rows + 3) * width * lanes, side),
                         sums(tap_rows * taps * group * lanes, side);
                     for (Guarded<T>* a : {&g, &x, &sums}) {
@@ -61,8 +63,8 @@ TYPED_TEST(AdjointKernels, ProductsAreSummedOverTaps) {
                     for (Size n = 0; n < tap_rows * taps * group * channels * rows * columns; ++n) {
                         const Size p = n % (rows * columns), c = n / (rows * columns) % channels,
                                    i = n / (rows * columns) / channels % group, t = n / (rows * columns) / channels / group;
-                        const Size at =
-                            (p / columns * width + p % columns + t % taps * dilation) * lanes + offset[static_cast<std::size_t>(t / taps)];
+                        const Size at = (p / columns * width + p % columns * stride + t % taps * dilation) * lanes +
+                                        offset[static_cast<std::size_t>(t / taps)];
                         expected[static_cast<std::size_t>((t * group + i) * lanes + c)] +=
                             g[p * channels + c] * x[at + c / group * group + i];
                     }
@@ -71,7 +73,7 @@ TYPED_TEST(AdjointKernels, ProductsAreSummedOverTaps) {
                     p.g_pixel = channels;
                     p.g_row = columns * channels;
                     p.x = x.data();
-                    p.x_pixel = lanes;
+                    p.x_pixel = stride * lanes;
                     p.x_row = width * lanes;
                     p.rows = rows;
                     p.columns = columns;
