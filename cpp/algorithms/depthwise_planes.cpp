@@ -3,8 +3,8 @@
 #include "algorithms/depthwise_planes.hpp"
 
 #include <algorithm>
-#include <cstring>
 
+#include "algorithms/bordered_row.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/held_run.hpp"
 #include "core/border.hpp"
@@ -146,7 +146,8 @@ class PlanesRun {
         const Inside in = whole ? Inside{0, all} : inside(d.first_row, 1, height.input, 0, all);
         for (std::int64_t i = in.begin; i < in.end; ++i) {
             const std::int64_t row = border_source(d.first_row + i, height.input, p_.border);
-            copy_row(row < 0 || !d.x ? nullptr : d.x + row * io_.x.spatial[1], d.first_column, columns, to + (i - in.begin) * columns);
+            const T* from = row < 0 || !d.x ? nullptr : d.x + row * io_.x.spatial[1];
+            copy_bordered_row(from, io_.x.spatial[2], s_.axis[2], p_.border, d.first_column, columns, to + (i - in.begin) * columns);
         }
         d.x = to;
         d.x_row = columns;
@@ -155,31 +156,6 @@ class PlanesRun {
         d.first_row = -in.begin;
         d.first_column = 0;
         run(kernels_.padded_planes, d);
-    }
-
-    // Null: a row of zeros.
-    void copy_row(const T* from, std::int64_t first, std::int64_t columns, T* to) const {
-        const Axis& width = s_.axis[2];
-        if (!from) {
-            std::fill_n(to, columns, T(0));
-            return;
-        }
-        const std::int64_t step = io_.x.spatial[2];
-        const Inside in = inside(first, 1, width.input, 0, columns);
-        // Beyond what the last output needs anything may stand.
-        const std::int64_t end = std::min(columns, std::max(in.end, width.input + width.pad_after - first));
-        const auto border = [&](std::int64_t i) {
-            const std::int64_t source = border_source(first + i, width.input, p_.border);
-            to[i] = source < 0 ? T(0) : from[source * step];
-        };
-        for (std::int64_t i = 0; i < in.begin; ++i) border(i);
-        if (step == 1) {
-            std::memcpy(to + in.begin, from + first + in.begin, static_cast<std::size_t>(in.end - in.begin) * sizeof(T));
-        } else {
-            for (std::int64_t i = in.begin; i < in.end; ++i) to[i] = from[(first + i) * step];
-        }
-        for (std::int64_t i = in.end; i < end; ++i) border(i);
-        std::fill(to + end, to + columns, T(0));
     }
 
     const Problem& p_;

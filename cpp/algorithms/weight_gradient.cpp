@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "algorithms/bordered_row.hpp"
 #include "algorithms/depthwise_gradient.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
@@ -24,15 +25,16 @@
 namespace npconv {
 namespace {
 
-enum Slot : std::size_t { panel, at, index, segments, places, sums, slots };
+enum Slot : std::size_t { panel, copy, at, index, segments, places, sums, slots };
 using Arrays = Workspace<slots>;
 
 // Of a sum in parts the sums are not of a thread but of a task.
 Arrays::Sizes sizes(const Problem& p, const WeightGradientTiling& t) {
-    const std::int64_t element = size_of(p.dtype), integer = sizeof(std::int64_t), pixels = t.blocks.longest();
+    const std::int64_t element = size_of(p.dtype), integer = sizeof(std::int64_t), pixels = t.pixels_of_block();
     Arrays::Sizes bytes{};
     bytes[panel] = pixels * t.width() * element;
-    bytes[at] = bytes[index] = t.channels.longest() * integer;
+    bytes[copy] = t.windowed ? p.shape.in_channels * t.window_of_channel() * element : 0;
+    bytes[at] = bytes[index] = t.channels.longest() * (t.windowed ? p.shape.taps() : 1) * integer;
     bytes[segments] = t.listed_once ? 0 : (t.runs + 1) * static_cast<std::int64_t>(sizeof(Segment));
     bytes[places] = pixels * integer;
     bytes[sums] = t.parts.parts == 1 ? t.sums_of_task() * element : 0;
@@ -47,7 +49,7 @@ std::int64_t bytes_of_parts(const Problem& p, const WeightGradientTiling& t) {
 // The runs of pixels of all blocks and taps.
 std::int64_t bytes_of_lists(const Problem& p, const WeightGradientTiling& t) {
     if (!t.listed_once) return 0;
-    return t.blocks.parts * p.shape.taps() * (t.runs + 1) * static_cast<std::int64_t>(sizeof(Segment));
+    return t.blocks_of_image() * p.shape.taps() * (t.runs + 1) * static_cast<std::int64_t>(sizeof(Segment));
 }
 
 // Which part of the result a task computes.
@@ -79,7 +81,7 @@ class WeightGradient {
     // Before all tasks, of each block, if the lists are made once.
     void list_block(std::int64_t block) const {
         for (std::int64_t tap = 0; tap < s_.taps(); ++tap) {
-            list(tap, t_.blocks.begin(block), t_.blocks.length(block), lists_ + (block * s_.taps() + tap) * (t_.runs + 1));
+            list(tap, t_.block(block).first, t_.block(block).count, lists_ + (block * s_.taps() + tap) * (t_.runs + 1));
         }
     }
 
@@ -132,22 +134,39 @@ class WeightGradient {
         std::int64_t* channel_at = arrays_.template get<std::int64_t>(thread, at);
         std::int64_t* row = arrays_.template get<std::int64_t>(thread, index);
         for (std::int64_t c = 0; c < channels; ++c) {
-            channel_at[c] = c * io_.x.channel;
-            row[c] = c * taps;
+            if (t_.windowed) {
+                place_taps(c, channel_at + c * taps, row + c * taps);
+            } else {
+                channel_at[c] = c * io_.x.channel;
+                row[c] = c * taps;
+            }
         }
         const T* w = arrays_.template get<T>(thread, panel);
-        const EvenSplit tiles = split_by(channels, t_.mr);
+        const EvenSplit tiles = split_by(channels * (t_.windowed ? taps : 1), t_.mr);
         const std::int64_t begin = t_.parts.begin(share.part), end = begin + t_.parts.length(share.part);
         if (begin == end) std::fill_n(into, channels * taps * width(share), T(0));
         for (std::int64_t b = begin; b < end; ++b) {
-            const std::int64_t image = b / t_.blocks.parts, first = t_.blocks.begin(b % t_.blocks.parts),
-                               pixels = t_.blocks.length(b % t_.blocks.parts);
+            const std::int64_t image = b / t_.blocks_of_image();
+            const auto [first, pixels] = t_.block(b % t_.blocks_of_image());
             copy_panel(share, image, first, pixels, thread);
             GemmTile<T> tile{};
             tile.x = io_.x.data + image * io_.x.batch + (share.group * s_.in_channels + t_.channels.begin(share.channels)) * io_.x.channel;
             tile.k_stride = step_;
             tile.w = w;
             tile.accumulate = b > begin;
+            if (t_.windowed) {
+                T* window = arrays_.template get<T>(thread, copy);
+                Segment* rows = arrays_.template get<Segment>(thread, segments);
+                tile.segments = pixels / t_.row;
+                copy_window(share.group, image, first, tile.segments, window);
+                for (std::int64_t i = 0; i < tile.segments; ++i) rows[i] = {i * s_.axis[1].stride * t_.window[2], i * t_.row, t_.row};
+                tile.x = window;
+                tile.k_stride = t_.row > 1 ? s_.axis[2].stride : 0;
+                tile.segment = rows;
+                tile.sums = into;
+                all_tiles(tiles, vectors, channel_at, row, tile);
+                continue;
+            }
             // Taps whose lists exist at the same time.
             const std::int64_t together = t_.listed_once ? taps : 1;
             for (std::int64_t i = 0; i < taps; i += together) {
@@ -158,7 +177,7 @@ class WeightGradient {
                     const std::int64_t rows = tiles.length(n);
                     tile.tiles = together > 1 ? 1 : tiles.alike(n);
                     for (std::int64_t j = i; j < i + together; ++j) {
-                        const Segment* runs = runs_of(b % t_.blocks.parts, t_.taps.begin(share.taps) + j, thread);
+                        const Segment* runs = runs_of(b % t_.blocks_of_image(), t_.taps.begin(share.taps) + j, thread);
                         tile.segment = runs + 1;
                         tile.segments = runs->length;
                         tile.sums = into + (p_.flip ? taps - 1 - j : j) * width(share);
@@ -166,6 +185,48 @@ class WeightGradient {
                     }
                     tile.at += tile.tiles * rows;
                     tile.index += tile.tiles * rows;
+                }
+            }
+        }
+    }
+
+    void all_tiles(const EvenSplit& tiles, std::int64_t vectors, const std::int64_t* places, const std::int64_t* rows_of_sums,
+                   GemmTile<T> tile) const {
+        tile.at = places;
+        tile.index = rows_of_sums;
+        for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {
+            const std::int64_t rows = tiles.length(n);
+            tile.tiles = tiles.alike(n);
+            kernels_.channel_tile[vectors - 1][rows - 1](tile);
+            tile.at += tile.tiles * rows;
+            tile.index += tile.tiles * rows;
+        }
+    }
+
+    // Few channels: where the taps of one meet the window, and the rows of the sums.
+    void place_taps(std::int64_t channel, std::int64_t* place, std::int64_t* row) const {
+        const std::int64_t taps = s_.taps(), height = s_.axis[1].kernel, width = s_.axis[2].kernel;
+        for (std::int64_t t = 0; t < taps; ++t) {
+            const std::int64_t d = t / width / height * s_.axis[0].dilation, h = t / width % height * s_.axis[1].dilation,
+                               w = t % width * s_.axis[2].dilation;
+            place[t] = channel * t_.window_of_channel() + (d * t_.window[1] + h) * t_.window[2] + w;
+            row[t] = channel * taps + (p_.flip ? taps - 1 - t : t);
+        }
+    }
+
+    // What rows of outputs meet of x, with the border: [channel][depth][row][column].
+    void copy_window(std::int64_t group, std::int64_t image, std::int64_t first, std::int64_t rows, T* to) const {
+        const auto o = s_.coordinates(first);
+        const std::int64_t height = (rows - 1) * s_.axis[1].stride + (s_.axis[1].kernel - 1) * s_.axis[1].dilation + 1;
+        for (std::int64_t c = 0; c < s_.in_channels; ++c) {
+            const T* x = io_.x.data + image * io_.x.batch + (group * s_.in_channels + c) * io_.x.channel;
+            for (std::int64_t d = 0; d < t_.window[0]; ++d) {
+                const std::int64_t plane = border_source(s_.axis[0].at(o[0], 0) + d, s_.axis[0].input, p_.border);
+                T* row = to + (c * t_.window[0] + d) * t_.window[1] * t_.window[2];
+                for (std::int64_t h = 0; h < height; ++h, row += t_.window[2]) {
+                    const std::int64_t place = border_source(s_.axis[1].at(o[1], 0) + h, s_.axis[1].input, p_.border);
+                    const T* from = plane < 0 || place < 0 ? nullptr : x + plane * io_.x.spatial[0] + place * io_.x.spatial[1];
+                    copy_bordered_row(from, io_.x.spatial[2], s_.axis[2], p_.border, s_.axis[2].at(0, 0), t_.window[2], row);
                 }
             }
         }
@@ -343,7 +404,7 @@ void run_sums(const Problem& p, const WeightGradientOperands<T>& io, bool turned
     const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t))), lists(static_cast<std::size_t>(bytes_of_lists(p, t)));
     const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
     const WeightGradient<T> gradient(p, t, io, turned, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
-    if (t.listed_once) parallel_for(t.blocks.parts, used, [&](std::int64_t block, int) { gradient.list_block(block); });
+    if (t.listed_once) parallel_for(t.blocks_of_image(), used, [&](std::int64_t block, int) { gradient.list_block(block); });
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
     if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
 }

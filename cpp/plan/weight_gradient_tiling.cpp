@@ -11,6 +11,29 @@ namespace {
 
 WeightGradientLimits limits;
 
+// Few channels: are the rows of register tiles to be their taps?
+void tile_window(WeightGradientTiling& t, const ConvShape& s, std::int64_t element) {
+    const std::int64_t height = s.axis[1].output, width = s.axis[2].output;
+    if (s.in_channels > t.mr / 2 || s.taps() == 1 || t.taps.parts * t.channels.parts > 1) return;
+    if (width == 0 || width > 4 * limits.pixels_of_block) return;
+    const auto extent = [&](std::size_t a, std::int64_t outputs) {  // as if nothing could overflow
+        return as_double(outputs - 1) * as_double(s.axis[a].stride) + as_double(s.axis[a].kernel - 1) * as_double(s.axis[a].dilation) + 1.0;
+    };
+    const auto fits = [&](std::int64_t rows) {
+        const double copy = extent(0, 1) * extent(1, rows) * extent(2, width) * as_double(s.in_channels) * as_double(element);
+        return copy <= as_double(limits.bytes_of_copy);
+    };
+    std::int64_t rows = std::clamp<std::int64_t>(limits.pixels_of_block / width, 1, height);
+    while (rows > 1 && !fits(rows)) --rows;
+    if (!fits(rows)) return;
+    t.windowed = true;
+    t.rows = split_by(height, rows);
+    t.planes = s.axis[0].output;
+    t.row = width;
+    const std::array<std::int64_t, 3> outputs{1, t.rows.longest(), width};
+    for (std::size_t a = 0; a < 3; ++a) t.window[a] = static_cast<std::int64_t>(extent(a, outputs[a]));
+}
+
 template <class T>
 WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
     constexpr std::int64_t element = sizeof(T);
@@ -22,25 +45,26 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
     if (s.groups * s.out_channels * s.in_channels == 0) return t;
     t.mr = kernels.mr[t.panels.longest() - 1];
     t.blocks = split_by(pixels, limits.pixels_of_block);
-    // One run of a row, and zeros at its ends; of other borders each pixel may be a run.
-    const std::int64_t longest = t.blocks.longest(), width = std::max<std::int64_t>(1, s.axis[2].output);
-    t.runs = p.border == Border::zeros ? std::min(longest, ceil_div(longest, width) + 1) : longest;
-    const double lists = as_double(t.blocks.parts) * as_double(taps) * as_double(t.runs + 1) * as_double(sizeof(Segment));
-    t.listed_once = lists <= as_double(limits.bytes_of_lists);
     // Sums of a task stay in the second-level cache: fewer channels, and then fewer taps.
     const std::int64_t rows = std::max<std::int64_t>(1, limits.bytes_of_sums / (t.width() * element));
     t.taps = split_by(taps, rows);
     t.channels = split_by(s.in_channels, std::max<std::int64_t>(1, rows / t.taps.longest()));
+    tile_window(t, s, element);
+    // Of few channels a run is a row. In place it is one, too, and zeros at its ends; of other borders each pixel may be a run.
+    const std::int64_t longest = t.blocks.longest(), width = std::max<std::int64_t>(1, s.axis[2].output);
+    t.runs = t.windowed ? t.rows.longest() : p.border == Border::zeros ? std::min(longest, ceil_div(longest, width) + 1) : longest;
+    const double lists = as_double(t.blocks.parts) * as_double(taps) * as_double(t.runs + 1) * as_double(sizeof(Segment));
+    t.listed_once = !t.windowed && lists <= as_double(limits.bytes_of_lists);
     const auto tasks = [&] { return s.groups * t.panels.parts * t.channels.parts * t.taps.parts; };
-    t.parts = SpreadSplit(s.batch * t.blocks.parts, 1);
+    t.parts = SpreadSplit(s.batch * t.blocks_of_image(), 1);
     const std::int64_t sums = tasks() * t.sums_of_task() * element;
     if (tasks() < limits.enough_tasks) {
-        const std::int64_t blocks = std::max<std::int64_t>(1, s.batch * t.blocks.parts);
+        const std::int64_t blocks = std::max<std::int64_t>(1, s.batch * t.blocks_of_image());
         const std::int64_t wanted =
             std::min({ceil_div(limits.enough_tasks, tasks()), blocks, limits.bytes_of_all_sums / std::max<std::int64_t>(1, sums)});
         if (wanted > 1) {
-            t.parts = SpreadSplit(s.batch * t.blocks.parts, wanted);
-        } else {
+            t.parts = SpreadSplit(s.batch * t.blocks_of_image(), wanted);
+        } else if (!t.windowed) {
             const std::int64_t most = std::max<std::int64_t>(1, t.channels.longest() * t.taps.longest() / limits.rows_of_task);
             const std::int64_t more = std::min(ceil_div(limits.enough_tasks, tasks()), most);
             t.channels = EvenSplit(s.in_channels, std::min(s.in_channels, t.channels.parts * more));

@@ -11,7 +11,10 @@
 //   LOOP 3      tile of channels      their part of x stays in the first-level cache
 //   LOOP 4        tap                 the microkernel of the GEMM path; sums stay in the second-level cache
 //
-// Which pixels of a block a tap meets is listed once for all images, channels and threads, unless the lists would be long.
+// Of few input channels the rows of a tile are all their taps: a block is of whole rows of outputs, and what it meets of x is copied, with
+// the border.
+//
+// Which pixels of a block a tap meets in place is listed once for all images, channels and threads, unless the lists would be long.
 //
 // With one tap, x and g may change places: what is copied and has the lanes is better the one of fewer channels.
 //
@@ -28,17 +31,31 @@ namespace npconv {
 
 struct WeightGradientTiling {
     int lanes = 1;
-    int mr = 1;                // rows of a register tile
-    EvenSplit panels;          // vectors of output channels of a group
-    EvenSplit channels;        // input channels of a group, in chunks
-    EvenSplit taps;            // the same
-    EvenSplit blocks;          // pixels of an image
-    SpreadSplit parts;         // of the blocks of all images
-    std::int64_t runs = 0;     // of pixels that a block and a tap may have, at most
-    bool listed_once = false;  // for all tasks
+    int mr = 1;                            // rows of a register tile
+    EvenSplit panels;                      // vectors of output channels of a group
+    EvenSplit channels;                    // input channels of a group, in chunks
+    EvenSplit taps;                        // the same
+    EvenSplit blocks;                      // pixels of an image; or, of few channels,
+    bool windowed = false;                 //   they are
+    EvenSplit rows;                        //   rows of outputs of a plane
+    std::int64_t planes = 1, row = 0;      //   of an image, and pixels of one
+    std::array<std::int64_t, 3> window{};  //   and a block meets so much of x
+    SpreadSplit parts;                     // of the blocks of all images
+    std::int64_t runs = 0;                 // of pixels that a block and a tap may have, at most
+    bool listed_once = false;              // for all tasks
     std::int64_t tasks = 0;
 
     std::int64_t width() const { return panels.longest() * lanes; }
+    std::int64_t blocks_of_image() const { return windowed ? planes * rows.parts : blocks.parts; }
+    std::int64_t pixels_of_block() const { return windowed ? rows.longest() * row : blocks.longest(); }  // at most
+    struct Pixels {
+        std::int64_t first, count;
+    };
+    Pixels block(std::int64_t i) const {
+        if (!windowed) return {blocks.begin(i), blocks.length(i)};
+        return {(i / rows.parts * rows.n + rows.begin(i % rows.parts)) * row, rows.length(i % rows.parts) * row};
+    }
+    std::int64_t window_of_channel() const { return window[0] * window[1] * window[2]; }
     std::int64_t sums_of_task() const { return channels.longest() * taps.longest() * width(); }
 };
 WeightGradientTiling tile_weight_gradient(const Problem& problem);
@@ -57,6 +74,7 @@ struct WeightGradientLimits {
     std::int64_t rows_of_task = 256;           // taps x channels: g is copied for each task
     std::int64_t bytes_of_window = 96 * 1024;  // of depthwise weights: a block of x and of g
     std::int64_t bytes_of_window_of_groups = 40 * 1024;
+    std::int64_t bytes_of_copy = 64 * 1024;    // of x, of few channels
     std::int64_t bytes_of_lists = 256 * 1024;  // that are made once
     std::int64_t enough_tasks = 8;
 
