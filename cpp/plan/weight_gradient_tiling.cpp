@@ -23,7 +23,9 @@ void tile_window(WeightGradientTiling& t, const ConvShape& s, std::int64_t eleme
         const double copy = extent(0, 1) * extent(1, rows) * extent(2, width) * as_double(s.in_channels) * as_double(element);
         return copy <= as_double(limits.bytes_of_copy);
     };
-    std::int64_t rows = std::clamp<std::int64_t>(limits.pixels_of_block / width, 1, height);
+    // A narrow panel of g may be longer.
+    const std::int64_t longest = limits.pixels_of_block * std::max<std::int64_t>(1, 4 / t.panels.longest());
+    std::int64_t rows = std::clamp<std::int64_t>(longest / width, 1, height);
     while (rows > 1 && !fits(rows)) --rows;
     if (!fits(rows)) return;
     t.windowed = true;
