@@ -311,6 +311,19 @@ void cut_map(TransposedTiling& t, const std::array<std::int64_t, 3>& map, std::i
     }
 }
 
+// Of few tasks two threads get as many each.
+void cut_evenly(TransposedTiling& t, std::int64_t groups) {
+    constexpr std::int64_t few = 16;
+    const std::int64_t tasks = groups * t.chunks.parts * t.blocks_of_map();
+    if (tasks % 2 == 0 || tasks > few) return;
+    for (std::size_t a = 0; a < 3; ++a) {
+        SpreadSplit& blocks = t.blocks[a];
+        if (blocks.parts == 1 || blocks.parts == blocks.n) continue;
+        blocks = SpreadSplit(blocks.n, blocks.parts + 1);
+        return;
+    }
+}
+
 std::array<std::int64_t, 3> longest_block(const TransposedTiling& t) {
     return {t.blocks[0].longest(), t.blocks[1].longest(), t.blocks[2].longest()};
 }
@@ -345,6 +358,7 @@ void tile_gemm_phases(TransposedTiling& t, const Problem& forward, const Phases&
         chunks = std::max(chunks, ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, s.groups * t.blocks_of_map())));
     }
     t.chunks = SpreadSplit(all_panels, std::min(all_panels, chunks));
+    cut_evenly(t, s.groups);
     for (const PhasePart& part : phases.parts) t.parts.push_back(tile_gemm_parts(part.problem, longest_block(t), t.chunks.longest()));
     set_rows(t, forward.layout, parts, std::min(t.chunks.longest() * width, s.out_channels), whole.lanes);
     t.tasks = s.batch * s.groups * t.chunks.parts * t.blocks_of_map();
