@@ -20,7 +20,7 @@ DepthwiseGradientArrays::Sizes sizes(const Problem& p, const DepthwiseGradientTi
     DepthwiseGradientArrays::Sizes bytes{};
     bytes[window] = t.window_elements() * element;
     bytes[gradient] = t.rows * p.shape.axis[2].output * (t.planes ? 1 : t.lanes) * element;
-    bytes[lane_sums] = t.planes ? p.shape.taps() * t.lanes * element : 0;
+    bytes[lane_sums] = t.planes ? p.shape.taps() * t.lanes * t.lanes * element : 0;
     bytes[offsets] = p.shape.taps() * static_cast<std::int64_t>(sizeof(std::int64_t));
     return bytes;
 }

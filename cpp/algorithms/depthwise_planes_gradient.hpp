@@ -34,15 +34,16 @@ class DepthwisePlanesGradient {
         T* lanes = arrays_.template get<T>(thread, lane_sums);
         const std::int64_t taps = s_.taps(), first = t_.parts.begin(part), of_plane = ceil_div(s_.axis[1].output, t_.rows);
         const Block begin{first / t_.blocks, first % t_.blocks / of_plane, first % of_plane * t_.rows};
+        const std::int64_t all = t_.parts.length(part), together = t_.images_together ? all : 1;
+        std::fill_n(lanes, channels(vector) * taps * t_.lanes, T(0));
         for (std::int64_t c = 0; c < channels(vector); ++c) {
-            std::fill_n(lanes, taps * t_.lanes, T(0));
             Block block = begin;
-            for (std::int64_t left = t_.parts.length(part); left > 0; --left) {
-                add_block(block, vector * t_.lanes + c, lanes, thread);
+            for (std::int64_t left = all; left > 0; left -= together) {
+                add_blocks(block, together, vector * t_.lanes + c, lanes + c * taps * t_.lanes, thread);
                 next(block);
             }
-            depthwise_.sum_lanes(lanes, taps, sums + c * taps);
         }
+        depthwise_.sum_lanes(lanes, channels(vector) * taps, sums);
     }
 
     void store(std::int64_t vector, const T* sums) const {
@@ -70,7 +71,8 @@ class DepthwisePlanesGradient {
         ++b.image;
     }
 
-    void add_block(const Block& block, std::int64_t channel, T* lanes, int thread) const {
+    // Of images that follow each other.
+    void add_blocks(const Block& block, std::int64_t images, std::int64_t channel, T* lanes, int thread) const {
         const Axis &height = s_.axis[1], &width = s_.axis[2];
         const std::int64_t first = block.row, depth = block.depth, image = block.image;
         const std::int64_t plane = s_.axis[0].at(depth, 0), rows = std::min(t_.rows, height.output - first);
@@ -88,12 +90,35 @@ class DepthwisePlanesGradient {
         p.g_row = g.spatial[1];
         p.g_rows = rows;
         p.g_columns = width.output;
-        if (x.spatial[2] != 1) copy(p.x, p.x_row, p.x_rows, p.x_columns, x.spatial[2], arrays_.template get<T>(thread, window));
-        if (g.spatial[2] != 1) copy(p.g, p.g_row, p.g_rows, p.g_columns, g.spatial[2], arrays_.template get<T>(thread, gradient));
         p.top = begin - height.at(first, 0);
         p.left = width.pad_before;
         p.sums = lanes;
-        depthwise_.plane_products(p);
+        if (x.spatial[2] == 1 && g.spatial[2] == 1) {
+            p.planes = images;
+            p.x_plane = x.batch;
+            p.g_plane = g.batch;
+            depthwise_.plane_products(p);
+            return;
+        }
+        T *x_copy = arrays_.template get<T>(thread, window), *g_copy = arrays_.template get<T>(thread, gradient);
+        // In the order of the kernel: strips of columns, then images.
+        p.planes = 1;
+        for (std::int64_t j = 0; j < width.output; j += t_.lanes) {
+            PlaneProducts<T> strip = p;
+            strip.g_columns = std::min<std::int64_t>(t_.lanes, width.output - j);
+            const std::int64_t from = std::clamp<std::int64_t>(j - p.left, 0, width.input),
+                               to = std::clamp<std::int64_t>(j + strip.g_columns + width.kernel - 1 - p.left, from, width.input);
+            strip.x_columns = to - from;
+            strip.left = p.left - j + from;
+            strip.x += from * x.spatial[2];
+            strip.g += j * g.spatial[2];
+            for (std::int64_t i = 0; i < images; ++i, strip.x += x.batch, strip.g += g.batch) {
+                PlaneProducts<T> one = strip;
+                if (x.spatial[2] != 1) copy(one.x, one.x_row, p.x_rows, strip.x_columns, x.spatial[2], x_copy);
+                if (g.spatial[2] != 1) copy(one.g, one.g_row, p.g_rows, strip.g_columns, g.spatial[2], g_copy);
+                depthwise_.plane_products(one);
+            }
+        }
     }
 
     // Rows whose neighbours are none in memory, to where they are.

@@ -143,7 +143,8 @@ struct TapProducts {
 
 constexpr int plane_taps = 3;
 
-// The gradient of 3x3 weights of one channel, lane = pixel: row r and tap row t meet row r + t - top of x, columns likewise.
+// The gradient of 3x3 weights of one channel, lane = pixel: row r and tap row t meet row r + t - top of x, columns likewise; of several
+// planes.
 //   sums[t][s][j % lanes] += sum over r and j of g[r][j] * x[r + t - top][j + s - left], of rows and columns that there are
 // Where g has no row, zeros meet x: a value of it that is not finite makes NaN of all.
 template <class T>
@@ -152,6 +153,7 @@ struct PlaneProducts {
     std::int64_t x_row, x_rows, x_columns;
     const T* g;
     std::int64_t g_row, g_rows, g_columns;
+    std::int64_t planes, x_plane, g_plane;
     std::int64_t top, left;
     T* sums;  // [3][3][lanes]
 };

@@ -158,7 +158,8 @@ void sum_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec::T* 
 constexpr std::int64_t rows_ahead = 12;  // the next strip of columns, or the next channel, is no place that the processor foresees
 
 template <class Vec>
-void plane_products(const PlaneProducts<typename Vec::T>& p) {
+void plane_products(const PlaneProducts<typename Vec::T>& given) {
+    const auto p = given;
     using T = typename Vec::T;
     using V = typename Vec::V;
     constexpr int L = Vec::lanes, Rows = plane_taps, Taps = plane_taps;
@@ -173,25 +174,28 @@ void plane_products(const PlaneProducts<typename Vec::T>& p) {
         typename Vec::Mask of_x[Taps];
 #pragma GCC unroll 7
         for (int t = 0; t < Taps; ++t) of_x[t] = Vec::between(clamped(p.left - t - j), clamped(p.x_columns - (j + t - p.left)));
-        const auto gradient = [&](std::int64_t row) {
-            const int n = row >= 0 && row < p.g_rows ? columns : 0;  // no branch, which would be foreseen wrongly at both ends
-            return Vec::load_masked(p.g + row * p.g_row + j, Vec::between(0, n));
-        };
-        V g[Rows];
+        for (std::int64_t plane = 0; plane < p.planes; ++plane) {
+            const T* of_plane = p.g + plane * p.g_plane + j;
+            const auto gradient = [&](std::int64_t row) {
+                const int n = row >= 0 && row < p.g_rows ? columns : 0;  // no branch, which would be foreseen wrongly at both ends
+                return Vec::load_masked(of_plane + row * p.g_row, Vec::between(0, n));
+            };
+            V g[Rows];
 #pragma GCC unroll 7
-        for (int r = 1; r < Rows; ++r) g[r - 1] = gradient(begin + p.top - r);
-        const T* x = p.x + begin * p.x_row + j - p.left;
-        for (std::int64_t h = begin; h < end; ++h, x += p.x_row) {
-            __builtin_prefetch(x + rows_ahead * p.x_row);
-            __builtin_prefetch(p.g + (h + p.top + rows_ahead) * p.g_row + j);
+            for (int r = 1; r < Rows; ++r) g[r - 1] = gradient(begin + p.top - r);
+            const T* x = p.x + plane * p.x_plane + begin * p.x_row + j - p.left;
+            for (std::int64_t h = begin; h < end; ++h, x += p.x_row) {
+                __builtin_prefetch(x + rows_ahead * p.x_row);
+                __builtin_prefetch(of_plane + (h + p.top + rows_ahead) * p.g_row);
 #pragma GCC unroll 7
-            for (int r = Rows - 1; r > 0; --r) g[r] = g[r - 1];
-            g[0] = gradient(h + p.top);
+                for (int r = Rows - 1; r > 0; --r) g[r] = g[r - 1];
+                g[0] = gradient(h + p.top);
 #pragma GCC unroll 7
-            for (int t = 0; t < Taps; ++t) {
-                const V v = Vec::load_masked(x + t, of_x[t]);
+                for (int t = 0; t < Taps; ++t) {
+                    const V v = Vec::load_masked(x + t, of_x[t]);
 #pragma GCC unroll 7
-                for (int r = 0; r < Rows; ++r) sum[r][t] = Vec::fma(g[r], v, sum[r][t]);
+                    for (int r = 0; r < Rows; ++r) sum[r][t] = Vec::fma(g[r], v, sum[r][t]);
+                }
             }
         }
     }

@@ -85,6 +85,10 @@ DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p) {
     t.window = window_of(s, t.rows);
     if (t.planes) t.window[2] = s.axis[2].input;
     t.blocks = s.axis[0].output * ceil_div(height, t.rows);
+    // Of one strip the order is the same; of more, strips come back to what should be in the first-level cache then.
+    const double all_bytes = bytes(height) * as_double(s.batch);
+    t.images_together =
+        t.planes && t.blocks == 1 && (s.axis[2].output <= t.lanes || all_bytes <= as_double(limits.bytes_of_window_of_groups));
     const std::int64_t blocks = s.batch * t.blocks;
     const std::int64_t vectors = std::max<std::int64_t>(1, t.vectors), sums = vectors * t.sums_of_task(s) * size_of(p.dtype);
     const std::int64_t most = limits.bytes_of_all_sums / std::max<std::int64_t>(1, sums);

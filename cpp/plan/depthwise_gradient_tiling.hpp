@@ -33,6 +33,7 @@ struct DepthwiseGradientTiling {
     std::int64_t tasks = 0;
     std::array<std::int64_t, 3> window{};  // places of x that a block meets: planes, rows, columns
     bool planes = false;                   // lane = pixel: a copy of x is [row][column] then
+    bool images_together = false;          //   of a strip of columns all images follow each other, not all strips of an image
 
     std::int64_t window_elements() const { return window[0] * window[1] * window[2] * (planes ? 1 : lanes); }
     std::int64_t sums_of_task(const ConvShape& s) const { return s.taps() * group * lanes; }

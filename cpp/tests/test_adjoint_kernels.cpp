@@ -172,8 +172,12 @@ TYPED_TEST(AdjointKernels, PlanesAreSummedOverTaps) {
             SCOPED_TRACE(::testing::Message() << table.isa << ", " << k << " x " << k << ", x " << p.x_rows << " x " << p.x_columns
                                               << ", g " << p.g_rows << " x " << p.g_columns);
             const GuardPages side = guard_sides[round % 2];
-            Guarded<T> x((p.x_rows - 1) * p.x_row + p.x_columns, side), g((p.g_rows - 1) * p.g_row + p.g_columns, side),
-                sums(k * k * lanes, side), totals(k * k, side);
+            p.planes = random.integer(1, 3);
+            p.x_plane = p.x_rows * p.x_row;
+            p.g_plane = p.g_rows * p.g_row + 3;
+            Guarded<T> x((p.planes - 1) * p.x_plane + (p.x_rows - 1) * p.x_row + p.x_columns, side),
+                g((p.planes - 1) * p.g_plane + (p.g_rows - 1) * p.g_row + p.g_columns, side), sums(k * k * lanes, side),
+                totals(k * k, side);
             for (Guarded<T>* a : {&x, &g, &sums}) {
                 for (T& v : *a) v = static_cast<T>(random.integer(-3, 3));
             }
@@ -181,11 +185,11 @@ TYPED_TEST(AdjointKernels, PlanesAreSummedOverTaps) {
             for (Size t = 0; t < k * k; ++t) {
                 T& total = expected[static_cast<std::size_t>(t)];
                 for (Size i = 0; i < lanes; ++i) total += sums[t * lanes + i];
-                for (Size r = 0; r < p.g_rows; ++r) {
-                    for (Size j = 0; j < p.g_columns; ++j) {
-                        const Size h = r + t / k - p.top, w = j + t % k - p.left;
-                        if (h >= 0 && h < p.x_rows && w >= 0 && w < p.x_columns) total += g[r * p.g_row + j] * x[h * p.x_row + w];
-                    }
+                for (Size n = 0; n < p.planes * p.g_rows * p.g_columns; ++n) {
+                    const Size plane = n / p.g_columns / p.g_rows, r = n / p.g_columns % p.g_rows, j = n % p.g_columns;
+                    const Size h = r + t / k - p.top, w = j + t % k - p.left;
+                    if (h < 0 || h >= p.x_rows || w < 0 || w >= p.x_columns) continue;
+                    total += g[plane * p.g_plane + r * p.g_row + j] * x[plane * p.x_plane + h * p.x_row + w];
                 }
             }
             p.x = x.data();
