@@ -27,7 +27,8 @@ class DepthwisePlanesGradient {
           io_(io),
           arrays_(arrays),
           kernels_(kernels_of<T>(*p.kernels)),
-          depthwise_(depthwise_kernels_of<T>(*p.kernels)) {}
+          depthwise_(depthwise_kernels_of<T>(*p.kernels)),
+          kernel_(depthwise_.plane_products[p.shape.axis[2].stride - 1]) {}
 
     // LOOP 2. Sums are [channel][tap].
     void compute(std::int64_t vector, std::int64_t part, T* sums, int thread) const {
@@ -97,7 +98,7 @@ class DepthwisePlanesGradient {
             p.planes = images;
             p.x_plane = x.batch;
             p.g_plane = g.batch;
-            depthwise_.plane_products(p);
+            kernel_(p);
             return;
         }
         T *x_copy = arrays_.template get<T>(thread, window), *g_copy = arrays_.template get<T>(thread, gradient);
@@ -106,17 +107,17 @@ class DepthwisePlanesGradient {
         for (std::int64_t j = 0; j < width.output; j += t_.lanes) {
             PlaneProducts<T> strip = p;
             strip.g_columns = std::min<std::int64_t>(t_.lanes, width.output - j);
-            const std::int64_t from = std::clamp<std::int64_t>(j - p.left, 0, width.input),
-                               to = std::clamp<std::int64_t>(j + strip.g_columns + width.kernel - 1 - p.left, from, width.input);
+            const std::int64_t from = std::clamp<std::int64_t>(width.at(j, 0), 0, width.input),
+                               to = std::clamp<std::int64_t>(width.at(j + strip.g_columns - 1, width.kernel - 1) + 1, from, width.input);
             strip.x_columns = to - from;
-            strip.left = p.left - j + from;
+            strip.left = from - width.at(j, 0);
             strip.x += from * x.spatial[2];
             strip.g += j * g.spatial[2];
             for (std::int64_t i = 0; i < images; ++i, strip.x += x.batch, strip.g += g.batch) {
                 PlaneProducts<T> one = strip;
                 if (x.spatial[2] != 1) copy(one.x, one.x_row, p.x_rows, strip.x_columns, x.spatial[2], x_copy);
                 if (g.spatial[2] != 1) copy(one.g, one.g_row, p.g_rows, strip.g_columns, g.spatial[2], g_copy);
-                depthwise_.plane_products(one);
+                kernel_(one);
             }
         }
     }
@@ -135,6 +136,7 @@ class DepthwisePlanesGradient {
     const DepthwiseGradientArrays& arrays_;
     const Kernels<T>& kernels_;
     const DepthwiseKernels<T>& depthwise_;
+    void (*kernel_)(const PlaneProducts<T>&);
 };
 
 }  // namespace npconv

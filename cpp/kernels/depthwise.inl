@@ -183,7 +183,10 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     fill_depthwise_channels<Vec, 7, 2>(k);
     k.tap_products = &tap_products<Vec>;
     k.sum_lanes = &sum_lanes<Vec>;
-    if constexpr (Vec::masks) k.plane_products = &plane_products<Vec>;
+    if constexpr (Vec::masks) {
+        k.plane_products[0] = &plane_products<Vec>;
+        k.plane_products[1] = &strided_plane_products<Vec>;
+    }
     fill_transposed_planes<Vec>(k);
     k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
     k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;

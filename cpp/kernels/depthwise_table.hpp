@@ -145,7 +145,8 @@ constexpr int plane_taps = 3;
 
 // The gradient of 3x3 weights of one channel, lane = pixel: row r and tap row t meet row r + t - top of x, columns likewise; of several
 // planes.
-//   sums[t][s][j % lanes] += sum over r and j of g[r][j] * x[r + t - top][j + s - left], of rows and columns that there are
+//   sums[t][s][j % lanes] += sum over r and j of g[r][j] * x[stride * r + t - top][stride * j + s - left], of rows and columns that there
+//   are
 // Where g has no row, zeros meet x: a value of it that is not finite makes NaN of all.
 template <class T>
 struct PlaneProducts {
@@ -173,7 +174,7 @@ struct DepthwiseKernels {
     void (*grouped_row_tiles)(const DepthwiseRowTiles<T>&);          //   as is that of groups of several channels
     void (*tap_products)(const TapProducts<T>&);
     void (*sum_lanes)(const T* vectors, std::int64_t n, T* to);               // of each of n vectors
-    void (*plane_products)(const PlaneProducts<T>&);                          // null without masks
+    void (*plane_products[depthwise_strides])(const PlaneProducts<T>&);       // [stride - 1]; null without masks
     void (*transposed_planes[transposed_sizes])(const TransposedPlanes<T>&);  // [k - least_transposed_taps]
     // [k / 2 - 1][stride - 1], with masks (null if the set has none), and of padded planes
     DepthwisePlaneKernels<T> planes[depthwise_sizes][depthwise_strides];

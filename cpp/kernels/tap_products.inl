@@ -202,3 +202,59 @@ void plane_products(const PlaneProducts<typename Vec::T>& given) {
 #pragma GCC unroll 9
     for (int t = 0; t < Rows * Taps; ++t) Vec::store(p.sums + t * L, sum[t / Taps][t % Taps]);
 }
+
+// The same with stride 2. Pairs of vectors of x become vectors of its even and odd columns; the row that the last tap row meets is that of
+// the first one of the next row of the gradient.
+template <class Vec>
+void strided_plane_products(const PlaneProducts<typename Vec::T>& given) {
+    using V = typename Vec::V;
+    constexpr int L = Vec::lanes, Rows = plane_taps, Taps = plane_taps;
+    const auto p = given;
+    V sum[Rows][Taps];
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) sum[t / Taps][t % Taps] = Vec::load(p.sums + t * L);
+    for (std::int64_t j = 0; j < p.g_columns; j += L) {
+        const auto clamped = [](std::int64_t n) { return static_cast<int>(n < 0 ? 0 : n > L ? L : n); };
+        const typename Vec::Mask of_g = Vec::between(0, clamped(p.g_columns - j));
+        const std::int64_t column = 2 * j - p.left;  // of the first tap
+        typename Vec::Mask of_x[2][2];               // [from the first tap on, from the last one][half]
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+            const std::int64_t first = column + i / 2 * 2 + i % 2 * L;
+            of_x[i / 2][i % 2] = Vec::between(clamped(-first), clamped(p.x_columns - first));
+        }
+        for (std::int64_t plane = 0; plane < p.planes; ++plane) {
+            const auto* x = p.x + plane * p.x_plane + column;
+            const auto* g = p.g + plane * p.g_plane + j;
+            V last[Taps];
+            const auto load_row = [&](std::int64_t row, V(&to)[Taps]) {
+                if (row < 0 || row >= p.x_rows) {
+#pragma GCC unroll 3
+                    for (int t = 0; t < Taps; ++t) to[t] = Vec::zero();
+                    return;
+                }
+                const auto* from = x + row * p.x_row;
+                const V low = Vec::load_masked(from, of_x[0][0]), high = Vec::load_masked(from + L, of_x[0][1]);
+                to[0] = Vec::even(low, high);
+                to[1] = Vec::odd(low, high);
+                to[2] = Vec::even(Vec::load_masked(from + 2, of_x[1][0]), Vec::load_masked(from + 2 + L, of_x[1][1]));
+            };
+            const auto add_products = [&](int r, V gradient, const V(&input)[Taps]) {
+#pragma GCC unroll 3
+                for (int t = 0; t < Taps; ++t) sum[r][t] = Vec::fma(gradient, input[t], sum[r][t]);
+            };
+            load_row(-p.top, last);
+            for (std::int64_t row = 0; row < p.g_rows; ++row, g += p.g_row) {
+                const V gradient = Vec::load_masked(g, of_g);
+                V middle[Taps];
+                add_products(0, gradient, last);
+                load_row(2 * row + 1 - p.top, middle);
+                add_products(1, gradient, middle);
+                load_row(2 * row + 2 - p.top, last);
+                add_products(2, gradient, last);
+            }
+        }
+    }
+#pragma GCC unroll 9
+    for (int t = 0; t < Rows * Taps; ++t) Vec::store(p.sums + t * L, sum[t / Taps][t % Taps]);
+}

@@ -23,14 +23,15 @@ std::array<std::int64_t, 3> window_of(const ConvShape& s, std::int64_t rows) {
 }
 
 bool planes_serve(const Problem& p) {
-    constexpr std::int64_t fewest_columns = 9, most_columns = 1 << 12;  // fewer fill no half of a vector
+    constexpr std::int64_t fewest_columns = 5, most_columns = 1 << 12;  // fewer fill too little of a vector
     const ConvShape& s = p.shape;
     const Axis &depth = s.axis[0], &height = s.axis[1], &width = s.axis[2];
     if (p.layout != Layout::channels_first || s.in_channels != 1 || depth.kernel != 1 || (p.border != Border::zeros && s.padded()))
         return false;
-    if (height.kernel != plane_taps || width.kernel != plane_taps || height.stride != 1 || width.stride != 1) return false;
+    if (height.kernel != plane_taps || width.kernel != plane_taps || height.stride != width.stride || width.stride > depthwise_strides)
+        return false;
     if (height.dilation != 1 || width.dilation != 1 || width.output < fewest_columns || width.input > most_columns) return false;
-    const auto kernel = [&](const auto& kernels) { return kernels.plane_products != nullptr; };
+    const auto kernel = [&](const auto& kernels) { return kernels.plane_products[0] != nullptr; };
     return p.dtype == DType::f32 ? kernel(p.kernels->depthwise->f32) : kernel(p.kernels->depthwise->f64);
 }
 
