@@ -155,6 +155,16 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 
 
+# What plans of the gradient in the weights say that it is computed by.
+WAYS = dict.fromkeys(TRAINING, "a matrix product") | {
+    "1x1": "have changed places",
+    "depthwise": "planes: lane = pixel",
+    "depthwise, strided": "lane = channel",
+    "groups": "group(s) of 4 fill a vector",
+    "first layer": "taps are rows of a tile",
+}
+
+
 def training(name: str, layout: str) -> tuple[Array, Array, Array, dict[str, Any]]:
     how = dict(TRAINING[name])
     rng = np.random.default_rng(4)
@@ -213,6 +223,11 @@ def test_plans(name: str, layout: str, isa: str) -> None:
     assert out.tobytes() == weights.tobytes()
     by_shape = npconv.plan_conv_weight_grad(free, w.shape, **how)
     assert by_shape(x, g).tobytes() == weights.tobytes()
+    way = WAYS[name]
+    if name == "depthwise" and (layout == "channels_last" or isa not in ("avx512", "avx2")):
+        way = "lane = channel"  # planes need masks
+    for said in ("in its weights", f"workspace {planned.workspace_bytes} bytes", str(planned.flops), way):
+        assert said in planned.explain()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

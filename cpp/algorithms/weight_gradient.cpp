@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <utility>
 #include <vector>
 
 #include "algorithms/bordered_row.hpp"
@@ -389,12 +388,6 @@ void add_zeros_of_border(const Problem& p, const WeightGradientOperands<T>& io) 
             }
         }
     }
-}
-
-// x and g, and channels in and out, in each other's place.
-Problem turned_problem(Problem p) {
-    std::swap(p.shape.in_channels, p.shape.out_channels);
-    return p;
 }
 
 template <class T>

@@ -18,6 +18,7 @@
 #include "core/validate.hpp"
 #include "core/validate_transposed.hpp"
 #include "kernels/registry.hpp"
+#include "plan/explain.hpp"
 
 namespace npconv {
 namespace {
@@ -356,6 +357,7 @@ class PlannedWeightGradient {
 
     std::int64_t flops() const { return planned_->flops(); }
     std::int64_t workspace_bytes() const { return weight_gradient_workspace_bytes(planned_->problem, planned_->threads()); }
+    std::string explain() const { return explain_weight_gradient(planned_->problem, {planned_->threads(), workspace_bytes(), 0}); }
     py::tuple x_shape() const { return planned_->x_shape(); }
     py::tuple grad_shape() const { return planned_->grad_shape(); }
     py::tuple output_shape() const {
@@ -402,6 +404,7 @@ void register_conv_gradients(py::module_& m) {
         .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
                       py::handle, py::handle>())
         .def("__call__", &PlannedWeightGradient::operator())
+        .def("explain", &PlannedWeightGradient::explain)
         .def_property_readonly("x_shape", &PlannedWeightGradient::x_shape)
         .def_property_readonly("grad_shape", &PlannedWeightGradient::grad_shape)
         .def_property_readonly("output_shape", &PlannedWeightGradient::output_shape)

@@ -4,17 +4,12 @@
 #include <cstdint>
 #include <string>
 
+#include "plan/describe.hpp"
 #include "plan/planner.hpp"
 #include "plan/separable_tiling.hpp"
 #include "plan/transposed_tiling.hpp"
 
 namespace npconv {
-
-struct Footprint {
-    int threads;
-    std::int64_t workspace_bytes;
-    std::int64_t packed_bytes;
-};
 
 std::string explain(const Problem& problem, const Decision& decision, const Footprint& footprint);
 
@@ -31,5 +26,8 @@ std::string explain_transposed_definition(const Problem& forward, const std::str
 
 // The same of a separable convolution, which has one algorithm.
 std::string explain_separable(const SeparableProblem& problem, const Footprint& footprint);
+
+// The same of the gradient of a convolution in its weights. A free batch is taken as of one image.
+std::string explain_weight_gradient(const Problem& problem, const Footprint& footprint);
 
 }  // namespace npconv

@@ -2,6 +2,7 @@
 #include "plan/weight_gradient_tiling.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/border.hpp"
 #include "kernels/table.hpp"
@@ -88,6 +89,11 @@ bool weight_gradient_turned(const Problem& p) {
         return 0.5 * as_double(vectors) * as_double(read) * (vectors == 1 ? of_one_vector : 1.0) + of_copy * as_double(copied);
     };
     return cycles(s.in_channels, s.out_channels) < cycles(s.out_channels, s.in_channels);
+}
+
+Problem turned_problem(Problem p) {
+    std::swap(p.shape.in_channels, p.shape.out_channels);
+    return p;
 }
 
 WeightGradientTiling tile_weight_gradient(const Problem& p) {

@@ -60,8 +60,9 @@ struct WeightGradientTiling {
 };
 WeightGradientTiling tile_weight_gradient(const Problem& problem);
 
-// Do x and g change places? The problem is one of a convolution that gives g from x, then, and the result is transposed.
+// Do x and g, and with them channels in and out, change places? The result is transposed then.
 bool weight_gradient_turned(const Problem& problem);
+Problem turned_problem(Problem problem);
 
 // The same of so many images that more make nothing larger.
 WeightGradientTiling tile_weight_gradient_of_many(const Problem& problem);

@@ -13,13 +13,45 @@ from ._core import WeightGradientPlan as _WeightGradientPlan
 from ._types import ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
 
 
-class InputGradientPlan:
+class PlannedGradient:
+    """What plans of both gradients tell about themselves."""
+
+    __slots__ = ("_plan",)
+
+    _plan: _InputGradientPlan | _WeightGradientPlan
+
+    @property
+    def x_shape(self) -> tuple[int | None, ...]:
+        """Shape of the convolution's input; None for a free batch."""
+        return self._plan.x_shape
+
+    @property
+    def grad_shape(self) -> tuple[int | None, ...]:
+        """Shape of the gradient of the convolution's result; None for a free batch."""
+        return self._plan.grad_shape
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the definition; those of one image for a free batch."""
+        return self._plan.flops
+
+    @property
+    def workspace_bytes(self) -> int:
+        """All that a call allocates beside its result; for a free batch the most that it may."""
+        return self._plan.workspace_bytes
+
+    def explain(self) -> str:
+        """Tell in words what was chosen and why."""
+        return self._plan.explain()
+
+
+class InputGradientPlan(PlannedGradient):
     """The gradient of a convolution in its input, planned. Made by :func:`plan_conv_input_grad`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
     """
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _InputGradientPlan
 
@@ -51,16 +83,6 @@ class InputGradientPlan:
         return self._plan(grad_out, out)
 
     @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the convolution's input; None for a free batch."""
-        return self._plan.x_shape
-
-    @property
-    def grad_shape(self) -> tuple[int | None, ...]:
-        """Shape of the gradient that it is called with; None for a free batch."""
-        return self._plan.grad_shape
-
-    @property
     def output_shape(self) -> tuple[int | None, ...]:
         """Shape of the result, which is :attr:`x_shape`."""
         return self._plan.output_shape
@@ -71,23 +93,9 @@ class InputGradientPlan:
         return self._plan.algorithm
 
     @property
-    def flops(self) -> int:
-        """Multiplications and additions of the convolution; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result; for a free batch the most that it may."""
-        return self._plan.workspace_bytes
-
-    @property
     def packed_bytes(self) -> int:
         """Size of the packed weights."""
         return self._plan.packed_bytes
-
-    def explain(self) -> str:
-        """Tell in words what was chosen and why."""
-        return self._plan.explain()
 
     def update_weights(self, w: ArrayLike) -> None:
         """Put other weights, of the same shape and dtype, in place of the present ones.
@@ -103,10 +111,10 @@ class InputGradientPlan:
         return f"<npconv.InputGradientPlan {self.grad_shape} -> {self.output_shape}, {self.algorithm}>"
 
 
-class WeightGradientPlan:
+class WeightGradientPlan(PlannedGradient):
     """The gradient of a convolution in its weights, planned. Made by :func:`plan_conv_weight_grad`."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _WeightGradientPlan
 
@@ -140,29 +148,9 @@ class WeightGradientPlan:
         return self._plan(x, grad_out, out)
 
     @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the convolution's input; None for a free batch."""
-        return self._plan.x_shape
-
-    @property
-    def grad_shape(self) -> tuple[int | None, ...]:
-        """Shape of the gradient of the convolution's result; None for a free batch."""
-        return self._plan.grad_shape
-
-    @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of the result, which is that of the weights."""
         return self._plan.output_shape
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of the definition; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result; for a free batch the most that it may."""
-        return self._plan.workspace_bytes
 
     def __repr__(self) -> str:
         return f"<npconv.WeightGradientPlan {self.x_shape}, {self.grad_shape} -> {self.output_shape}>"

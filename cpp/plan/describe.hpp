@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lines that explanations of all kinds have in common.
+#pragma once
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+#include "plan/problem.hpp"
+
+namespace npconv {
+
+struct Footprint {
+    int threads;
+    std::int64_t workspace_bytes;
+    std::int64_t packed_bytes;
+};
+
+std::string count(double n);  // what is too large for an integer in powers of ten
+double direct_count(const ConvShape& shape);
+
+void describe_shape(std::ostream& out, const char* begin, const Problem& problem);
+void describe_kernels(std::ostream& out, const Problem& problem);
+void describe_memory(std::ostream& out, const Footprint& footprint);
+// Of sums of n products. rounded: once more, at the end.
+void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dtype, double rounded = 0.0);
+
+}  // namespace npconv
