@@ -246,7 +246,11 @@ GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t
     return t;
 }
 
-int worthwhile_threads(const Problem& p, int threads) { return p.shape.macs() < limits.macs_of_region ? 1 : threads; }
+int worthwhile_threads(const Problem& p, int threads) {
+    const ConvShape& s = p.shape;  // of a free batch times images that nobody has: as if nothing could overflow
+    const double macs = as_double(s.batch) * as_double(s.groups * s.out_channels) * as_double(s.pixels()) * as_double(s.k());
+    return macs < as_double(limits.macs_of_region) ? 1 : threads;
+}
 
 TilingLimits tiling_limits() { return limits; }
 void set_tiling_limits(const TilingLimits& wanted) { limits = wanted; }

@@ -13,13 +13,13 @@ namespace npconv {
 // time, all.
 inline double part_inside(const Axis& a) {
     constexpr std::int64_t countable = 1024;
-    if (!a.padded() || a.kernel > countable || a.kernel * a.output == 0) return 1.0;
-    std::int64_t sum = 0;
+    if (!a.padded() || a.kernel > countable || a.kernel == 0 || a.output == 0) return 1.0;
+    double sum = 0.0;
     for (std::int64_t t = 0; t < a.kernel; ++t) {
         const Inside pixels = inside(a.at(0, t), a.stride, a.input, 0, a.output);
-        sum += pixels.end - pixels.begin;
+        sum += as_double(pixels.end - pixels.begin);
     }
-    return as_double(sum) / (as_double(a.kernel) * as_double(a.output));
+    return sum / (as_double(a.kernel) * as_double(a.output));
 }
 
 }  // namespace npconv

@@ -132,7 +132,8 @@ struct Planes {
             p.input_columns = 0;  // not looked at
         }
         p.x_channel = l.input_rows * p.x_row;
-        const auto& kernel = (padded ? kernels.padded_planes : kernels.planes)[l.k / 2 - 1][l.stride - 1];
+        const std::int64_t size = l.k / 2 - 1, step = l.stride - 1;
+        const auto& kernel = padded ? kernels.padded_planes[size][step] : kernels.planes[size][step];
         (continued ? kernel.continued : kernel.first)(p);
         EXPECT_TRUE(start.canaries_intact() && copy.canaries_intact() && x.canaries_intact() && w.canaries_intact() &&
                     y.canaries_intact() && r.canaries_intact() && b.canaries_intact());
