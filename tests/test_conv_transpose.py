@@ -351,7 +351,7 @@ def test_planes_of_depthwise_layers_have_kernels_of_their_own(isa: str) -> None:
                 x.shape, w, bias, algorithm="depthwise", num_threads=1 + i % 3, **how
             )
             y = plan(view, out=canvas.out)
-        assert want[0, 0].size == max(1, depth) or "two rows of y at a time" in plan.explain()
+        assert want.shape[-1] < 4 or "two rows of y at a time" in plan.explain()
         if how["activation"] == "silu":
             assert np.allclose(y, want, rtol=1e-5, atol=1e-5, equal_nan=True), (i, how)
         else:

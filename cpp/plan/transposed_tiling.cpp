@@ -278,7 +278,8 @@ PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
                                   : cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
         if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, arrangement, cycles};
     };
-    if (planes) {  // always quicker than planes of phases
+    constexpr std::int64_t narrowest = 4;                      // columns of y: fewer leave nearly all lanes empty
+    if (planes && forward.shape.axis[2].input >= narrowest) {  // always quicker than planes of phases
         consider_way(Arrangement::planes);
         return prospect;
     }

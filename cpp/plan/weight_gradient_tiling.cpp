@@ -29,11 +29,15 @@ void tile_window(WeightGradientTiling& t, const ConvShape& s, std::int64_t eleme
     std::int64_t rows = std::clamp<std::int64_t>(longest / width, 1, height);
     while (rows > 1 && !fits(rows)) --rows;
     if (!fits(rows)) return;
+    const EvenSplit blocks = split_by(height, rows);
+    const std::array<std::int64_t, 3> outputs{1, blocks.longest(), width};
+    // A copy is worth less than half of its products: of taps, or of pixels, that are far apart most of it meets none.
+    const double copied = extent(0, 1) * extent(1, outputs[1]) * extent(2, width) / (as_double(outputs[1]) * as_double(width));
+    if (copied > 0.25 * as_double(s.taps()) * as_double(t.panels.longest())) return;
     t.windowed = true;
-    t.rows = split_by(height, rows);
+    t.rows = blocks;
     t.planes = s.axis[0].output;
     t.row = width;
-    const std::array<std::int64_t, 3> outputs{1, t.rows.longest(), width};
     for (std::size_t a = 0; a < 3; ++a) t.window[a] = static_cast<std::int64_t>(extent(a, outputs[a]));
 }
 
@@ -80,8 +84,10 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
 }  // namespace
 
 bool weight_gradient_turned(const Problem& p) {
-    constexpr double of_copy = 0.75, of_one_vector = 1.3;  // cycles of an element; loads keep a narrow tile waiting
+    // Cycles of an element: channels first a panel is transposed; loads keep a narrow tile waiting.
+    const double of_copy = p.layout == Layout::channels_first ? 0.75 : 0.1, of_one_vector = 1.3;
     const ConvShape& s = p.shape;
+    if (s.in_channels == 1) return false;  // of one channel a vector would be copied
     const auto free = [](const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded(); };
     if (!std::all_of(s.axis.begin(), s.axis.end(), free)) return false;
     const auto cycles = [&](std::int64_t copied, std::int64_t read) {  // of a pixel
