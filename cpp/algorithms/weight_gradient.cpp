@@ -154,22 +154,17 @@ class WeightGradient {
             tile.w = w;
             tile.accumulate = b > begin;
             if (t_.windowed) {
-                T* window = arrays_.template get<T>(thread, copy);
-                Segment* rows = arrays_.template get<Segment>(thread, segments);
-                tile.segments = pixels / t_.row;
-                copy_window(share.group, image, first, tile.segments, window);
-                for (std::int64_t i = 0; i < tile.segments; ++i) rows[i] = {i * s_.axis[1].stride * t_.window[2], i * t_.row, t_.row};
-                tile.x = window;
+                tile.x = arrays_.template get<T>(thread, copy);
                 tile.k_stride = t_.row > 1 ? s_.axis[2].stride : 0;
-                tile.segment = rows;
-                tile.sums = into;
-                all_tiles(tiles, vectors, channel_at, row, tile);
-                continue;
+                copy_window(share.group, image, first, pixels / t_.row, arrays_.template get<T>(thread, copy));
+                list_rows(pixels / t_.row, arrays_.template get<Segment>(thread, segments));
             }
-            // Taps whose lists exist at the same time.
-            const std::int64_t together = t_.listed_once ? taps : 1;
-            for (std::int64_t i = 0; i < taps; i += together) {
-                if (!t_.listed_once) list(t_.taps.begin(share.taps) + i, first, pixels, arrays_.template get<Segment>(thread, segments));
+            // Of those that a tile does not have as its rows, taps whose lists exist at the same time.
+            const std::int64_t steps = t_.windowed ? 1 : taps, together = t_.listed_once ? steps : 1;
+            for (std::int64_t i = 0; i < steps; i += together) {
+                if (!t_.windowed && !t_.listed_once) {
+                    list(t_.taps.begin(share.taps) + i, first, pixels, arrays_.template get<Segment>(thread, segments));
+                }
                 tile.at = channel_at;
                 tile.index = row;
                 for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {
@@ -179,26 +174,13 @@ class WeightGradient {
                         const Segment* runs = runs_of(b % t_.blocks_of_image(), t_.taps.begin(share.taps) + j, thread);
                         tile.segment = runs + 1;
                         tile.segments = runs->length;
-                        tile.sums = into + (p_.flip ? taps - 1 - j : j) * width(share);
+                        tile.sums = into + (p_.flip ? steps - 1 - j : j) * width(share);
                         kernels_.channel_tile[vectors - 1][rows - 1](tile);
                     }
                     tile.at += tile.tiles * rows;
                     tile.index += tile.tiles * rows;
                 }
             }
-        }
-    }
-
-    void all_tiles(const EvenSplit& tiles, std::int64_t vectors, const std::int64_t* places, const std::int64_t* rows_of_sums,
-                   GemmTile<T> tile) const {
-        tile.at = places;
-        tile.index = rows_of_sums;
-        for (std::int64_t n = 0; n < tiles.parts; n += tile.tiles) {
-            const std::int64_t rows = tiles.length(n);
-            tile.tiles = tiles.alike(n);
-            kernels_.channel_tile[vectors - 1][rows - 1](tile);
-            tile.at += tile.tiles * rows;
-            tile.index += tile.tiles * rows;
         }
     }
 
@@ -265,6 +247,12 @@ class WeightGradient {
         for (std::int64_t c = 0; c < channels; ++c) {
             for (std::int64_t i = 0; i < pixels; i += line) __builtin_prefetch(from + c * channel + i);
         }
+    }
+
+    // Of a copied window the runs are its rows.
+    void list_rows(std::int64_t rows, Segment* to) const {
+        *to = {0, 0, rows};
+        for (std::int64_t i = 0; i < rows; ++i) to[i + 1] = {i * s_.axis[1].stride * t_.window[2], i * t_.row, t_.row};
     }
 
     const Segment* runs_of(std::int64_t block, std::int64_t tap, int thread) const {

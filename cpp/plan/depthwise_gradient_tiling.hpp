@@ -6,7 +6,7 @@
 //   LOOP 2    block of rows of outputs      what it meets of x is copied with its border, vectors of channels; channels first g is, too
 //   LOOP 3      taps, a few at a time       the kernel (kernels/tap_products.inl)
 //
-// lane = pixel: depthwise, channels first, 3x3 taps, no stride, a border of zeros, kernel sets with masks
+// lane = pixel: depthwise, channels first, 3x3 taps, stride 1 or 2, a border of zeros, kernel sets with masks
 //   LOOP 1  tasks: as many channels as a vector has lanes, part of the sum
 //   LOOP 2    channel
 //   LOOP 3      block of rows of outputs    in place; copied only where neighbours of a row are none in memory

@@ -232,30 +232,26 @@ std::string explain_phases(const TransposedDecision& d, const TransposedTiling& 
         const ConvShape& s = d.phases.parts[0].problem.shape;
         out << "phases       channels of one convolution of " << s.in_channels << " -> " << s.out_channels << " channels, kernel "
             << s.axis[0].kernel << " x " << s.axis[1].kernel << " x " << s.axis[2].kernel << ", because all meet the same inputs\n";
-    } else if (d.phases.by_tap || d.phases.planes) {
-        if (d.phases.planes) {
-            out << "phases       side by side in registers: two rows of y at a time, channel by channel\n"
-                << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.bands.parts << " band(s) of at most "
-                << t.bands.longest() << " rows of the output x " << t.chunks.parts << " chunk(s) of channels, for each image\n";
-        } else {
-            out << "phases       rows of them are sums of rows of products of x with all taps, a 1x1 convolution to "
-                << d.phases.parts[0].problem.shape.out_channels << " channels\n"
-                << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.bands.parts << " band(s) of at most "
-                << t.bands.longest() << " rows of the output, for each image and group\n";
-        }
-        out << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
-        describe_memory(out, footprint);
-        describe_transposed_bound(out, d.forward, d.forward.dtype);
-        return out.str();
+    } else if (d.phases.planes) {
+        out << "phases       side by side in registers: two rows of y at a time, channel by channel\n";
+    } else if (d.phases.by_tap) {
+        out << "phases       rows of them are sums of rows of products of x with all taps, a 1x1 convolution to "
+            << d.phases.parts[0].problem.shape.out_channels << " channels\n";
     } else {
         out << "phases       " << d.phases.parts.size() << " convolutions, of at most "
             << ceil_div(d.forward.shape.axis[0].kernel, d.phases.stride[0]) << " x "
             << ceil_div(d.forward.shape.axis[1].kernel, d.phases.stride[1]) << " x "
             << ceil_div(d.forward.shape.axis[2].kernel, d.phases.stride[2]) << " taps without dilation\n";
     }
-    out << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): " << t.blocks_of_map() << " block(s) of at most "
-        << t.blocks[0].longest() * t.blocks[1].longest() * t.blocks[2].longest() << " outputs of each phase x " << t.chunks.parts
-        << " chunk(s) of channels, for each image and group\n"
+    out << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): ";
+    if (d.phases.planes || d.phases.by_tap) {
+        out << t.bands.parts << " band(s) of at most " << t.bands.longest() << " rows of the output";
+    } else {
+        out << t.blocks_of_map() << " block(s) of at most " << t.blocks[0].longest() * t.blocks[1].longest() * t.blocks[2].longest()
+            << " outputs of each phase";
+    }
+    if (!d.phases.by_tap) out << " x " << t.chunks.parts << " chunk(s) of channels";
+    out << ", for each image" << (d.phases.planes ? "" : " and group") << "\n"
         << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
     describe_memory(out, footprint);
     describe_transposed_bound(out, d.forward, d.forward.dtype);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernels/registry.hpp"
+#include "plan/describe.hpp"
 #include "plan/gemm_costs.hpp"
 
 namespace npconv {
@@ -246,10 +247,9 @@ GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t
     return t;
 }
 
+// In double precision: a free batch may be tried with more images than anybody has.
 int worthwhile_threads(const Problem& p, int threads) {
-    const ConvShape& s = p.shape;  // of a free batch times images that nobody has: as if nothing could overflow
-    const double macs = as_double(s.batch) * as_double(s.groups * s.out_channels) * as_double(s.pixels()) * as_double(s.k());
-    return macs < as_double(limits.macs_of_region) ? 1 : threads;
+    return direct_count(p.shape) < 2.0 * as_double(limits.macs_of_region) ? 1 : threads;
 }
 
 TilingLimits tiling_limits() { return limits; }
