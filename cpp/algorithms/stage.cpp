@@ -105,6 +105,13 @@ class Staging {
         return inside(first, e_.axis[2].source_step, p_.shape.axis[2].input, 0, e_.axis[2].length);
     }
 
+    // Of a piece that begins at `first`: its first element in the input, and the step to the next one there. Only where there are any:
+    // with steps and borders of up to 2^63 the products of the others are no numbers of 64 bits.
+    const T* first_inside(const T* from, std::int64_t first, const Inside& in) const {
+        return from + (first + in.begin * e_.axis[2].source_step) * x_.spatial[2];
+    }
+    std::int64_t step_of(const Inside& in) const { return in.end - in.begin > 1 ? e_.axis[2].source_step * x_.spatial[2] : 1; }
+
     // One channel's row.
     void copy_row(const T* from, T* to) const {
         const AxisCopy& a = e_.axis[2];
@@ -116,8 +123,7 @@ class Staging {
         for (std::int64_t piece = 0; piece < a.pieces; ++piece, first += a.piece_step, to += a.length) {
             const Inside in = piece == 0 ? of_row_ : of_piece(first);
             border(from, first, 0, in.begin, to);
-            copy_strided(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2], a.source_step * x_.spatial[2],
-                         in.end - in.begin, to + in.begin);
+            if (in.end > in.begin) copy_strided(kernels_, first_inside(from, first, in), step_of(in), in.end - in.begin, to + in.begin);
             border(from, first, in.end, a.length, to);
         }
         for (std::int64_t i = a.extent(); i < e_.row; ++i) *to++ = T(0);
@@ -126,13 +132,15 @@ class Staging {
     // A row of pixels whose channels are neighbours, to rows of channels.
     void turn_row(const T* from, T* to) const {
         const AxisCopy& a = e_.axis[2];
-        const std::int64_t channels = k_.channels(), step = a.source_step * x_.spatial[2];
+        const std::int64_t channels = k_.channels();
         std::int64_t first = first_[2];
         T* piece_to = to;
         for (std::int64_t piece = 0; from && piece < a.pieces; ++piece, first += a.piece_step, piece_to += a.length) {
             const Inside in = piece == 0 ? of_row_ : of_piece(first);
-            turn_pixels(kernels_, from + (first + in.begin * a.source_step) * x_.spatial[2] + k_.channel_begin, step, in.end - in.begin,
-                        channels, piece_to + in.begin, e_.channel_stride);
+            if (in.end > in.begin) {
+                turn_pixels(kernels_, first_inside(from, first, in) + k_.channel_begin, step_of(in), in.end - in.begin, channels,
+                            piece_to + in.begin, e_.channel_stride);
+            }
             for (std::int64_t c = 0; c < channels; ++c) {
                 border(from + k_.channel_begin + c, first, 0, in.begin, piece_to + c * e_.channel_stride);
                 border(from + k_.channel_begin + c, first, in.end, a.length, piece_to + c * e_.channel_stride);

@@ -33,7 +33,14 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
         refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
-    if (r.padding.same()) return axis;
+    // A single output takes no step and a single tap has no neighbour. The largest numbers say the same as smaller ones, whose products fit.
+    constexpr Size large = 1 << 20;
+    const Size far = std::max(padded, large);
+    if (axis.kernel == 1) axis.dilation = std::min(axis.dilation, far);
+    if (r.padding.same()) {
+        if (axis.output <= 1) axis.stride = std::min(axis.stride, far);
+        return axis;
+    }
     if (reach > padded) {
         refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
                (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)"
@@ -41,6 +48,7 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
                " for " + std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where);
     }
     axis.output = (padded - reach) / axis.stride + 1;
+    if (axis.output <= 1) axis.stride = std::min(axis.stride, far);
     return axis;
 }
 
