@@ -79,6 +79,16 @@ def test_the_extension_exports_its_init_function_alone() -> None:
     assert {line.split()[-1] for line in lines} == {"PyInit__core"}
 
 
+def test_the_gil_is_released_in_one_place() -> None:
+    releases = re.compile(
+        r"gil_scoped_release|call_guard|PyEval_(Save|Restore|Release)Thread|Py_(BEGIN|UNBLOCK)_"
+    )
+    places = {
+        p.name for p in (ROOT / "cpp").rglob("*.?pp") if releases.search(p.read_text(encoding="utf-8"))
+    }
+    assert places == {"without_gil.cpp"}
+
+
 def test_kernel_sources_include_no_code_but_their_own() -> None:
     allowed = {"cstdint", "immintrin.h", "emmintrin.h", "arm_neon.h"}
     for path in [*(ROOT / "cpp/kernels").glob("*.inl"), *(ROOT / "cpp/kernels").glob("kernels_*.cpp"),

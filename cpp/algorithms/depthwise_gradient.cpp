@@ -74,7 +74,7 @@ class DepthwiseGradient {
         std::int64_t* offset = arrays_.template get<std::int64_t>(thread, offsets);
         list_taps(offset);
         const std::int64_t rows_of_plane = ceil_div(s_.axis[1].output, t_.rows);
-        for (std::int64_t b = t_.parts.begin(part), end = b + t_.parts.length(part); b < end; ++b) {
+        for (std::int64_t b = t_.parts.begin(part), end = b + t_.parts.length(part); b < end && !call_stopped(); ++b) {
             const std::int64_t image = b / t_.blocks, block = b % t_.blocks;
             const std::int64_t row = block % rows_of_plane * t_.rows;
             add_block(vector, image, block / rows_of_plane, row, std::min(t_.rows, s_.axis[1].output - row), offset, sums, thread);

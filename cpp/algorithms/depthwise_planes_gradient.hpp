@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "algorithms/weight_gradient.hpp"
+#include "core/interrupt.hpp"
 #include "core/split.hpp"
 #include "core/workspace.hpp"
 #include "kernels/registry.hpp"
@@ -39,7 +40,7 @@ class DepthwisePlanesGradient {
         std::fill_n(lanes, channels(vector) * taps * t_.lanes, T(0));
         for (std::int64_t c = 0; c < channels(vector); ++c) {
             Block block = begin;
-            for (std::int64_t left = all; left > 0; left -= together) {
+            for (std::int64_t left = all; left > 0 && !call_stopped(); left -= together) {
                 add_blocks(block, together, vector * t_.lanes + c, lanes + c * taps * t_.lanes, thread);
                 next(block);
             }

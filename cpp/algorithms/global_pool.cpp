@@ -190,6 +190,7 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
                 sums[task % n * planes + task / n] = total.total();
         });
     }
+    if (call_stopped()) return;
     for (Size plane = 0; n > 1 && plane < planes; ++plane) {
         PairwiseSum total;
         for (Size part = 0; part < n; ++part) total.add(sums[part * planes + plane]);

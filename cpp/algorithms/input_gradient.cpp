@@ -214,7 +214,7 @@ void InputGradientPlan::run(const ConvShape& shape, const InputGradientParameter
     std::size_t own = 0;
     for (const Strip& strip : strips_) {
         const TransposedParameters& packed = strip.own_weights ? parameters.strips[own++] : parameters.inside;
-        for (std::int64_t image = 0; image < shape.batch; ++image) {
+        for (std::int64_t image = 0; image < shape.batch && !call_stopped(); ++image) {
             Operands<T> of_strip = io;
             of_strip.x.data += image * io.x.batch;
             of_strip.y = values;

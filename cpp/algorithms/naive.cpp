@@ -76,7 +76,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
         const std::int64_t image = task / channels, channel = task % channels;
         const T* x = io.x.data + image * io.x.batch + channel / s.out_channels * s.in_channels * io.x.channel;
         const T* w = io.w + channel * s.k();
-        for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        for (std::int64_t pixel = 0; pixel < pixels && !call_stopped(); ++pixel) {
             const auto o = s.coordinates(pixel);
             double sum = 0.0;
             for (std::int64_t tap = 0; tap < taps; ++tap) {
@@ -115,7 +115,7 @@ void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) 
         const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
         const T* x = io.x.data + image * io.x.batch + group * s.out_channels * io.x.channel;
         const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
-        for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        for (std::int64_t pixel = 0; pixel < pixels && !call_stopped(); ++pixel) {
             const std::array<std::int64_t, 3> o{pixel / width / height, pixel / width % height, pixel % width};
             double sum = 0.0;
             std::int64_t tap = 0;
@@ -147,10 +147,10 @@ void run_naive_weight_gradient(const Problem& p, const WeightGradientOperands<T>
         for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
             double sum = 0.0;
-            for (std::int64_t image = 0; image < s.batch; ++image) {
+            for (std::int64_t image = 0; image < s.batch && !call_stopped(); ++image) {
                 const T* x = io.x.data + image * io.x.batch + channel * io.x.channel;
                 const T* g = io.grad.data + image * io.grad.batch + out * io.grad.channel;
-                for (std::int64_t pixel = 0; pixel < s.pixels(); ++pixel) {
+                for (std::int64_t pixel = 0; pixel < s.pixels() && !call_stopped(); ++pixel) {
                     const auto o = s.coordinates(pixel);
                     std::int64_t x_offset = 0, g_offset = 0;
                     bool zero = false;
@@ -180,7 +180,7 @@ void run_naive_input_gradient(const Problem& p, const Operands<T>& io, int threa
         for (std::int64_t i = 0; i < inputs; ++i) y[i * step] = T(0);
         const T* g = io.x.data + image * io.x.batch + group * s.out_channels * io.x.channel;
         const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
-        for (std::int64_t pixel = 0; pixel < s.pixels(); ++pixel) {
+        for (std::int64_t pixel = 0; pixel < s.pixels() && !call_stopped(); ++pixel) {
             const auto o = s.coordinates(pixel);
             const T* at = g + o[0] * io.x.spatial[0] + o[1] * io.x.spatial[1] + o[2] * io.x.spatial[2];
             for (std::int64_t tap = 0; tap < taps; ++tap) {

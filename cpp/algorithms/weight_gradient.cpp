@@ -144,7 +144,7 @@ class WeightGradient {
         const EvenSplit tiles = split_by(channels * (t_.windowed ? taps : 1), t_.mr);
         const std::int64_t begin = t_.parts.begin(share.part), end = begin + t_.parts.length(share.part);
         if (begin == end) std::fill_n(into, channels * taps * width(share), T(0));
-        for (std::int64_t b = begin; b < end; ++b) {
+        for (std::int64_t b = begin; b < end && !call_stopped(); ++b) {
             const std::int64_t image = b / t_.blocks_of_image();
             const auto [first, pixels] = t_.block(b % t_.blocks_of_image());
             copy_panel(share, image, first, pixels, thread);
@@ -405,6 +405,7 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
     count_kernel_run(*p.kernels);
     if (depthwise_gradient_refusal(p).empty()) {
         run_depthwise_gradient(p, io, threads);
+        if (call_stopped()) return;
         // Zeros beside the gradient have met values of x: the product of one that is not finite is NaN, but is none of the sum.
         const bool finite = all_finite(io.out, weights_of(s));
         if (!finite && tile_depthwise_gradient(p).planes) run_naive_weight_gradient(p, io, threads);
@@ -416,6 +417,7 @@ void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, 
     } else {
         run_sums(p, io, false, threads);
     }
+    if (call_stopped()) return;
     if (p.border == Border::zeros && s.padded() && (outputs_beyond(s) || !all_finite(io.out, weights_of(s)))) add_zeros_of_border(p, io);
 }
 

@@ -452,9 +452,10 @@ void run_winograd(const Problem& p, WinogradTiles tiles, const Operands<T>& io, 
         parallel_for(t.blocks, used, [&](std::int64_t block, int thread) { run.block(block, thread); });
         return;
     }
-    for (std::int64_t i = 0; i < t.blocks; ++i) {
+    for (std::int64_t i = 0; i < t.blocks && !call_stopped(); ++i) {
         const TileBlock b = t.block(i, p.shape.groups);
         parallel_for(t.inputs.parts, used, [&](std::int64_t task, int thread) { run.input(b, task, 0, thread); });
+        if (call_stopped()) return;
         run.judge(b, 0, 0);
         parallel_for(t.chunks.parts, used, [&](std::int64_t chunk, int thread) { run.output(b, chunk, 0, thread); });
     }

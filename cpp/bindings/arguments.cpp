@@ -214,7 +214,9 @@ bool parse_bool(py::handle value, const char* name) {
     PYBIND11_CONSTINIT static NumpyName numpy_bool;
     if (!py::isinstance(value, look_up(numpy_bool, "numpy", "bool_")))
         throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
-    return PyObject_IsTrue(value.ptr()) == 1;
+    const int truth = PyObject_IsTrue(value.ptr());  // what says that it is a numpy.bool_ may be something else, whose __bool__ raises
+    if (truth < 0) throw py::error_already_set();
+    return truth == 1;
 }
 
 ActivationSpec parse_activation(py::handle value, const std::string& argument) {

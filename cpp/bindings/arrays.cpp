@@ -115,6 +115,13 @@ py::array as_array(py::handle value, const char* name) {
     }
 }
 
+py::array given_array(py::handle value, const char* name) { return own_view(as_array(value, name)); }
+
+std::optional<py::array> given_optional_array(py::handle value, const char* name) {
+    if (value.is_none()) return std::nullopt;
+    return given_array(value, name);
+}
+
 DType dtype_of(const py::array& a, const char* name) {
     const int number = a.dtype().num();
     if (number == npy_api::NPY_FLOAT_) return DType::f32;

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,12 @@ namespace py = pybind11;
 // How many leading axes an input has beside its channels and N spatial axes.
 enum class Form { batched, unbatched, single_channel };
 
-// numpy.asarray, but refuses masked arrays, whose mask would be lost.
+// numpy.asarray, but refuses masked arrays, whose mask would be lost. It may run the caller's code.
 py::array as_array(py::handle value, const char* name);
+// The same as an array object of our own. Code that runs from here on (other arguments are converted, other threads run) can give it no
+// other shape, so that what is judged is what is read.
+py::array given_array(py::handle value, const char* name);
+std::optional<py::array> given_optional_array(py::handle value, const char* name);
 
 // TypeError unless float32 or float64.
 DType dtype_of(const py::array& array, const char* name);

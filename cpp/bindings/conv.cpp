@@ -12,6 +12,7 @@
 #include "bindings/register.hpp"
 #include "bindings/run.hpp"
 #include "bindings/settings.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 #include "plan/explain.hpp"
 
@@ -28,13 +29,10 @@ std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& sett
     const py::array weights = readable(w);
     std::optional<py::array> readable_bias;
     if (bias) readable_bias = readable(*bias);
-    const py::gil_scoped_release release;
-    if (problem.dtype == DType::f32) {
-        const auto view = weights_of<float>(weights, settings.rank, readable_bias, problem.merged);
-        return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
-    }
-    const auto view = weights_of<double>(weights, settings.rank, readable_bias, problem.merged);
-    return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads);
+    return with_real(problem.dtype, [&](auto zero) {
+        const auto view = weights_of<decltype(zero)>(weights, settings.rank, readable_bias, problem.merged);
+        return without_gil([&] { return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads); });
+    });
 }
 
 // conv{N}d
@@ -43,8 +41,8 @@ py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_valu
                 py::handle residual, py::handle algorithm, py::handle out, py::handle num_threads) {
     const Settings settings =
         parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads}, rank);
-    const py::array w = as_array(w_value, "w");
-    const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+    const py::array w = given_array(w_value, "w");
+    const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
     Arrays arrays(x, residual, out);
     arrays.keep_shapes();  // packing lets other threads run
 
@@ -73,13 +71,12 @@ class Plan {
          py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle algorithm,
          py::handle num_threads)
         : x_(parse_x_shape(x_shape)) {
-        const py::array given = as_array(w_value, "w");
-        const DType dtype = dtype_of(given, "w");
-        const py::array w = own_view(given);  // its rank must be known before the settings are parsed
+        const py::array w = given_array(w_value, "w");  // its rank must be known before the settings are parsed
+        const DType dtype = dtype_of(w, "w");
         const int rank = infer_rank(x_, w);
         settings_ =
             parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads}, rank);
-        const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
 
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
@@ -105,8 +102,8 @@ class Plan {
     Plan for_shape(py::handle x_shape) const { return Plan(*this, parse_x_shape(x_shape)); }
 
     void update_weights(py::handle w_value, py::handle bias_value) {
-        const py::array w = as_array(w_value, "w");
-        const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+        const py::array w = given_array(w_value, "w");
+        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
         expect_dtype(w, "w", frame_.dtype, "the plan");
         if (shape_of(w) != w_shape_) {
             throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(w_shape_) + "; got " + shape_text(w));
@@ -117,12 +114,10 @@ class Plan {
         std::optional<py::array> readable_bias;
         if (bias) readable_bias = readable(*bias);
         const int used = threads();
-        Parameters packed;
-        {
-            const py::gil_scoped_release release;
-            packed = frame_.dtype == DType::f32 ? plan_->pack(weights_of<float>(weights, frame_.rank, readable_bias, frame_.merged), used)
-                                                : plan_->pack(weights_of<double>(weights, frame_.rank, readable_bias, frame_.merged), used);
-        }
+        const Parameters packed = with_real(frame_.dtype, [&](auto zero) {
+            const auto view = weights_of<decltype(zero)>(weights, frame_.rank, readable_bias, frame_.merged);
+            return without_gil([&] { return plan_->pack(view, used); });
+        });
         plan_->set_parameters(packed);
     }
 

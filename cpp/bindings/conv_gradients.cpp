@@ -15,6 +15,7 @@
 #include "bindings/run.hpp"
 #include "bindings/settings.hpp"
 #include "bindings/transposed.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 #include "core/validate_transposed.hpp"
 #include "kernels/registry.hpp"
@@ -34,9 +35,6 @@ Settings parse(const GradientKeywords& k, int rank, const std::string& algorithm
     return parse_settings({k.stride, k.padding, k.dilation, k.groups, k.padding_mode, k.flip, k.layout, none, automatic, k.num_threads},
                           rank);
 }
-
-// A gradient, or an input, that was given: an array of our own, whose shape nobody else can set.
-py::array given_array(py::handle value, const char* name) { return own_view(as_array(value, name)); }
 
 void expect_shape(const py::array& a, const char* name, const std::vector<std::int64_t>& wanted) {
     if (shape_of(a) == wanted) return;
@@ -64,8 +62,7 @@ auto with_weights(DType dtype, int rank, const py::array& w, const F& f) {
     const py::array weights = readable(w);
     return with_real(dtype, [&](auto zero) {
         const auto view = weights_of<decltype(zero)>(weights, rank, std::nullopt);
-        const py::gil_scoped_release release;
-        return f(view);
+        return without_gil([&] { return f(view); });
     });
 }
 
@@ -74,8 +71,7 @@ py::object run_input_gradient(const RunFrame& frame, const InputGradientPlan& pl
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(frame, arrays);
         const InputGradientParameters parameters = plan.parameters();  // with the GIL: see ConvPlan
-        const py::gil_scoped_release release;
-        plan.run(shape, parameters, io, threads);
+        without_gil([&] { plan.run(shape, parameters, io, threads); });
     });
     return arrays.result;
 }
@@ -112,8 +108,7 @@ py::object run_weights(const Problem& problem, int rank, Form form, Layout layou
         io.x = view_of<T>(readable_x, rank, form, layout);
         io.grad = view_of<T>(readable_grad, rank, form, layout);
         io.out = static_cast<T*>(result.out.mutable_data());
-        const py::gil_scoped_release release;
-        run_weight_gradient(problem, io, threads);
+        without_gil([&] { run_weight_gradient(problem, io, threads); });
     });
     return result.result;
 }
@@ -162,8 +157,7 @@ py::object grad_conv_bias(int rank, py::handle grad_value, py::handle layout_val
         io.x.data = &one;
         io.grad = view_of<T>(readable_grad, rank, form, layout);
         io.out = static_cast<T*>(const_cast<py::array&>(result).mutable_data());
-        const py::gil_scoped_release release;
-        run_weight_gradient(problem, io, threads);
+        without_gil([&] { run_weight_gradient(problem, io, threads); });
     });
     return result;
 }
@@ -306,9 +300,8 @@ class PlannedInputGradient {
     };
     static PlanOf plan_of(py::handle x_shape, py::handle w_value, const GradientKeywords& keywords, py::handle algorithm) {
         PlannedShape x = parse_x_shape(x_shape);
-        const py::array given = as_array(w_value, "w");
-        const DType dtype = dtype_of(given, "w");
-        const py::array w = own_view(given);
+        const py::array w = given_array(w_value, "w");  // its rank must be known before the settings are parsed
+        const DType dtype = dtype_of(w, "w");
         const int rank = infer_rank(x, w);
         PlanOf p;
         p.planned = std::make_unique<PlannedGradient>(std::move(x), keywords, rank, dtype, shape_of(w), parse_algorithm(algorithm));

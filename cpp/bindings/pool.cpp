@@ -10,6 +10,7 @@
 #include "algorithms/unfold.hpp"
 #include "bindings/pool_arguments.hpp"
 #include "bindings/register.hpp"
+#include "bindings/without_gil.hpp"
 
 namespace npconv {
 namespace {
@@ -29,8 +30,7 @@ py::object run_pool(const Input& x, int rank, Layout layout, const std::vector<s
         io.y = static_cast<X*>(y.array.mutable_data());
         io.y_batch = y.batch_step;
         if (places) io.places = static_cast<std::int64_t*>(indices.mutable_data());
-        const py::gil_scoped_release release;
-        compute(io);
+        without_gil([&] { compute(io); });
     };
     if constexpr (Reals)
         with_real(x.dtype, run);
@@ -127,7 +127,7 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
         output_size.is_none() ? std::vector<std::int64_t>{} : parse_output_size(output_size, rank, false);
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, 0);
-    const py::array places = own_view(as_array(indices_value, "indices"));
+    const py::array places = given_array(indices_value, "indices");
     const Input x(x_value, "x", rank, layout, false);
     expect_int64(places, "indices");
     if (shape_of(places) != shape_of(x.array)) {
@@ -145,8 +145,7 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
         const auto* from = static_cast<const X*>(values.data());
         const auto* where = static_cast<const std::int64_t*>(at.data());
         auto* to = static_cast<X*>(y.array.mutable_data());
-        const py::gil_scoped_release release;
-        put_at_places(placed, call, from, where, to, y.batch_step);
+        without_gil([&] { put_at_places(placed, call, from, where, to, y.batch_step); });
     });
     return y.given;
 }
@@ -184,8 +183,7 @@ py::object py_unfold(int rank, py::handle x_value, py::handle kernel_size, py::h
         py::array memory;
         const TensorView<const X> view = view_of_input<X>(x, rank, layout, memory);
         auto* to = static_cast<X*>(const_cast<void*>(columns.data()));
-        const py::gil_scoped_release release;
-        unfold(shape, call, view, to);
+        without_gil([&] { unfold(shape, call, view, to); });
     };
     with_real(x.dtype, run);
     return columns;
@@ -197,7 +195,7 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
     const std::vector<std::int64_t> output = parse_output_size(output_size, rank, false);
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, 0);
-    const py::array columns = own_view(as_array(columns_value, "cols"));
+    const py::array columns = given_array(columns_value, "cols");
     const DType dtype = dtype_of(columns, "cols");
     const std::vector<std::int64_t> given = shape_of(columns);
     if (given.size() != 2 && given.size() != 3) {
@@ -229,8 +227,7 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
         using X = decltype(t);
         const auto* from = static_cast<const X*>(values.data());
         auto* to = static_cast<X*>(const_cast<void*>(result.data()));
-        const py::gil_scoped_release release;
-        if (shape.planes() > 0) fold(shape, call, from, to);
+        if (shape.planes() > 0) without_gil([&] { fold(shape, call, from, to); });
     };
     with_real(dtype, run);
     return result;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bindings/register.hpp"
+#include "bindings/without_gil.hpp"
 #include "kernels/registry.hpp"
 
 namespace npconv {
@@ -69,13 +70,12 @@ Form form_of_axes(std::size_t axes, int rank, const char* name, const std::strin
 }
 
 Input::Input(py::handle value, const char* name, int rank, Layout layout, bool reals) {
-    const py::array given = own_view(as_array(value, name));
-    dtype = reals ? dtype_of(given, name) : any_dtype_of(given, name);
-    const std::vector<std::int64_t> shape = shape_of(given);
+    array = given_array(value, name);
+    dtype = reals ? dtype_of(array, name) : any_dtype_of(array, name);
+    const std::vector<std::int64_t> shape = shape_of(array);
     form = form_of_axes(shape.size(), rank, name, tuple_text(shape));
     sizes = sizes_of(shape.data(), rank, form, layout);
     text = tuple_text(shape);
-    array = given;
 }
 
 std::vector<std::int64_t> result_shape(const Input& input, const std::vector<std::int64_t>& spatial, Layout layout) {
@@ -105,11 +105,7 @@ py::array dense(const py::array& a) {
 
 void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const py::array& places, const char* expected) {
     const auto* at = static_cast<const std::int64_t*>(places.data());
-    std::optional<std::int64_t> bad;
-    {
-        const py::gil_scoped_release release;
-        bad = bad_place(shape, least, call, at);
-    }
+    const std::optional<std::int64_t> bad = without_gil([&] { return bad_place(shape, least, call, at); });
     if (!bad) return;
     throw py::value_error("indices must be from 0 to " + std::to_string(shape.many - 1) + ", " + expected + "; got " +
                           std::to_string(*bad));

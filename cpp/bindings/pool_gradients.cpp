@@ -8,6 +8,7 @@
 #include "algorithms/scatter.hpp"
 #include "bindings/pool_arguments.hpp"
 #include "bindings/register.hpp"
+#include "bindings/without_gil.hpp"
 
 namespace npconv {
 namespace {
@@ -45,8 +46,7 @@ py::object run_gradient(const Input& g, int rank, Layout layout, const std::vect
         io.x = view_of_input<X>(g, rank, layout, memory);
         io.y = static_cast<X*>(y.array.mutable_data());
         io.y_batch = y.batch_step;
-        const py::gil_scoped_release release;
-        compute(io);
+        without_gil([&] { compute(io); });
     });
     return y.given;
 }
@@ -79,7 +79,7 @@ py::object grad_adaptive_avg_pool(int rank, py::handle grad_out, py::handle inpu
 
 // The gradient of a global pooling with its spatial axes, whether the caller's has them or not.
 Input with_axes(py::handle grad_out, int rank, std::size_t x_axes, bool keepdims, Layout layout) {
-    const py::array given = own_view(as_array(grad_out, "grad_out"));
+    const py::array given = given_array(grad_out, "grad_out");
     const auto n = static_cast<std::size_t>(rank);
     const std::size_t wanted = keepdims ? x_axes : x_axes - n;
     if (static_cast<std::size_t>(given.ndim()) != wanted) {
@@ -142,8 +142,7 @@ py::object grad_lp_pool(int rank, py::handle grad_out, py::handle x_value, py::h
         const TensorView<const X> values = view_of_input<X>(x, rank, layout, x_memory);
         const TensorView<const X> gradient = view_of_input<X>(g, rank, layout, g_memory);
         auto* to = static_cast<X*>(y.array.mutable_data());
-        const py::gil_scoped_release release;
-        lp_pool_gradient(shape, power, call, values, gradient, to, y.batch_step);
+        without_gil([&] { lp_pool_gradient(shape, power, call, values, gradient, to, y.batch_step); });
     });
     return y.given;
 }
@@ -154,8 +153,7 @@ void add_places(const PlacedShape& placed, const PoolCall& call, const py::array
     const auto* from = static_cast<const X*>(g.data());
     const auto* where = static_cast<const std::int64_t*>(places.data());
     auto* to = static_cast<X*>(y.array.mutable_data());
-    const py::gil_scoped_release release;
-    add_at_places(placed, call, from, where, to, y.batch_step);
+    without_gil([&] { add_at_places(placed, call, from, where, to, y.batch_step); });
 }
 
 py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value, py::handle input_shape, py::handle layout_value,
@@ -163,7 +161,7 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
-    const py::array places = own_view(as_array(indices_value, "indices"));
+    const py::array places = given_array(indices_value, "indices");
     const Input g(grad_out, "grad_out", rank, layout, true);
     expect_int64(places, "indices");
     if (shape_of(places) != shape_of(g.array)) {
@@ -213,9 +211,10 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
         io.places = static_cast<std::int64_t*>(places.mutable_data());
         const auto* values = static_cast<const X*>(from.data());
         auto* to = static_cast<X*>(y.array.mutable_data());
-        const py::gil_scoped_release release;
-        adaptive_max_pool(shape, call, io);
-        add_at_places(placed, call, values, io.places, to, y.batch_step);
+        without_gil([&] {
+            adaptive_max_pool(shape, call, io);
+            add_at_places(placed, call, values, io.places, to, y.batch_step);  // does nothing where places were left out: see Interrupt
+        });
     });
     return y.given;
 }
@@ -223,7 +222,7 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
 py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_value, py::handle layout_value) {
     const Layout layout = parse_layout(layout_value);
     const PoolCall call = pool_call(layout, 0);
-    const py::array places = own_view(as_array(indices_value, "indices"));
+    const py::array places = given_array(indices_value, "indices");
     expect_int64(places, "indices");
     const Input g(grad_out, "grad_out", rank, layout, true);
     const std::vector<std::int64_t> shape = shape_of(places);
@@ -244,8 +243,8 @@ py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_val
         const auto* values = static_cast<const X*>(from.data());
         const auto* where = static_cast<const std::int64_t*>(at.data());
         auto* to = static_cast<X*>(result.mutable_data());
-        const py::gil_scoped_release release;
-        if (placed.batch * placed.channels * placed.few > 0) take_from_places(placed, call, values, where, to);
+        if (placed.batch * placed.channels * placed.few > 0)
+            without_gil([&] { take_from_places(placed, call, values, where, to); });
     });
     return result;
 }

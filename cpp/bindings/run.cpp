@@ -4,6 +4,7 @@
 #include <string>
 
 #include "bindings/arguments.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 
 namespace npconv {
@@ -34,8 +35,7 @@ template <class T>
 void run_as(const RunFrame& f, const ConvPlan& plan, const ConvShape& shape, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
     const Parameters parameters = plan.parameters();  // with the GIL: see ConvPlan
-    const py::gil_scoped_release release;
-    plan.run(shape, parameters, io, threads);
+    without_gil([&] { plan.run(shape, parameters, io, threads); });
 }
 
 template <class T>
@@ -43,8 +43,7 @@ void run_once_as(const RunFrame& f, const Problem& problem, const std::string& a
                  const std::optional<py::array>& bias, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
     const WeightsView<T> weights = weights_of<T>(w, f.rank, bias, f.merged);
-    const py::gil_scoped_release release;
-    convolve_once(problem, algorithm, weights, io, threads);
+    without_gil([&] { convolve_once(problem, algorithm, weights, io, threads); });
 }
 
 }  // namespace
@@ -66,14 +65,9 @@ Operands<T> operands_of(const RunFrame& f, const Checked& arrays) {
 template Operands<float> operands_of(const RunFrame&, const Checked&);
 template Operands<double> operands_of(const RunFrame&, const Checked&);
 
-std::optional<py::array> as_optional_array(py::handle value, const char* name) {
-    if (value.is_none()) return std::nullopt;
-    return as_array(value, name);
-}
-
 Arrays::Arrays(py::handle x_value, py::handle residual_value, py::handle out_value)
     : x(as_array(x_value, "x")),
-      residual(as_optional_array(residual_value, "residual")),
+      residual(residual_value.is_none() ? std::nullopt : std::optional(as_array(residual_value, "residual"))),
       out(py::reinterpret_borrow<py::object>(out_value)) {
     // Plain ndarrays are read without a call that could let other code run; what is no such array may run the caller's own.
     const bool plain = is_plain(x_value) && (!residual || is_plain(residual_value)) && (out.is_none() || is_plain(out));

@@ -24,8 +24,6 @@ struct Arrays {
     void keep_shapes();
 };
 
-std::optional<py::array> as_optional_array(py::handle value, const char* name);
-
 // What a run needs to know beside the plan.
 struct RunFrame {
     int rank;

@@ -12,6 +12,7 @@
 #include "bindings/register.hpp"
 #include "bindings/run.hpp"
 #include "bindings/settings.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/sizes.hpp"
 #include "plan/explain.hpp"
 
@@ -45,12 +46,10 @@ struct SeparableArrays {
     std::optional<py::array> depthwise_bias, bias;
 
     SeparableArrays(py::handle depthwise, py::handle pointwise, py::handle depthwise_bias_value, py::handle bias_value)
-        : depthwise_w(as_array(depthwise, "depthwise_w")),
-          pointwise_w(as_array(pointwise, "pointwise_w")),
-          depthwise_bias(as_optional_array(depthwise_bias_value, "depthwise_bias")),
-          bias(as_optional_array(bias_value, "bias")) {
-        for (py::array* a : {&depthwise_w, &pointwise_w}) *a = own_view(*a);  // no other code can give them another shape
-    }
+        : depthwise_w(given_array(depthwise, "depthwise_w")),
+          pointwise_w(given_array(pointwise, "pointwise_w")),
+          depthwise_bias(given_optional_array(depthwise_bias_value, "depthwise_bias")),
+          bias(given_optional_array(bias_value, "bias")) {}
 
     void expect(DType dtype, const char* of) const {
         expect_dtype(depthwise_w, "depthwise_w", dtype, of);
@@ -120,8 +119,7 @@ auto with_weights(const SeparableArrays& given, DType dtype, const F& f) {
     return with_real(dtype, [&](auto zero) {
         using T = decltype(zero);
         const SeparableWeights<T> weights{weights_of<T>(depthwise, 2, depthwise_bias), weights_of<T>(pointwise, 2, bias)};
-        const py::gil_scoped_release release;
-        return f(weights);
+        return without_gil([&] { return f(weights); });
     });
 }
 
@@ -135,8 +133,7 @@ py::object run_plan(const RunFrame& f, const SeparablePlan& plan, std::int64_t b
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(f, arrays);
         const SeparableParameters parameters = plan.parameters();  // with the GIL: see ConvPlan
-        const py::gil_scoped_release release;
-        plan.run(batch, parameters, io, threads);
+        without_gil([&] { plan.run(batch, parameters, io, threads); });
     });
     return arrays.result;
 }

@@ -21,7 +21,7 @@ int threads_for_call(int argument) {
     PyObject* value = nullptr;
     if (PyContextVar_Get(context_variable(), nullptr, &value) < 0) throw py::error_already_set();
     const auto said = py::reinterpret_steal<py::object>(value);
-    if (!said.is_none()) return static_cast<int>(PyLong_AsLong(said.ptr()));
+    if (!said.is_none()) return parse_num_threads(said);
     if (const int chosen = process_threads(); chosen > 0) return chosen;
     return runtime_threads();
 }

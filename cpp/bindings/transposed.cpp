@@ -10,6 +10,7 @@
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
 #include "bindings/settings.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 #include "core/validate_transposed.hpp"
 #include "kernels/registry.hpp"
@@ -25,8 +26,7 @@ auto with_weights(DType dtype, int rank, const py::array& w, const std::optional
     if (bias) readable_bias = readable(*bias);
     return with_real(dtype, [&](auto zero) {
         const auto view = weights_of<decltype(zero)>(weights, rank, readable_bias);
-        const py::gil_scoped_release release;
-        return f(view);
+        return without_gil([&] { return f(view); });
     });
 }
 
@@ -35,8 +35,8 @@ py::object conv_transpose(int rank, py::handle x, py::handle w_value, py::handle
                           py::handle activation, py::handle algorithm, py::handle out, py::handle num_threads) {
     const TransposedSettings settings = parse_transposed(
         {stride, padding, output_padding, output_size, dilation, groups, layout, activation, algorithm, num_threads}, rank);
-    const py::array w = own_view(as_array(w_value, "w"));
-    const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+    const py::array w = given_array(w_value, "w");
+    const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
     Arrays arrays(x, py::none(), out);
     arrays.keep_shapes();  // packing lets other threads run
 
@@ -63,13 +63,12 @@ class PlannedTransposed {
                       py::handle output_padding, py::handle output_size, py::handle dilation, py::handle groups, py::handle layout,
                       py::handle activation, py::handle algorithm, py::handle num_threads)
         : x_(parse_x_shape(x_shape)) {
-        const py::array given = as_array(w_value, "w");
-        const DType dtype = dtype_of(given, "w");
-        const py::array w = own_view(given);  // its rank must be known before the settings are parsed
+        const py::array w = given_array(w_value, "w");  // its rank must be known before the settings are parsed
+        const DType dtype = dtype_of(w, "w");
         const int rank = infer_rank(x_, w);
         settings_ = parse_transposed(
             {stride, padding, output_padding, output_size, dilation, groups, layout, activation, algorithm, num_threads}, rank);
-        const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
         x_.check_free_batch(form);
@@ -98,8 +97,8 @@ class PlannedTransposed {
     PlannedTransposed for_shape(py::handle x_shape) const { return PlannedTransposed(*this, parse_x_shape(x_shape)); }
 
     void update_weights(py::handle w_value, py::handle bias_value) {
-        const py::array w = as_array(w_value, "w");
-        const std::optional<py::array> bias = as_optional_array(bias_value, "bias");
+        const py::array w = given_array(w_value, "w");
+        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
         expect_dtype(w, "w", frame_.dtype, "the plan");
         if (shape_of(w) != w_shape_) {
             throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(w_shape_) + "; got " + shape_text(w));
@@ -200,8 +199,7 @@ py::object run_transposed(const RunFrame& f, const TransposedPlan& plan, const C
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(f, arrays);
         const TransposedParameters parameters = plan.parameters();  // with the GIL: see ConvPlan
-        const py::gil_scoped_release release;
-        plan.run(forward, parameters, io, threads);
+        without_gil([&] { plan.run(forward, parameters, io, threads); });
     });
     return arrays.result;
 }

@@ -6,7 +6,8 @@
 //   threads where the last call left them), that costs time slices: 8 ms for tasks of 0.2 ms. So a thread of the team that finds itself on
 //   the caller's core leaves it, and a thread that has nothing left to do gives its core away for a while, until the whole team is through.
 // - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, as many
-//   plain threads are started and joined as a trial; where the system refuses, the call takes as many plain threads as there are to be had.
+//   plain threads and some more are started and joined as a trial; where the system refuses, the call takes as many plain threads as there
+//   are to be had. One lock holds trial and growth together, so that no other call takes what the trial has found.
 #include "core/parallel.hpp"
 
 #include <omp.h>
@@ -34,14 +35,21 @@ std::atomic<bool> forked{false};
 
 using Function = void (*)(const void*, std::int64_t, int);
 
+// Held while threads are started. A forked child does not take it: the thread that held it may not exist there.
+std::mutex starting;
+
 // Runs f here and on up to `count` threads more, as many as can be started.
 template <class F>
 void with_threads(int count, const F& f) {
     std::vector<std::thread> threads;
-    try {
-        threads.reserve(static_cast<std::size_t>(count));
-        for (int i = 0; i < count; ++i) threads.emplace_back([&f] { f(); });
-    } catch (const std::exception&) {  // no more threads, or no more memory for them: fewer will do
+    {
+        std::unique_lock lock(starting, std::defer_lock);
+        if (!forked) lock.lock();
+        try {
+            threads.reserve(static_cast<std::size_t>(count));
+            for (int i = 0; i < count; ++i) threads.emplace_back([&f] { f(); });
+        } catch (const std::exception&) {  // no more threads, or no more memory for them: fewer will do
+        }
     }
     f();
     for (std::thread& t : threads) t.join();
@@ -54,24 +62,27 @@ struct alignas(64) Share {
     std::int64_t end = 0;
 };
 
-// Can the system spare a team of so many threads? Tried with threads of our own, and with the address space that those of a runtime take
-// beyond a stack: about 8 MB each in libgomp, 24 MB in libomp, for arenas of malloc and tables (measured with teams of 64).
+// Can the system spare a team of `wanted` threads? Tried with threads of our own, and with the address space that those of a runtime take
+// beyond a stack: about 8 MB each in libgomp, 24 MB in libomp, for arenas of malloc and tables (measured with teams of 64). The trial ends
+// before the team is made, and the rest of the process does not wait meanwhile: a reserve is left for the threads that it may start and for
+// the arena of 128 MB that malloc may map for each thread.
 bool affordable(int wanted) {
-    constexpr std::size_t beyond_the_stack = std::size_t{24} << 20;
+    constexpr std::size_t beyond_the_stack = std::size_t{24} << 20, reserve_bytes = std::size_t{256} << 20;
+    constexpr int reserve_threads = 8;
     std::mutex mutex;
     std::condition_variable tried;
     bool done = false;
     bool enough = true;
     std::vector<std::thread> threads;
     try {
-        threads.reserve(static_cast<std::size_t>(wanted));
-        for (int i = 1; i < wanted; ++i) {
+        threads.reserve(static_cast<std::size_t>(wanted + reserve_threads));
+        for (int i = 1; i < wanted + reserve_threads; ++i) {
             threads.emplace_back([&] {
                 std::unique_lock lock(mutex);
                 tried.wait(lock, [&] { return done; });
             });
         }
-        const std::size_t bytes = beyond_the_stack * static_cast<std::size_t>(wanted);
+        const std::size_t bytes = beyond_the_stack * static_cast<std::size_t>(wanted) + reserve_bytes;
         void* room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         enough = room != MAP_FAILED;
         if (enough) munmap(room, bytes);
@@ -85,6 +96,16 @@ bool affordable(int wanted) {
     tried.notify_all();
     for (std::thread& t : threads) t.join();
     return enough;
+}
+
+// The calling thread's team of the OpenMP runtime, of `wanted` threads from now on; false where the system cannot spare them.
+bool grow_team(int wanted) {
+    const std::lock_guard lock(starting);
+    if (!affordable(wanted)) return false;
+    std::atomic<int> started{0};  // the region must have an effect, or compilers may leave it out
+#pragma omp parallel num_threads(wanted)
+    ++started;
+    return started.load() > 0;
 }
 
 // A thread of a team that stands on the caller's core goes to another one that it may use, at once and not at the next tick.
@@ -123,6 +144,8 @@ void wait_for(const std::atomic<int>& count, int wanted) {
 
 }  // namespace
 
+thread_local Interrupt* Interrupt::current_ = nullptr;
+
 int runtime_threads() { return std::clamp(omp_get_max_threads(), 1, max_threads); }
 void set_process_threads(int threads) { chosen_threads = threads; }
 int process_threads() { return chosen_threads; }
@@ -139,19 +162,21 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
         shares[static_cast<std::size_t>(i)].next = split.begin(i);
         shares[static_cast<std::size_t>(i)].end = split.begin(i + 1);
     }
+    Interrupt* const interrupt = Interrupt::current();
     const auto work = [&](int worker) {
         if (worker >= workers) return;
+        const Interrupt::Helper helper(interrupt);
         std::fenv_t own{};
         std::fegetenv(&own);
         std::fesetenv(&callers);
         for (int i = 0; i < workers; ++i) {
             Share& share = shares[static_cast<std::size_t>((worker + i) % workers)];
-            for (std::int64_t task = share.next++; task < share.end; task = share.next++) body(context, task, worker);
+            for (std::int64_t task = share.next++; task < share.end && !call_stopped(); task = share.next++) body(context, task, worker);
         }
         std::fesetenv(&own);
     };
     thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
-    if (forked || (threads > team && !affordable(threads))) {
+    if (forked || (threads > team && !grow_team(threads))) {
         std::atomic<int> arrived{0};
         with_threads(workers - 1, [&] { work(arrived++); });
         return;

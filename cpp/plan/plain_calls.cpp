@@ -30,7 +30,8 @@ struct Remembered {
     bool valid = false;
 };
 
-std::array<Remembered, 64> memory;  // by hash; a later one takes the place of an earlier
+// By hash; a later one takes the place of an earlier. Never destroyed: a daemon thread may ask while the process exits.
+auto& memory = *new std::array<Remembered, 64>;
 std::mutex mutex;
 std::atomic<std::int64_t> found_again{0};
 

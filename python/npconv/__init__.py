@@ -4,6 +4,10 @@
 The names and arguments follow ``torch.nn.functional``; arrays are NumPy arrays of float32 or float64, for
 maxima also of integers. Gradients are in ``npconv.grad``.
 
+A long call can be ended by Ctrl-C, or by any signal whose Python handler raises: the main thread looks for
+signals some ten times a second, between two tasks of the call. The exception leaves ``out`` partly written,
+and the weights of a plan as they were.
+
 >>> import numpy as np, npconv
 >>> x = np.ones((1, 1, 4, 4), np.float32)      # batch, channels, height, width
 >>> w = np.ones((2, 1, 3, 3), np.float32)      # output channels, input channels, kernel
