@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import reference
+from arrangements import place
 from reference import Array
 
 MODES = ("zeros", "reflect", "replicate", "circular")
@@ -224,38 +225,7 @@ def difference(y: Array, solution: Solution, case: Case) -> str | None:
 
 # ---- memory of the arguments -------------------------------------------------------------------------------
 
-VIEWS = ("plain", "strided", "swapped", "misaligned", "repeated", "mixed")
-
-
-def place(a: Array, how: str, rng: np.random.Generator) -> Array:
-    """The values of `a` in other memory. What lies between the elements of a strided view is NaN."""
-    if how == "mixed":
-        how = str(rng.choice(VIEWS[:-1]))
-    if how == "swapped":
-        return a.astype(a.dtype.newbyteorder())
-    if how == "misaligned":
-        odd = np.empty(a.nbytes + 1, np.uint8)[1:].view(a.dtype).reshape(a.shape)
-        odd[...] = a
-        return odd
-    if (
-        how == "strided"
-    ):  # axes in any order in memory, gaps between and around the elements, negative strides
-        order = rng.permutation(a.ndim)
-        steps = rng.choice([-3, -2, -1, 1, 2], a.ndim)
-        base = np.full([a.shape[axis] * abs(steps[axis]) + 1 for axis in order], np.nan, a.dtype)
-        inside = [slice(1, 1 + n * abs(step), abs(step)) for n, step in zip(a.shape, steps, strict=True)]
-        strided = base.transpose(np.argsort(order))[tuple(inside)]
-        strided = strided[tuple(slice(None, None, np.sign(step)) for step in steps)]
-        strided[...] = a
-        return strided
-    if how == "repeated":  # a stride of zero along every axis on which the values are constant
-        kept = a
-        for axis in range(a.ndim):
-            first = kept[(slice(None),) * axis + (slice(0, 1),)]
-            if kept.size and np.array_equal(np.broadcast_to(first, kept.shape), kept, equal_nan=True):
-                kept = first
-        return np.broadcast_to(np.array(kept), a.shape)
-    return np.ascontiguousarray(a)
+VIEWS = ("plain", "strided", "swapped", "misaligned", "repeated", "mixed")  # of arrangements.py
 
 
 class Canvas:

@@ -6,32 +6,19 @@ python tests/guarded.py ISA CASES SEED [ALGORITHM]    runs random cases and ends
 
 from __future__ import annotations
 
-import ctypes
 import math
-import mmap
 import random
 import sys
 
 import cases
 import numpy as np
+from arrangements import AFTER, BEFORE, block
 from reference import Array
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-AFTER, BEFORE = 1, 2  # where the inaccessible page touches the array, as _core._set_guard_pages takes it
 
 
 def guarded(shape: tuple[int, ...], dtype: str, side: int) -> Array:
     """An array full of NaN, with an inaccessible page right after its last or right before its first byte."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    inner = -(-max(size, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
-    memory = mmap.mmap(-1, inner + 2 * mmap.PAGESIZE)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for page in (address, address + mmap.PAGESIZE + inner):
-        if _libc.mprotect(page, mmap.PAGESIZE, mmap.PROT_NONE if hasattr(mmap, "PROT_NONE") else 0) != 0:
-            raise OSError(ctypes.get_errno(), "mprotect")
-    offset = mmap.PAGESIZE + (inner - size if side == AFTER else 0)
-    array = np.frombuffer(memory, dtype, math.prod(shape), offset).reshape(shape)
+    array = block(math.prod(shape) * np.dtype(dtype).itemsize, side).view(dtype).reshape(shape)
     array[...] = np.nan
     return array
 

@@ -6,16 +6,14 @@ python tests/guarded_pool.py ISA CASES SEED    runs random cases and ends with "
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 from typing import Any
 
 import cases
-import guarded
 import numpy as np
 import pool_cases
-from guarded import AFTER, BEFORE
+from arrangements import AFTER, BEFORE, NAMES, Result, place
 from pool_cases import FLOATS, GLOBAL, LAYOUTS, MAXIMA, Pool
 from pool_check import difference
 from reference import Array
@@ -23,39 +21,12 @@ from reference import Array
 
 def placed(a: Array, side: int) -> Array:
     """A copy of `a` with an inaccessible page right after its last or right before its first byte."""
-    # Bytes in twos, fours or eights are floats to `guarded`; single ones are the start or the end of floats.
-    size = a.nbytes
-    floats = guarded.guarded((-(-size // 4),), "float32", side).view(np.uint8)
-    first = len(floats) - size if side == AFTER else 0
-    result = floats[first : first + size].view(a.dtype).reshape(a.shape)
-    result[...] = a
-    return result
-
-
-def arranged(a: Array, how: str, side: int) -> Array:
-    """`placed`, in memory of another order: its first and last elements are still those at the pages."""
-    if how == "backwards":
-        return placed(np.flip(a), side)[(slice(None, None, -1),) * a.ndim]
-    if how == "turned":
-        return placed(a.T, side).T
-    if how == "repeated":  # where the values are constant along an axis, one of them serves for all
-        kept = a
-        for axis in range(a.ndim):
-            first = kept[(slice(None),) * axis + (slice(0, 1),)]
-            if kept.size and first.tobytes() * kept.shape[axis] == np.moveaxis(kept, axis, 0).tobytes():
-                kept = first
-        return np.broadcast_to(placed(kept, side), a.shape)
-    return placed(a, side)
-
-
-ARRANGED = ("plain", "plain", "backwards", "turned", "repeated")
+    return place(a, "plain", np.random.default_rng(0), side)
 
 
 def blank(shape: tuple[int, ...], dtype: str, side: int) -> Array:
     """An `out` of that shape, every byte of it 0xA5."""
-    return placed(
-        np.full(math.prod(shape) * np.dtype(dtype).itemsize, 0xA5, np.uint8).view(dtype).reshape(shape), side
-    )
+    return Result(shape, dtype, False, np.random.default_rng(0), side).out
 
 
 class Run:
@@ -64,7 +35,7 @@ class Run:
     def __init__(self, case: Pool, isa: str, dtype: str, layout: str, side: int) -> None:
         self.case, self.isa, self.dtype, self.layout, self.side = case, isa, dtype, layout, side
         self.last = layout == "channels_last" and not case.single
-        self.memory = ARRANGED[case.seed % len(ARRANGED)]
+        self.rng = np.random.default_rng([case.seed, 4])
         self.axes = 0 if case.op in GLOBAL and not case.keepdims else case.rank
 
     def laid(self, a: Array, axes: int) -> Array:
@@ -72,7 +43,11 @@ class Run:
 
     def input(self) -> Array:
         x = self.laid(pool_cases.input_of(self.case, self.dtype), self.case.rank)
-        return arranged(x, self.memory, self.side)
+        return self.arranged(x)
+
+    def arranged(self, a: Array) -> Array:
+        """Each operand in memory of its own order."""
+        return place(a, str(self.rng.choice(("plain", *NAMES, "mixed"))), self.rng, self.side)
 
     def call(self, function: Any, *arguments: Any, **keywords: Any) -> Any:
         from npconv import _core
@@ -111,7 +86,7 @@ class Run:
         case, solution = self.case, pool_cases.solve_gradient(self.case, self.dtype)
         y_shape = pool_cases.solve(case, self.dtype).y.shape
         g = self.laid(pool_cases.gradient_of(case, y_shape, self.dtype), self.axes)
-        g, x = arranged(g, self.memory, self.side), self.input()
+        g, x = self.arranged(g), self.input()
         more: dict[str, Any] = case.keywords | {
             "num_threads": 2,
             "out": blank(x.shape, self.dtype, self.side),
@@ -119,7 +94,7 @@ class Run:
         arguments: tuple[Any, ...] = (x.shape,)
         if case.op in ("max", "adaptive_max"):
             assert solution.indices is not None
-            arguments, more = (placed(self.laid(solution.indices, case.rank), self.side), x.shape), {}
+            arguments, more = (self.arranged(self.laid(solution.indices, case.rank)), x.shape), {}
         elif case.op in ("lp", "global_max"):
             arguments = (x, *case.arguments)
         elif case.op == "avg":
@@ -138,14 +113,14 @@ class Run:
             name: getattr(npconv, f"{name}{case.rank}d") for name in ("unfold", "fold", "max_unpool")
         }
         how: Any = {"padding": case.padding, "dilation": case.dilation}
-        columns = placed(self.call(rank["unfold"], x, case.size, **how), self.side)
+        columns = self.arranged(self.call(rank["unfold"], x, case.size, **how))
         folded = self.call(rank["fold"], columns, case.spatial, case.size, **how)
         assert folded.size == x.size
         solution = pool_cases.solve(case, self.dtype)
         assert solution.indices is not None
         if case.stride is None and (solution.indices >= 0).all():
-            y = placed(self.laid(solution.y, case.rank), self.side)
-            indices = placed(self.laid(solution.indices, case.rank), self.side)
+            y = self.arranged(self.laid(solution.y, case.rank))
+            indices = self.arranged(self.laid(solution.indices, case.rank))
             sizes = tuple(case.spatial)
             try:
                 back = self.call(
@@ -153,8 +128,8 @@ class Run:
                 )
             except ValueError:
                 return  # further from the default size than unpooling allows
-            again = self.call(getattr(grad, f"max_unpool{case.rank}d"), placed(back, self.side), indices)
-            assert difference(again, np.asarray(y), None) is None, case
+            again = self.call(getattr(grad, f"max_unpool{case.rank}d"), self.arranged(back), indices)
+            assert difference(again, self.laid(solution.y, case.rank), None) is None, case
 
 
 def main() -> None:

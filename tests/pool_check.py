@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import random
 from typing import Any
 
 import cases
 import numpy as np
+from arrangements import Result, place
 from pool_cases import (
     DTYPES,
     FLOATS,
@@ -33,53 +33,7 @@ from reference import Array
 
 # ---- memory of the arguments -------------------------------------------------------------------------------
 
-VIEWS = ("plain", "strided", "swapped", "misaligned", "repeated")
-
-
-def place(a: Array, how: str, rng: np.random.Generator) -> Array:
-    """`cases.place`, for integers too (what lies between their elements would win any maximum), bits kept."""
-    if a.ndim == 0:  # of a single plane, without its spatial axes
-        return np.array(a)
-    if how == "repeated":  # a stride of zero along every axis on which the bits are constant
-        kept = np.ascontiguousarray(a).view(word_of(a.dtype))
-        for axis in range(a.ndim):
-            first = kept[(slice(None),) * axis + (slice(0, 1),)]
-            if kept.size and (first == kept).all():
-                kept = first
-        return np.broadcast_to(kept, a.shape).view(a.dtype)
-    if how != "strided" or a.dtype.kind == "f":
-        return cases.place(a, how, rng)
-    order = rng.permutation(a.ndim)
-    steps = rng.choice([-3, -2, -1, 1, 2], a.ndim)
-    base = np.full([a.shape[axis] * abs(steps[axis]) + 1 for axis in order], np.iinfo(a.dtype).max, a.dtype)
-    inside = [slice(1, 1 + n * abs(step), abs(step)) for n, step in zip(a.shape, steps, strict=True)]
-    strided = base.transpose(np.argsort(order))[tuple(inside)]
-    strided = strided[tuple(slice(None, None, np.sign(step)) for step in steps)]
-    strided[...] = a
-    return strided
-
-
-class Canvas:
-    """An `out` of any dtype, its images apart, in memory full of one byte that must not change elsewhere."""
-
-    BYTE = 0xA5
-
-    def __init__(self, shape: tuple[int, ...], dtype: str, batched: bool, rng: np.random.Generator) -> None:
-        size = np.dtype(dtype).itemsize
-        images = shape[0] if batched else 1
-        image = math.prod(shape[1:] if batched else shape) * size
-        step = image + size * int(rng.integers(0, 9))
-        self.memory = np.full(7 * size + images * step + 9 * size, self.BYTE, np.uint8)
-        strides = np.empty(shape[1:] if batched else shape, dtype).strides
-        self.out = np.lib.stride_tricks.as_strided(
-            self.memory[7 * size : 8 * size].view(dtype), shape, (step, *strides) if batched else strides
-        )
-
-    def damage(self) -> str | None:
-        """What has been written beside `out`, in words, or None; called once, at the end."""
-        self.out[...] = np.full(self.out.dtype.itemsize, self.BYTE, np.uint8).view(self.out.dtype)[0]
-        where = np.flatnonzero(self.memory != self.BYTE)
-        return f"memory beside out was written, at bytes {where[:5]}" if len(where) else None
+VIEWS = ("plain", "fortran", "strided", "swapped", "misaligned", "repeated", "mixed")
 
 
 # ---- comparing ---------------------------------------------------------------------------------------------
@@ -170,7 +124,7 @@ class _Frame:
         self.case, self.how = case, how
         self.last = how.layout == "channels_last" and not case.single
         self.rng = np.random.default_rng([case.seed, 2])
-        self.canvas: Canvas | None = None
+        self.canvas: Result | None = None
 
     def laid(self, a: Array, axes: int) -> Array:
         """Channels first -> the layout of the call; `axes`: how many of them are spatial."""
@@ -191,7 +145,7 @@ class _Frame:
     def out_for(self, want: Array, axes: int) -> Array:
         shape = self.laid(want, axes).shape
         batched = self.case.batch is not None and not self.case.single
-        self.canvas = Canvas(shape, self.how.dtype, batched, self.rng)
+        self.canvas = Result(shape, self.how.dtype, batched, self.rng)
         return self.canvas.out
 
     def wrong(self, y: Any, want: Array, allowed: Array | None, axes: int, dtype: str) -> str | None:

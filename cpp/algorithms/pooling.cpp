@@ -195,8 +195,10 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
     });
 }
 
+// axis_of: `forward` or `backward`, which say whether io.x has the sizes of the input or those of the result.
 template <class X>
-PoolProblem problem_of(const PoolShape& shape, PoolOp op, const PoolCall& call, const PoolOperands<X>& io) {
+PoolProblem problem_of(const PoolShape& shape, PoolAxis (*axis_of)(const Axis&), PoolOp op, const PoolCall& call,
+                       const PoolOperands<X>& io) {
     PoolProblem p;
     p.op = op;
     p.batch = shape.batch;
@@ -204,9 +206,10 @@ PoolProblem problem_of(const PoolShape& shape, PoolOp op, const PoolCall& call, 
     p.dtype = dtype_of_type<X>();
     p.layout = call.layout;
     p.kernels = call.kernels;
-    for (std::size_t i = 0; i < 3; ++i) p.axis[i] = forward(shape.axis[i]);
+    for (std::size_t i = 0; i < 3; ++i) p.axis[i] = axis_of(shape.axis[i]);
+    // Of the sizes of p, not of `shape`: the x of a gradient has the columns of the result.
     const bool one_by_one = call.layout == Layout::channels_first || shape.channels == 1;
-    p.side_by_side = one_by_one ? io.x.spatial[2] == 1 || shape.axis[2].input == 1 : io.x.channel == 1;
+    p.side_by_side = one_by_one ? io.x.spatial[2] == 1 || p.axis[2].input == 1 : io.x.channel == 1;
     return p;
 }
 
@@ -221,7 +224,7 @@ Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
 template <class X>
 void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     if (shape.empty()) return;
-    const PoolProblem p = problem_of(shape, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
+    const PoolProblem p = problem_of(shape, forward, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return max_of_windows(WindowAxes(shape), shape, call, io);
     run_blocks<X>(p, t, {}, io, call.threads);
@@ -231,7 +234,7 @@ template <class X>
 void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
     if (shape.empty()) return;
     const Divisors<X> divisors(shape, rule);
-    PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
+    PoolProblem p = problem_of(shape, forward, PoolOp::sum, call, io);
     p.counted_width = divisors.of(2) != nullptr;
     p.counted_height = divisors.of(1) != nullptr;
     const PoolTiling t = tile_pool(p);
@@ -245,7 +248,7 @@ void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& c
 template <class X>
 void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io) {
     if (shape.empty()) return;
-    PoolProblem p = problem_of(shape, PoolOp::sum_of_powers, call, io);
+    PoolProblem p = problem_of(shape, forward, PoolOp::sum_of_powers, call, io);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return norm_of_windows(WindowAxes(shape), power, shape, call, io);
     Terms<X> terms;
@@ -259,11 +262,10 @@ template <class X>
 void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
     if (shape.empty()) return;
     const Divisors<X> divisors(shape, rule);
-    PoolProblem p = problem_of(shape, PoolOp::sum, call, io);
+    PoolProblem p = problem_of(shape, backward, PoolOp::sum, call, io);
     // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place.
     // A divisor of 0 is that of windows of nothing, which must not reach anything.
     p.divided_before = divisors.of(0) || divisors.of(1) || divisors.of(2) || divisors.common == X(0);
-    for (std::size_t i = 0; i < 3; ++i) p.axis[i] = backward(shape.axis[i]);
     const PoolTiling t = tile_pool(p);
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;
