@@ -96,6 +96,12 @@ class Transposed(Sizes):
         return (self.batch, self.groups * self.outer, *self.spatial)
 
     @property
+    def y_shape(self) -> tuple[int, ...]:
+        how = (self.stride, self.padding, self.output_padding, self.dilation)
+        sizes, _ = reference_grad.transposed_size(self.spatial, self.kernel, *how)
+        return (self.batch, self.groups * self.inner, *sizes)
+
+    @property
     def terms(self) -> int:
         """Products of an output, at most."""
         steps = (s // math.gcd(s, d) for s, d in zip(self.stride, self.dilation, strict=True))
@@ -128,7 +134,8 @@ def _pads(r: random.Random, room: list[int]) -> tuple[tuple[int, int], ...]:
     return tuple(pads)
 
 
-def random_layer(r: random.Random, rank: int | None = None) -> Layer:
+def random_layer(r: random.Random, rank: int | None = None, narrow: float = 0) -> Layer:
+    """`narrow`: how probable the least size is for each axis, beyond what is drawn anyway."""
     rank = rank or r.choice((1, 2, 2, 3))
     sizes = _sizes(r, rank)
     extents = [d * (k - 1) + 1 for d, k in zip(sizes["dilation"], sizes["kernel"], strict=True)]
@@ -136,15 +143,21 @@ def random_layer(r: random.Random, rank: int | None = None) -> Layer:
     spatial = tuple(
         r.randrange(max(1, e - sum(p)), e + HIGHEST[rank]) for e, p in zip(extents, pads, strict=True)
     )
+    if narrow:
+        least = [max(1, e - sum(p)) for e, p in zip(extents, pads, strict=True)]
+        spatial = tuple(low if r.random() < narrow else n for low, n in zip(least, spatial, strict=True))
     padding = r.choice((pads, pads, pads, "same", "causal", "valid" if min(spatial) > max(extents) else pads))
     mode = r.choice(("zeros", *MODES))
     return Layer(spatial=spatial, padding=padding, mode=mode, flip=r.random() < 0.3, **sizes)
 
 
-def random_transposed(r: random.Random, rank: int | None = None) -> Transposed:
+def random_transposed(r: random.Random, rank: int | None = None, narrow: float = 0) -> Transposed:
+    """`narrow`: how probable a size of one is for each axis, beyond what is drawn anyway."""
     rank = rank or r.choice((1, 2, 2, 3))
     sizes = _sizes(r, rank)
     spatial = tuple(r.randrange(1, HIGHEST[rank]) for _ in range(rank))
+    if narrow:
+        spatial = tuple(1 if r.random() < narrow else n for n in spatial)
     whole = [
         (n - 1) * s + d * (k - 1)
         for n, s, d, k in zip(spatial, sizes["stride"], sizes["dilation"], sizes["kernel"], strict=True)

@@ -318,13 +318,22 @@ NORMS = (1, 1.0, 2, 2.0, 3, 0.5, 1.5, 4, 2.75)
 
 
 def random_pool(
-    r: random.Random, op: str | None = None, rank: int | None = None, *, taps: int = 40_000
+    r: random.Random,
+    op: str | None = None,
+    rank: int | None = None,
+    *,
+    taps: int = 40_000,
+    narrow: float = 0,
 ) -> Pool:
-    """A case over all arguments, mostly small, of at most `taps` taps in all."""
+    """A case over all arguments, mostly small, of at most `taps` taps in all.
+
+    `narrow`: how probable a size of one to three is for each axis, beyond what is drawn anyway; and all the
+    padding that a window allows, which makes more results than the axis has entries.
+    """
     op, rank = op or r.choice(OPS), rank or r.choice((1, 2, 2, 3))
     while True:
         try:
-            case = _random_shape(r, op, rank)
+            case = _random_shape(r, op, rank, narrow)
             if case.taps <= taps:
                 break
         except ValueError:  # no window fits
@@ -333,10 +342,12 @@ def random_pool(
     return dataclasses.replace(case, data=r.choice(KINDS[kind]), seed=r.randrange(2**31))
 
 
-def _random_shape(r: random.Random, op: str, rank: int) -> Pool:
+def _random_shape(r: random.Random, op: str, rank: int, narrow: float) -> Pool:
     spatial = [r.randint(1, 20 if rank < 3 else 8) for _ in range(rank)]
     if r.random() < 0.3:
         spatial[-1] = r.randint(21, 70)
+    if narrow:
+        spatial = [r.choice((1, 1, 2, 3)) if r.random() < narrow else n for n in spatial]
     batch, channels = r.choice((None, 1, 1, 2, 3)), r.choice(CHANNELS)
     if r.random() < 0.03:
         batch, channels = r.choice(((0, 3), (2, 0), (0, 0)))
@@ -369,6 +380,8 @@ def _random_shape(r: random.Random, op: str, rank: int) -> Pool:
         padding = tuple((r.randint(0, e), r.randint(0, e)) for e in extents)
     elif form == "name":
         padding = r.choice(cases.PADDING_NAMES)
+    if narrow and r.random() < narrow:
+        stride, padding = one_or_each((1, 1, 2)), "full"
     how: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     how["ceil"] = r.random() < 0.4
     if op == "avg":

@@ -3,7 +3,7 @@
 
 Convolution is linear in x and in w. `conv_input` and `conv_weight` are its adjoints, tap by tap: what of the
 padded input a tap meets is a slice with steps. `conv_transpose` adds each element of x times the kernel
-where it belongs; its gradients are a convolution, and `conv_weight` with x and the gradient changed round.
+where it belongs; its gradients take, tap by tap, what of the result an element of x has been added to.
 `test_reference_grad.py` checks all of them against SciPy, loops and the matrix of the forward operator.
 """
 
@@ -228,3 +228,98 @@ def conv_transpose(
     if bias is not None:
         y = y + bias.astype(accumulate).reshape(-1, *[1] * rank)
     return reference.activate(as_layout(y, batched, layout), activation)
+
+
+class Spread:
+    """Where each tap of a transposed convolution has added the elements of x, and the gradient there."""
+
+    def __init__(
+        self,
+        grad_out: Array,
+        spatial: Sequence[int],
+        kernel: Sequence[int],
+        groups: int,
+        accumulate: Any,
+        stride: Any,
+        padding: Any,
+        output_padding: Any,
+        dilation: Any,
+    ) -> None:
+        rank = len(kernel)
+        sizes, pads = transposed_size(spatial, kernel, stride, padding, output_padding, dilation)
+        strides, dilations = per_axis(stride, rank), per_axis(dilation, rank)
+        reach = [
+            max((n - 1) * s + d * (k - 1) + 1, before + size)
+            for n, s, d, k, (before, _), size in zip(
+                spatial, strides, dilations, kernel, pads, sizes, strict=True
+            )
+        ]
+        self.taps = [
+            (
+                tap,
+                tuple(
+                    slice(t * d, t * d + (n - 1) * s + 1, s) if n else slice(0, 0)
+                    for t, d, s, n in zip(tap, dilations, strides, spatial, strict=True)
+                ),
+            )
+            for tap in itertools.product(*(range(k) for k in kernel))
+        ]
+        batch, channels = grad_out.shape[:2]
+        assert list(grad_out.shape[2:]) == sizes, (grad_out.shape, sizes)
+        self.grad = np.zeros(
+            (batch, groups, channels // groups, *reach), accumulate
+        )  # zeros: what was cut off
+        kept = tuple(slice(before, before + size) for (before, _), size in zip(pads, sizes, strict=True))
+        self.grad[(..., *kept)] = grad_out.reshape(batch, groups, channels // groups, *sizes)
+
+
+def conv_transpose_input(
+    input_shape: Sequence[int],
+    w: Array,
+    grad_out: Array,
+    *,
+    spatial_rank: int,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    accumulate: Any = np.float64,
+) -> Array:
+    """The gradient in x of a transposed convolution. Arrays are batched, channels first."""
+    batch, channels, *spatial = input_shape
+    kernel = w.shape[2:]
+    assert len(kernel) == spatial_rank
+    g = Spread(grad_out, spatial, kernel, groups, accumulate, stride, padding, output_padding, dilation)
+    weights = w.astype(accumulate).reshape(groups, channels // groups, w.shape[1], *kernel)
+    x = np.zeros((batch, groups, channels // groups, *spatial), accumulate)
+    for tap, places in g.taps:
+        x += np.einsum("bgo...,gco->bgc...", g.grad[(..., *places)], weights[(..., *tap)])
+    return x.reshape(tuple(input_shape))
+
+
+def conv_transpose_weight(
+    x: Array,
+    weight_shape: Sequence[int],
+    grad_out: Array,
+    *,
+    spatial_rank: int,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    accumulate: Any = np.float64,
+) -> Array:
+    """The gradient in w of a transposed convolution. Arrays are batched, channels first."""
+    batch, channels, *spatial = x.shape
+    _, of_group, *kernel = weight_shape
+    assert len(kernel) == spatial_rank
+    g = Spread(grad_out, spatial, kernel, groups, accumulate, stride, padding, output_padding, dilation)
+    pixels = int(np.prod(spatial))
+    inner = x.astype(accumulate).reshape(batch, groups, channels // groups, pixels)
+    grad = np.zeros((groups, channels // groups, of_group, *kernel), accumulate)
+    for tap, places in g.taps:
+        met = g.grad[(..., *places)].reshape(batch, groups, of_group, pixels)
+        grad[(..., *tap)] = np.einsum("bgcp,bgop->gco", inner, met)
+    return grad.reshape(tuple(weight_shape))

@@ -15,7 +15,15 @@ import reference_grad
 import scipy.signal
 from cases import MODES
 from reference import Array, conv, output_size
-from reference_grad import conv_bias, conv_input, conv_transpose, conv_weight, transposed_size
+from reference_grad import (
+    conv_bias,
+    conv_input,
+    conv_transpose,
+    conv_transpose_input,
+    conv_transpose_weight,
+    conv_weight,
+    transposed_size,
+)
 
 
 def integers(rng: np.random.Generator, *shape: int) -> Array:
@@ -137,6 +145,34 @@ def test_transposed_is_the_gradient_of_a_convolution_in_its_input(padding: Any) 
         np.testing.assert_array_equal(got, conv_input((2, 6, *sizes), w, x, spatial_rank=2, **how))
         if isinstance(padding, str):
             assert sizes == [5 * stride, 6 * stride]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_gradients_of_transposed_are_its_adjoints(rank: int) -> None:
+    """<conv_transpose(x, w), g> == <x, its gradient in x> == <w, its gradient in w>."""
+    r, rng = random.Random(rank), np.random.default_rng(rank)
+    done = 0
+    while done < 60:
+        spatial, kernel, stride, dilation, padding, more = (
+            tuple(r.choice(values) for _ in range(rank))
+            for values in ((1, 1, 2, 3, 5), (1, 2, 3), (1, 2, 3), (1, 2), (0, 0, 1), (0, 0, 1))
+        )
+        given: Any = r.choice((padding, "same", "same_lower"))
+        more = more if given == padding else 0
+        sizes, _ = transposed_size(spatial, kernel, stride, given, more, dilation)
+        if min(sizes) < 1:
+            continue
+        done += 1
+        how: dict[str, Any] = {"stride": stride, "padding": given, "output_padding": more}
+        how |= {"dilation": dilation, "groups": 2, "spatial_rank": rank}
+        x, w = integers(rng, 2, 4, *spatial), integers(rng, 4, 3, *kernel)
+        y = conv_transpose(x, w, **how)
+        g = integers(rng, *y.shape)
+        of_x, of_w = conv_transpose_input(x.shape, w, g, **how), conv_transpose_weight(x, w.shape, g, **how)
+        assert (y * g).sum() == (x * of_x).sum() == (w * of_w).sum(), how
+        other = integers(rng, *x.shape), integers(rng, *w.shape)  # neither gradient depends on its own array
+        assert (conv_transpose(other[0], w, **how) * g).sum() == (other[0] * of_x).sum(), how
+        assert (conv_transpose(x, other[1], **how) * g).sum() == (other[1] * of_w).sum(), how
 
 
 def test_transposed_by_hand() -> None:
