@@ -74,7 +74,8 @@ class Case:
     activation: reference.Activation = None
     single: bool = False  # x and w are just their spatial axes
     # ints: small integers, so that every sum is exact in float32; flat: the same, constant along some axes;
-    # nonfinite: ints with a few NaN and infinities; normal: standard normal; wide: exponents far apart
+    # nonfinite: ints with a few NaN and infinities; normal: standard normal; wide: exponents far apart;
+    # sparse: wide, most of them zero
     data: str = "ints"
     seed: int = 0
 
@@ -96,7 +97,7 @@ class Case:
 
     @property
     def exact(self) -> bool:
-        return self.data not in ("normal", "wide")
+        return self.data not in ("normal", "wide", "sparse")
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def arrays(case: Case, draw: int = 0) -> Arrays:
         lead = () if case.batch is None else (case.batch,)
         x_shape, y_shape = (*lead, case.cin, *case.spatial), (*lead, case.cout, *case.pixels)
         w_shape = (case.cout, group_channels, *case.kernel)
-    fill = {"normal": _normal, "wide": _wide}.get(case.data, _integers)
+    fill = {"normal": _normal, "wide": _wide, "sparse": _sparse}.get(case.data, _integers)
     w = fill(rng, w_shape, case.terms)
     bias = fill(rng, (case.cout,), case.terms) if case.bias else None
     if draw:
@@ -161,6 +162,10 @@ def _normal(rng: np.random.Generator, shape: tuple[int, ...], terms: int) -> Arr
 def _wide(rng: np.random.Generator, shape: tuple[int, ...], terms: int) -> Array:
     """Products from 1e-40 (which underflow in float32) to 1e30, in runs of like size and of unlike sign."""
     return rng.standard_normal(shape) * 10.0 ** rng.choice([-20, -8, -1, 0, 4, 15], shape)
+
+
+def _sparse(rng: np.random.Generator, shape: tuple[int, ...], terms: int) -> Array:
+    return _wide(rng, shape, terms) * (rng.random(shape) < 0.1)
 
 
 def _flatten(rng: np.random.Generator, a: Array) -> Array:
@@ -462,11 +467,11 @@ def random_case(
     }
     for name in ("flip", "bias", "residual"):
         extras[name] = r.random() < 0.4
-    if extras["data"] not in ("normal", "wide") and r.random() < 0.4:
+    if extras["data"] not in ("normal", "wide", "sparse") and r.random() < 0.4:
         extras["activation"] = r.choice(
             EXACT_ACTIVATIONS + INEXACT_ACTIVATIONS if inexact else EXACT_ACTIVATIONS
         )
-    if extras["data"] in ("normal", "wide"):
+    if extras["data"] in ("normal", "wide", "sparse"):
         extras["activation"] = None
     return dataclasses.replace(case, **extras)
 

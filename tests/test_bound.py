@@ -42,7 +42,7 @@ def random_cases(data: str) -> list[Case]:
 
 
 @pytest.mark.parametrize("dtype", cases.DTYPES)
-@pytest.mark.parametrize("data", ["normal", "wide"])
+@pytest.mark.parametrize("data", ["normal", "wide", "sparse"])
 def test_random_cases_within_the_bound(isa: str, data: str, dtype: str) -> None:
     for i, case in enumerate(random_cases(data)):
         rng = np.random.default_rng([i, case.seed])
@@ -53,7 +53,7 @@ def test_random_cases_within_the_bound(isa: str, data: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", cases.DTYPES)
 @pytest.mark.parametrize("name", SUMS)
 def test_sums_within_the_bound(isa: str, name: str, dtype: str) -> None:
-    for data in ("normal", "wide"):
+    for data in ("normal", "wide", "sparse"):
         case = Case(**{**vars(SUMS[name]), "data": data})
         for layout in cases.LAYOUTS:
             check(case, isa=isa, dtype=dtype, layout=layout, solution=solve(case, dtype))

@@ -7,6 +7,7 @@ tests have them (winograd_tiles.py); and what explain() tells of them.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import npconv
 import numpy as np
 import pytest
+import reference
 from cases import Case, forced
 from npconv import _core
 from winograd_cases import ALGORITHMS
@@ -139,6 +141,89 @@ def test_what_is_served_and_how_depends_on_outputs_kernel_stride_dilation_and_ch
             told = [(axis["points"], axis["taps"], axis["outputs"], axis["runs"]) for axis in cut]
             assert told == [(*a.transform, a.outputs, a.runs) for a in choice(case) or ()], case
     assert min(answers[True], answers[False]) > 100
+
+
+# ---- what the docstring of `algorithm=` says ---------------------------------------------------------------
+
+
+def documented(algorithm: str, case: Case) -> bool:
+    """Does the docstring of conv2d say that it serves? Of short kernels: error and workspace allow them."""
+    kernel, stride, dilation, pixels = (
+        list(reference.per_axis(v, case.rank)) for v in (case.kernel, case.stride, case.dilation, case.pixels)
+    )
+    if algorithm == "depthwise":
+        return case.cin == case.groups
+    if algorithm == "direct":
+        return 1 <= case.cout // case.groups <= 8
+    for k, s, d, n in zip(kernel, stride, dilation, pixels, strict=True):
+        if k > 1 and d > 1 and (s > 1 or d >= n):
+            return False
+    if case.rank == 3:
+        alone = kernel[0] > 1 and kernel[1:] == stride[1:] == [1, 1] and case.padding == 0
+        kernel, stride = (kernel[:1], stride[:1]) if alone else (kernel[1:], stride[1:])
+    if all(k <= s for k, s in zip(kernel, stride, strict=True)):
+        return False
+    taps = {-(-k // min(k, s)) for k, s in zip(kernel, stride, strict=True)}
+    return algorithm == "winograd" or taps <= {1, 3}
+
+
+def kernels_strides_dilations() -> list[Case]:
+    """All of an axis in one dimension, all alike along both of two, and random ones of two and three."""
+    each = list(itertools.product(range(1, 13), range(1, 5), range(1, 4)))
+    drawn = [((k,), (s,), (d,)) for k, s, d in each] + [((k, k), (s, s), (d, d)) for k, s, d in each]
+    r = random.Random(4)
+    for rank, times in ((2, 500), (3, 200)):
+        for _ in range(times):
+            axes_ = [r.choice(each) for _ in range(rank)]
+            if rank == 3:  # often along the depth alone; no long kernels, to be quick
+                axes_ = [(min(k, 4), s, d) for k, s, d in axes_]
+                axes_[1:] = (
+                    axes_[1:] if r.random() < 0.6 else [(1, r.choice((1, 1, 2)), d) for _, _, d in axes_[1:]]
+                )
+            drawn.append(tuple(zip(*axes_, strict=True)))  # type: ignore[arg-type]
+    cases_ = []
+    for kernel, stride, dilation in drawn:
+        outputs = [r.choice((2, 3, 5, 8)) for _ in kernel]
+        padding = r.choice((0, 0, 1)) if min(kernel) > 1 or len(kernel) == 3 else 0
+        spatial = tuple(
+            max(1, (n - 1) * s + d * (k - 1) + 1 - 2 * padding)
+            for n, k, s, d in zip(outputs, kernel, stride, dilation, strict=True)
+        )
+        groups, cin, cout = r.choice(((1, 2, 3), (1, 1, 2), (2, 2, 4), (1, 3, 12)))
+        shape: dict[str, Any] = {"stride": stride, "dilation": dilation, "padding": padding}
+        cases_.append(Case(spatial, kernel, cin=cin, cout=cout, groups=groups, **shape))
+    return cases_
+
+
+@pytest.mark.parametrize("algorithm", [*ALGORITHMS, "depthwise", "direct", "gemm", "naive"])
+def test_the_docstring_says_what_is_served(algorithm: str) -> None:
+    """Kernels of 1 to 12, strides of 1 to 4, dilations of 1 to 3; of those refused there is a reason."""
+    answers: Counter[bool] = Counter()
+    for case in kernels_strides_dilations():
+        w = np.zeros((case.cout, case.cin // case.groups, *case.kernel), np.float32)
+        how: Any = {k: v for k, v in case.keywords.items() if k != "flip"} | {"padding": case.padding}
+        expected = algorithm in ("gemm", "naive") or documented(algorithm, case)
+        answers[expected] += 1
+        if expected:
+            plan = npconv.plan_conv((1, case.cin, *case.spatial), w, algorithm=algorithm, **how)
+            assert plan.algorithm == algorithm
+        else:
+            with pytest.raises(ValueError, match=rf'^algorithm="{algorithm}" cannot serve here: \w.{{8}}'):
+                npconv.plan_conv((1, case.cin, *case.spatial), w, algorithm=algorithm, **how)
+    assert answers[True] > 50, answers
+
+
+def test_a_refusal_tells_the_sizes_that_are_its_reason() -> None:
+    for kernel, how, told in (
+        ((3, 3), {"stride": 3}, r"longer than the stride along height or width .* 3 x 3 with stride 3 x 3$"),
+        ((1, 1), {}, "longer than the stride along height or width .* 1 x 1 with stride 1 x 1$"),
+        ((3, 3), {"stride": 2, "dilation": 3}, "one has stride 2 and dilation 3$"),
+        ((3, 3), {"dilation": 9}, r"less than the outputs of its axis; here it is 9 with 2 output\(s\)$"),
+        ((3, 1, 1), {"padding": 1}, "along the depth alone in a convolution without stride and padding"),
+    ):  # fmt: skip
+        w = np.zeros((4, 3, *kernel), np.float32)
+        with pytest.raises(ValueError, match=told):
+            npconv.plan_conv((1, 3, *(20,) * len(kernel)), w, algorithm="winograd", **how)
 
 
 def test_each_transform_is_taken_by_some_shape() -> None:

@@ -10,6 +10,8 @@
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
+#include "plan/planner.hpp"
+#include "plan/transposed_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -98,6 +100,17 @@ std::unique_ptr<TransposedPlan> shared(const TransposedPlan& plan, const ConvSha
     }
 }
 
+// The plan of a strip that needs weights of its own. A strip may be too narrow for the algorithm that serves the inside: then the matrix
+// product does, or whatever puts phases together, none of which is Winograd's.
+template <class T>
+std::unique_ptr<TransposedPlan> plan_of_strip(const Problem& p, const std::string& algorithm, const WeightsView<T>& weights, int threads) {
+    try {
+        return std::make_unique<TransposedPlan>(p, algorithm, weights, threads);
+    } catch (const std::invalid_argument&) {
+        return std::make_unique<TransposedPlan>(p, one_phase(p.shape) ? "gemm" : "auto", weights, threads);
+    }
+}
+
 Problem with_shape(Problem p, const ConvShape& shape) {
     p.shape = shape;
     p.free_batch = false;
@@ -117,6 +130,7 @@ InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& 
     : forward_(forward) {
     const bool border = forward.border != Border::zeros && forward.shape.padded() && !forward.shape.without_products();
     by_product_ = border && huge_border(forward.shape);
+    expect_algorithm(algorithm);
     inside_ = std::make_unique<TransposedPlan>(linear(forward), by_product_ ? "naive" : algorithm, weights, threads);
     parameters_.inside = inside_->parameters();
     if (!border || by_product_) return;
@@ -127,7 +141,7 @@ InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& 
         const Problem p = problem_of_box(forward, box);
         std::unique_ptr<TransposedPlan> plan = shared(*inside_, p.shape);
         const bool own = !plan;
-        if (own) plan = std::make_unique<TransposedPlan>(p, algorithm, weights, threads);
+        if (own) plan = plan_of_strip(p, algorithm, weights, threads);
         if (own) parameters_.strips.push_back(plan->parameters());
         strips_.push_back({box, std::move(plan), own});
     }

@@ -78,8 +78,9 @@ py::object run_input_gradient(const RunFrame& frame, const InputGradientPlan& pl
 
 py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value, py::handle grad_value, py::handle stride,
                            py::handle padding, py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip,
-                           py::handle layout, py::handle out, py::handle num_threads) {
-    const Settings settings = parse({stride, padding, dilation, groups, padding_mode, flip, layout, num_threads}, rank);
+                           py::handle layout, py::handle algorithm, py::handle out, py::handle num_threads) {
+    const Settings settings =
+        parse({stride, padding, dilation, groups, padding_mode, flip, layout, num_threads}, rank, parse_algorithm(algorithm));
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
     const py::array w = given_array(w_value, "w"), grad = given_array(grad_value, "grad_out");
     const DType dtype = dtype_of(grad, "grad_out");
@@ -93,8 +94,9 @@ py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value,
     checked.x = readable(grad);
     const RunFrame frame{rank, form, dtype, settings.layout, "grad_out"};
     const int threads = threads_for_call(settings.threads);
-    const auto plan =
-        with_weights(dtype, rank, w, [&](const auto& view) { return std::make_unique<InputGradientPlan>(problem, "auto", view, threads); });
+    const auto plan = with_weights(dtype, rank, w, [&](const auto& view) {
+        return std::make_unique<InputGradientPlan>(problem, settings.algorithm, view, threads);
+    });
     return run_input_gradient(frame, *plan, problem.shape, checked, threads);
 }
 
@@ -180,14 +182,13 @@ struct TransposedGradient {
 
 py::object grad_transposed_input(int rank, py::handle input_shape, py::handle w_value, py::handle grad_value, py::handle stride,
                                  py::handle padding, py::handle output_padding, py::handle dilation, py::handle groups, py::handle layout,
-                                 py::handle out, py::handle num_threads) {
+                                 py::handle algorithm, py::handle out, py::handle num_threads) {
     const py::none none;
-    const py::str automatic("auto");
     const std::vector<std::int64_t> x_shape = parse_shape(input_shape, "input_shape");
     const py::array w = given_array(w_value, "w"), grad = given_array(grad_value, "grad_out");
     const DType dtype = dtype_of(grad, "grad_out");
     expect_dtype(w, "w", dtype, "grad_out");
-    TransposedGradient g({stride, padding, output_padding, none, dilation, groups, layout, none, automatic, num_threads}, rank, dtype,
+    TransposedGradient g({stride, padding, output_padding, none, dilation, groups, layout, none, algorithm, num_threads}, rank, dtype,
                          x_shape, shape_of(w), " (input_shape)", "");
     const Layout order = g.settings.common.layout;
     expect_shape(grad, "grad_out", g.result);
@@ -195,7 +196,7 @@ py::object grad_transposed_input(int rank, py::handle input_shape, py::handle w_
     checked.x = readable(grad);
     const RunFrame frame{rank, g.form, dtype, order, "grad_out"};
     g.problem.packing = Packing::every_call;
-    return run_once(frame, g.problem, "auto", w, std::nullopt, checked, threads_for_call(g.settings.common.threads));
+    return run_once(frame, g.problem, g.settings.common.algorithm, w, std::nullopt, checked, threads_for_call(g.settings.common.threads));
 }
 
 py::object grad_transposed_weight(int rank, py::handle x_value, py::handle weight_shape, py::handle grad_value, py::handle stride,

@@ -62,6 +62,12 @@ Prospect prospect_of_depthwise(const Problem& p) {
     return prospect;
 }
 
+[[noreturn]] void refuse_name(const std::string& wanted) {
+    std::string names;
+    for (const AlgorithmEntry& e : algorithms()) names += std::string(", \"") + e.name + "\"";
+    throw std::invalid_argument("algorithm must be one of \"auto\", \"measure\"" + names + "; got \"" + wanted + "\"");
+}
+
 }  // namespace
 
 const std::vector<AlgorithmEntry>& algorithms() {
@@ -87,6 +93,14 @@ const AlgorithmEntry& entry_of(Algorithm algorithm) {
         if (e.algorithm == algorithm) return e;
     }
     throw std::logic_error("an algorithm without a row in the registry");
+}
+
+void expect_algorithm(const std::string& wanted) {
+    if (wanted == "auto" || wanted == "measure") return;
+    for (const AlgorithmEntry& e : algorithms()) {
+        if (wanted == e.name) return;
+    }
+    refuse_name(wanted);
 }
 
 Candidate consider(const Problem& problem, Algorithm algorithm) {
@@ -118,11 +132,7 @@ Decision decide(const Problem& problem, const std::string& wanted) {
         if (!automatic && !c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);
         if (c.refusal.empty() && (!best || c.cycles < best->cycles)) best = &c;
     }
-    if (!best) {
-        std::string names;
-        for (const AlgorithmEntry& e : algorithms()) names += std::string(", \"") + e.name + "\"";
-        throw std::invalid_argument("algorithm must be one of \"auto\", \"measure\"" + names + "; got \"" + wanted + "\"");
-    }
+    if (!best) refuse_name(wanted);
     decision.algorithm = best->algorithm;
     return decision;
 }

@@ -47,6 +47,9 @@ struct AlgorithmEntry {
 const std::vector<AlgorithmEntry>& algorithms();
 const AlgorithmEntry& entry_of(Algorithm algorithm);
 
+// std::invalid_argument where it is neither "auto" nor "measure" nor the name of an algorithm.
+void expect_algorithm(const std::string& wanted);
+
 struct Candidate {
     Algorithm algorithm;
     std::string refusal;

@@ -123,24 +123,41 @@ Axes choose_transforms(const ConvShape& s, WinogradTiles tiles) {
     return best;
 }
 
+// Sizes of height and width, for a message.
+std::string of_map(const ConvShape& s, std::int64_t Axis::*size) {
+    return std::to_string(s.axis[1].*size) + " x " + std::to_string(s.axis[2].*size);
+}
+
 }  // namespace
 
 std::string winograd_axes_refusal(const ConvShape& s, WinogradTiles tiles, std::array<AxisTiles, 3>* chosen) {
+    const auto here = [&] { return "; here the kernel is " + of_map(s, &Axis::kernel) + " with stride " + of_map(s, &Axis::stride); };
     double products = static_cast<double>(s.in_channels);
     for (std::size_t i = 0; i < 3; ++i) {
         const Axis& a = s.axis[i];
-        if (a.stride > 1 && dilation_of(a) > 1) return "no axis may have both a stride and a dilation";
-        if (dilation_of(a) > 1 && dilation_of(a) >= a.output) return "the dilation must leave several outputs to a phase";
+        if (a.stride > 1 && dilation_of(a) > 1) {
+            return "no axis may have both a stride and a dilation; here one has stride " + std::to_string(a.stride) + " and dilation " +
+                   std::to_string(a.dilation);
+        }
+        if (dilation_of(a) > 1 && dilation_of(a) >= a.output) {
+            return "the dilation must leave several outputs to a phase: be less than the outputs of its axis; here it is " +
+                   std::to_string(a.dilation) + " with " + std::to_string(a.output) + " output(s)";
+        }
         const std::int64_t taps = taps_of(a);
         if (i > 0 && taps > 1 && tiles != WinogradTiles::accurate && taps != 3)
-            return "the kernel must have three taps along height and width, or one (with a stride: of each phase)";
+            return "the kernel must have three taps along height and width, or one (with a stride: of each phase)" + here();
         products *= static_cast<double>(a.kernel);
-        if (taps > most_taps || products > most_products) return "the kernel must be smaller";
+        if (taps > most_taps) return "the kernel must be smaller: at most " + std::to_string(most_taps) + " taps along an axis";
+        if (products > most_products) return "the kernel must be smaller: an output is a sum of too many products";
+        if (i == 2 && taps_of(s.axis[1]) == 1 && taps == 1) {
+            const bool deep = s.axis[0].kernel > 1;  // else, and of a convolution without stride and padding, its rows would be merged
+            return std::string("the kernel must be longer than the stride along height or width (1-D: along the length)") +
+                   (deep ? ", or along the depth alone in a convolution without stride and padding along the others" : "") +
+                   ", or nothing is saved" + here();
+        }
     }
-    if (taps_of(s.axis[1]) == 1 && taps_of(s.axis[2]) == 1)
-        return "height or width must have more than one tap (with a stride: of a phase)";
     const Axes axis = choose_winograd_axes(s, tiles);
-    if (runs_of(axis) > most_runs) return "the kernel must be smaller";
+    if (runs_of(axis) > most_runs) return "the kernel must be smaller: at most " + std::to_string(most_runs) + " runs of taps";
     if (tiles == WinogradTiles::accurate && !fine(s, axis)) return "the error of so many products would be too large";
     if (chosen) *chosen = axis;
     return {};

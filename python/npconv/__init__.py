@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fast, exact convolution and pooling for NumPy arrays on CPUs.
+"""Fast convolution and pooling for NumPy arrays on CPUs, with a stated error.
 
 The names and arguments follow ``torch.nn.functional``; arrays are NumPy arrays of float32 or float64, for
 maxima also of integers. Gradients are in ``npconv.grad``.

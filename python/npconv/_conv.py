@@ -67,12 +67,28 @@ def conv2d(
     residual : array_like of the result's shape, optional
         Added before the activation.
     algorithm : str
-        ``"auto"``; ``"measure"``, which times the candidates on arrays of the size of x and the result (for
-        a plan: once, when it is made); or one by name: ``"gemm"``, ``"depthwise"`` (groups of one input
-        channel, or of 2, 4, 8 in and out), ``"direct"`` (at most 8 output channels of a group),
-        ``"winograd"`` (more than one tap along height or width, or along width in 1-D, or along the depth
-        alone; no axis with a stride and a dilation; with three taps also ``"winograd_f2"`` and
-        ``"winograd_f6"``), ``"naive"``.
+        ``"auto"``: the one that is estimated to be fastest of ``"gemm"``, ``"depthwise"``, ``"direct"`` and
+        ``"winograd"``. ``"measure"``: the one of these that is fastest on arrays of the size of x and the
+        result, timed at every call, or once when a plan is made. Or one by name, a ValueError with the reason
+        where it cannot serve; Notes tell how exact each is:
+
+        - ``"gemm"``, a matrix product, and ``"naive"``, the definition in float64, serve everything.
+        - ``"depthwise"``: groups of one input channel; or several groups of as many channels in as out, a
+          power of 2 up to the numbers in a vector (of float32 16 with AVX-512, 8 with AVX2, else 4; of
+          float64 half as many). The kernel has at most 20,000 taps.
+        - ``"direct"``: 1 to 8 output channels of a group.
+        - ``"winograd"``: a kernel that is longer than the stride along height or width; in 1-D along the
+          length; in 3-D also along the depth alone, with a kernel of 1, stride 1 and no padding along height
+          and width. No axis may have both a stride and a dilation (unless its kernel is 1), nor a dilation as
+          large as its output. Refused, too, are kernels so long, or layers of so many channels, that the
+          error would be more than promised or the workspace too large: those of up to some dozens of taps an
+          axis are served.
+        - ``"winograd_f2"`` and ``"winograd_f6"``, smaller and larger tiles: the same, where each phase of the
+          stride has three taps, or one, along height and width. So without a stride for 3x3, 1x3 and 3x1,
+          with stride 2 for 5x5 and 6x6.
+
+        Kernels, strides, dilations and borders of extreme size are left to ``"gemm"`` by all others but
+        ``"naive"``.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
         `residual` itself, and may overlap no other argument.
@@ -97,11 +113,25 @@ def conv2d(
 
     Notes
     -----
-    By ``"gemm"`` the sum over n = kernel x channels / groups products differs from the exact one by at most
-    ``gamma(n + 2) * (sum |w| |x| + |b| + |r|)`` with ``gamma(m) = m u / (1 - m u)``, u the unit roundoff
-    (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002, section 3.1).
-    Winograd's, which ``"auto"`` takes where it is estimated to be faster, has a relative L2 error of at most
-    2e-6 on normal float32 data (1e-14 in float64); ``plan.explain()`` tells its bound.
+    How exact the result is before the activation depends on the algorithm. With u the unit roundoff and
+    ``gamma(m) = m u / (1 - m u)`` (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002,
+    section 3.1), overflow and underflow aside:
+
+    - ``"gemm"``, ``"depthwise"``, ``"direct"`` and ``"naive"``: each element, a sum over n = kernel x
+      channels / groups products, differs from the exact one by at most
+      ``gamma(n + 2) * (sum |w| |x| + |b| + |r|)``. Of integers it is exact, if ``sum |w| |x| + |b| + |r|`` is
+      at most 2**24 (float32) or 2**53 (float64).
+    - ``"winograd"``: by at most ``c u max|x| sum |w|`` and the rounding of bias and residual, with the
+      maximum over the tile of x that its outputs share; ``plan.explain()`` prints ``c u``. What is large in
+      the tile counts for all of its outputs, so that with sparse or uneven data the bound above does not
+      hold, nor are sums of integers exact. The relative L2 error is at most 2e-6 on standard normal float32
+      data and weights (1e-14 in float64) of 16 to 2048 channels.
+    - ``"winograd_f2"``: the same with a smaller c, and an L2 error of at most 1e-6. It is exact on integers
+      where ``max|x| sum |w|`` is at most 2**18 (2**47 in float64) and the sum with bias and residual at most
+      2**24 (2**53): all numbers in between are quarters. ``"winograd_f6"``: a larger c, and 1e-5.
+
+    ``"auto"`` and ``"measure"`` may take Winograd's: pass ``algorithm="gemm"`` where the elementwise bound or
+    exact integers count.
 
     Examples
     --------

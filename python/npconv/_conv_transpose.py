@@ -68,9 +68,11 @@ def conv_transpose2d(
     activation : None, str or tuple
         As in :func:`conv2d`.
     algorithm : str
-        ``"auto"``; ``"measure"``; or one by name. Without a stride all that :func:`conv2d` has; with one
-        ``"gemm"``, ``"depthwise"`` (groups of one channel of x, or of 2, 4, 8 in and out) and ``"naive"``,
-        which compute the phases of the stride, each a convolution, and put them together.
+        ``"auto"``, ``"measure"``, or one by name, as in :func:`conv2d`. Without a stride (and where nothing
+        but one phase of it has taps) this is one convolution, of the part of x that it meets, and all names
+        of :func:`conv2d` are taken for what serves that; but ``"winograd"`` not along the depth alone. With a
+        stride ``"gemm"``, ``"depthwise"`` and ``"naive"`` serve: they compute the phases of the stride, each
+        a convolution, and put them together.
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -96,7 +98,12 @@ def conv_transpose2d(
     Notes
     -----
     Each output is computed once, from the taps that meet it: no array of the result times the taps is made,
-    and nothing stands beside x, so that a weight of infinity makes no NaN there.
+    and nothing stands beside x, so that a weight of infinity makes no NaN there. Where a weight is not finite
+    the result is computed by the definition, whatever the algorithm.
+
+    An output is a sum over n = channels / groups x taps that meet it. How exact it is depends on the
+    algorithm as in :func:`conv2d`; ``"auto"`` may take Winograd's where there is no stride, and never where
+    there is one.
 
     Examples
     --------

@@ -24,6 +24,7 @@ def conv1d_input(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -43,6 +44,10 @@ def conv1d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
+    algorithm : str
+        As in :func:`npconv.conv_transpose2d`, which this is. What a border that repeats x gets is computed in
+        strips; those that are too narrow for the algorithm are left to ``"gemm"``. A border so large that
+        most of it meets no output is computed by the definition.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -61,8 +66,11 @@ def conv1d_input(
 
     Notes
     -----
-    The error is that of a sum of output channels x taps products. Only products of elements that there are
-    count: a weight of infinity makes NaN only with a gradient of zero, not at the border.
+    As exact as :func:`conv2d_input`: ``"auto"`` may take Winograd's where there is no stride; pass
+    ``algorithm="gemm"`` where the elementwise bound or exact integers count.
+
+    Only products of elements that there are count: a weight of infinity makes NaN only with a gradient of
+    zero, not at the border.
     The formula is in Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
 
     Examples
@@ -72,8 +80,8 @@ def conv1d_input(
     array([1., 3., 3., 2.])
     """
     return _input(
-        1, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout, out,
-        num_threads,
+        1, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout,
+        algorithm, out, num_threads,
     )  # fmt: skip
 
 
@@ -125,8 +133,10 @@ def conv1d_weight(
 
     Notes
     -----
-    The sum over m = batch x outputs products differs from the exact one by at most
-    ``gamma(m + 2) * sum |g| |x|``.
+    There is one way, a matrix product or depthwise sums in a fixed order, never Winograd's. The sum over
+    m = batch x outputs products differs from the exact one by at most ``gamma(m + 2) * sum |g| |x|``
+    (:func:`npconv.conv2d` tells gamma); of integers it is exact where ``sum |g| |x|`` is at most 2**24
+    (2**53 in float64).
 
     Examples
     --------
@@ -181,6 +191,7 @@ def conv2d_input(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -200,6 +211,10 @@ def conv2d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
+    algorithm : str
+        As in :func:`npconv.conv_transpose2d`, which this is. What a border that repeats x gets is computed in
+        strips; those that are too narrow for the algorithm are left to ``"gemm"``. A border so large that
+        most of it meets no output is computed by the definition.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -218,8 +233,15 @@ def conv2d_input(
 
     Notes
     -----
-    The error is that of a sum of output channels x taps products. Only products of elements that there are
-    count: a weight of infinity makes NaN only with a gradient of zero, not at the border.
+    Without a border that repeats x each element is a sum over n = output channels / groups x taps products,
+    as exact as the algorithm is in :func:`npconv.conv2d`: by ``"gemm"``, ``"depthwise"``, ``"direct"`` and
+    ``"naive"`` within ``gamma(n + 2) * sum |w| |g|``, and of integers exact where ``sum |w| |g|`` is at most
+    2**24 (2**53 in float64). For each of k places of the border that repeat the element such a sum is added:
+    then it is ``gamma(n + k + 2)``, and the sums are over all these products. ``"auto"`` may take Winograd's
+    where there is no stride: pass ``algorithm="gemm"`` where that bound or exact integers count.
+
+    Only products of elements that there are count: a weight of infinity makes NaN only with a gradient of
+    zero, not at the border.
     The formula is in Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
 
     Examples
@@ -232,8 +254,8 @@ def conv2d_input(
            [ 3.,  7.,  4.]])
     """
     return _input(
-        2, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout, out,
-        num_threads,
+        2, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout,
+        algorithm, out, num_threads,
     )  # fmt: skip
 
 
@@ -285,8 +307,10 @@ def conv2d_weight(
 
     Notes
     -----
-    The sum over m = batch x outputs products differs from the exact one by at most
-    ``gamma(m + 2) * sum |g| |x|``.
+    There is one way, a matrix product or depthwise sums in a fixed order, never Winograd's. The sum over
+    m = batch x outputs products differs from the exact one by at most ``gamma(m + 2) * sum |g| |x|``
+    (:func:`npconv.conv2d` tells gamma); of integers it is exact where ``sum |g| |x|`` is at most 2**24
+    (2**53 in float64).
 
     Examples
     --------
@@ -344,6 +368,7 @@ def conv3d_input(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -363,6 +388,10 @@ def conv3d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
+    algorithm : str
+        As in :func:`npconv.conv_transpose2d`, which this is. What a border that repeats x gets is computed in
+        strips; those that are too narrow for the algorithm are left to ``"gemm"``. A border so large that
+        most of it meets no output is computed by the definition.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -381,8 +410,11 @@ def conv3d_input(
 
     Notes
     -----
-    The error is that of a sum of output channels x taps products. Only products of elements that there are
-    count: a weight of infinity makes NaN only with a gradient of zero, not at the border.
+    As exact as :func:`conv2d_input`: ``"auto"`` may take Winograd's where there is no stride; pass
+    ``algorithm="gemm"`` where the elementwise bound or exact integers count.
+
+    Only products of elements that there are count: a weight of infinity makes NaN only with a gradient of
+    zero, not at the border.
     The formula is in Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
 
     Examples
@@ -393,8 +425,8 @@ def conv3d_input(
     (1, 2, 5, 5, 5)
     """
     return _input(
-        3, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout, out,
-        num_threads,
+        3, input_shape, w, grad_out, stride, padding, dilation, groups, padding_mode, flip, layout,
+        algorithm, out, num_threads,
     )  # fmt: skip
 
 
@@ -446,8 +478,10 @@ def conv3d_weight(
 
     Notes
     -----
-    The sum over m = batch x outputs products differs from the exact one by at most
-    ``gamma(m + 2) * sum |g| |x|``.
+    There is one way, a matrix product or depthwise sums in a fixed order, never Winograd's. The sum over
+    m = batch x outputs products differs from the exact one by at most ``gamma(m + 2) * sum |g| |x|``
+    (:func:`npconv.conv2d` tells gamma); of integers it is exact where ``sum |g| |x|`` is at most 2**24
+    (2**53 in float64).
 
     Examples
     --------

@@ -22,6 +22,7 @@ def conv_transpose1d_input(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -39,6 +40,8 @@ def conv_transpose1d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, output_padding, dilation, groups, layout
         Of the transposed convolution.
+    algorithm : str
+        As in :func:`npconv.conv2d`, but ``"winograd"`` not along the depth alone.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -55,6 +58,12 @@ def conv_transpose1d_input(
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose1d`; ValueError, too, where `grad_out` has another shape.
 
+    Notes
+    -----
+    It is exact as the algorithm is in :func:`npconv.conv2d`, with the weights' axes 0 and 1 in each other's
+    place: ``"gemm"``, ``"depthwise"``, ``"direct"`` and ``"naive"`` on small integers, too. ``"auto"`` may
+    take Winograd's.
+
     Examples
     --------
     >>> import numpy as np, npconv
@@ -63,8 +72,8 @@ def conv_transpose1d_input(
     (1, 2, 2)
     """
     return _transpose_input(
-        1, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, out,
-        num_threads,
+        1, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, algorithm,
+        out, num_threads,
     )  # fmt: skip
 
 
@@ -111,6 +120,10 @@ def conv_transpose1d_weight(
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose1d`; ValueError, too, where `grad_out` has another shape.
 
+    Notes
+    -----
+    As exact as :func:`conv1d_weight`: there is one way, never Winograd's.
+
     Examples
     --------
     >>> import numpy as np, npconv
@@ -135,6 +148,7 @@ def conv_transpose2d_input(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -152,6 +166,8 @@ def conv_transpose2d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, output_padding, dilation, groups, layout
         Of the transposed convolution.
+    algorithm : str
+        As in :func:`npconv.conv2d`, but ``"winograd"`` not along the depth alone.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -168,6 +184,12 @@ def conv_transpose2d_input(
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose2d`; ValueError, too, where `grad_out` has another shape.
 
+    Notes
+    -----
+    It is exact as the algorithm is in :func:`npconv.conv2d`, with the weights' axes 0 and 1 in each other's
+    place: ``"gemm"``, ``"depthwise"``, ``"direct"`` and ``"naive"`` on small integers, too. ``"auto"`` may
+    take Winograd's.
+
     Examples
     --------
     >>> import numpy as np, npconv
@@ -176,8 +198,8 @@ def conv_transpose2d_input(
     (1, 2, 2, 2)
     """
     return _transpose_input(
-        2, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, out,
-        num_threads,
+        2, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, algorithm,
+        out, num_threads,
     )  # fmt: skip
 
 
@@ -224,6 +246,10 @@ def conv_transpose2d_weight(
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose2d`; ValueError, too, where `grad_out` has another shape.
 
+    Notes
+    -----
+    As exact as :func:`conv2d_weight`: there is one way, never Winograd's.
+
     Examples
     --------
     >>> import numpy as np, npconv
@@ -248,6 +274,7 @@ def conv_transpose3d_input(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
+    algorithm: str = "auto",
     out: FloatArray | None = None,
     num_threads: int | None = None,
 ) -> FloatArray:
@@ -265,6 +292,8 @@ def conv_transpose3d_input(
         The gradient with respect to the result, of the result's shape.
     stride, padding, output_padding, dilation, groups, layout
         Of the transposed convolution.
+    algorithm : str
+        As in :func:`npconv.conv2d`, but ``"winograd"`` not along the depth alone.
     out : ndarray, optional
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
@@ -281,6 +310,12 @@ def conv_transpose3d_input(
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose3d`; ValueError, too, where `grad_out` has another shape.
 
+    Notes
+    -----
+    It is exact as the algorithm is in :func:`npconv.conv2d`, with the weights' axes 0 and 1 in each other's
+    place: ``"gemm"``, ``"depthwise"``, ``"direct"`` and ``"naive"`` on small integers, too. ``"auto"`` may
+    take Winograd's.
+
     Examples
     --------
     >>> import numpy as np, npconv
@@ -289,8 +324,8 @@ def conv_transpose3d_input(
     (1, 2, 2, 2, 2)
     """
     return _transpose_input(
-        3, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, out,
-        num_threads,
+        3, input_shape, w, grad_out, stride, padding, output_padding, dilation, groups, layout, algorithm,
+        out, num_threads,
     )  # fmt: skip
 
 
@@ -336,6 +371,10 @@ def conv_transpose3d_weight(
     ------
     TypeError, ValueError, MemoryError
         As :func:`npconv.conv_transpose3d`; ValueError, too, where `grad_out` has another shape.
+
+    Notes
+    -----
+    As exact as :func:`conv3d_weight`: there is one way, never Winograd's.
 
     Examples
     --------
