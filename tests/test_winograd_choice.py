@@ -210,7 +210,7 @@ def test_the_docstring_says_what_is_served(algorithm: str) -> None:
         else:
             with pytest.raises(ValueError, match=rf'^algorithm="{algorithm}" cannot serve here: \w.{{8}}'):
                 npconv.plan_conv((1, case.cin, *case.spatial), w, algorithm=algorithm, **how)
-    assert answers[True] > 50, answers
+    assert min(answers[True], answers[False]) >= 30 or algorithm in ("gemm", "naive"), answers
 
 
 def test_a_refusal_tells_the_sizes_that_are_its_reason() -> None:

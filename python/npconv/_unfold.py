@@ -226,8 +226,8 @@ def fold2d(
     Notes
     -----
     As ``torch.nn.functional.fold``. ``fold2d(unfold2d(x, ...), ...)`` is x times the number of windows that
-    hold each pixel; dividing by ``fold2d(unfold2d(np.ones_like(x), ...), ...)`` gives x back: that is how
-    overlapping patches are blended.
+    hold each pixel; dividing by ``fold2d(unfold2d(np.ones_like(x), ...), ...)`` gives x back, up to rounding:
+    that is how overlapping patches are blended.
 
     Examples
     --------
