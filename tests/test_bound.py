@@ -8,9 +8,12 @@ oracle in a wider type, on every instruction set.
 from __future__ import annotations
 
 import functools
+import math
 import random
+from typing import Any
 
 import cases
+import npconv
 import numpy as np
 import pytest
 import reference
@@ -63,6 +66,29 @@ def test_sums_within_the_bound(isa: str, name: str, dtype: str) -> None:
 def test_naive_algorithm_within_the_bound(dtype: str) -> None:
     for case in SUMS.values():
         check(Case(**{**vars(case), "data": "wide"}), dtype=dtype, algorithm="naive")
+
+
+LIMITS = {"float32": 2**24, "float64": 2**53}  # of sum |w| |x|
+LIMITS_OF_F2 = {"float32": 2**18, "float64": 2**47}  # of max|x| sum |w|
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+@pytest.mark.parametrize("algorithm", ["gemm", "depthwise", "direct", "naive", "winograd_f2"])
+def test_integers_as_large_as_the_docstring_says_are_exact(algorithm: str, dtype: str, isa: str) -> None:
+    groups = 8 if algorithm == "depthwise" else 1
+    limit = (LIMITS_OF_F2 if algorithm == "winograd_f2" else LIMITS)[dtype]
+    rng = np.random.default_rng(1)
+    for kernel, padding in (((3, 3), 1), ((1, 3), 0)):
+        weight = 5
+        largest = limit // (weight * 8 // groups * math.prod(kernel))
+        for low in (largest - 3, -largest):  # near the limit; and such that almost all cancels
+            x = rng.choice([low, largest - 1, largest], (2, 8, 9, 10)).astype(dtype)
+            w = rng.choice([weight - 1, weight], (8, 8 // groups, *kernel)).astype(dtype)
+            how: Any = {"groups": groups, "padding": padding}
+            y = npconv.conv2d(x, w, algorithm=algorithm, **how)
+            want = reference.conv(x.astype(int), w.astype(int), spatial_rank=2, accumulate=np.int64, **how)
+            assert np.array_equal(y.astype(int), want)
+            npconv.conv2d(x, w, algorithm="gemm", **how)  # by kernels, for the proof of the set
 
 
 # ---- the bound itself --------------------------------------------------------------------------------------

@@ -94,9 +94,8 @@ py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value,
     checked.x = readable(grad);
     const RunFrame frame{rank, form, dtype, settings.layout, "grad_out"};
     const int threads = threads_for_call(settings.threads);
-    const auto plan = with_weights(dtype, rank, w, [&](const auto& view) {
-        return std::make_unique<InputGradientPlan>(problem, settings.algorithm, view, threads);
-    });
+    const auto plan = with_weights(
+        dtype, rank, w, [&](const auto& view) { return std::make_unique<InputGradientPlan>(problem, settings.algorithm, view, threads); });
     return run_input_gradient(frame, *plan, problem.shape, checked, threads);
 }
 

@@ -69,8 +69,9 @@ def conv2d(
     algorithm : str
         ``"auto"``: the one that is estimated to be fastest of ``"gemm"``, ``"depthwise"``, ``"direct"`` and
         ``"winograd"``. ``"measure"``: the one of these that is fastest on arrays of the size of x and the
-        result, timed at every call, or once when a plan is made. Or one by name, a ValueError with the reason
-        where it cannot serve; Notes tell how exact each is:
+        result, timed at every call, or once when a plan is made, so that last bits may differ from one time
+        to the next. Or one by name, a ValueError with the reason where it cannot serve; Notes tell how exact
+        each is:
 
         - ``"gemm"``, a matrix product, and ``"naive"``, the definition in float64, serve everything.
         - ``"depthwise"``: groups of one input channel; or several groups of as many channels in as out, a

@@ -37,7 +37,10 @@ class PlannedGradient:
 
     @property
     def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result; for a free batch the most that it may."""
+        """All that a call has allocated at a time beside its result; for a free batch the most that it may.
+
+        Not counted are copies of arrays of foreign byte order or alignment.
+        """
         return self._plan.workspace_bytes
 
     def explain(self) -> str:
@@ -181,7 +184,7 @@ def plan_conv_input_grad(
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
     algorithm : str
-        As in :func:`npconv.conv_transpose2d`, which computes it.
+        As in :func:`npconv.grad.conv2d_input`.
     num_threads : int, optional
         For every call of this plan.
 
