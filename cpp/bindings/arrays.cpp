@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "bindings/arguments.hpp"
+#include "bindings/dtype_errors.hpp"
 #include "bindings/numpy_names.hpp"
 #include "core/validate.hpp"
 
@@ -20,8 +21,6 @@ bool native(const py::array& a) {
 }
 
 bool aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNED_) != 0; }
-
-std::string dtype_text(const py::array& a) { return py::cast<std::string>(py::str(a.dtype())); }
 
 // The number of its type says nothing about its size: int64 may be long or long long.
 bool has_dtype(const py::array& a, DType dtype) {
@@ -126,23 +125,22 @@ DType dtype_of(const py::array& a, const char* name) {
     const int number = a.dtype().num();
     if (number == npy_api::NPY_FLOAT_) return DType::f32;
     if (number == npy_api::NPY_DOUBLE_) return DType::f64;
-    throw py::type_error(std::string(name) + " must have dtype float32 or float64, got " + dtype_text(a));
+    refuse_dtype(a, name, Accepted::reals);
 }
 
 DType any_dtype_of(const py::array& a, const char* name) {
     for (const DType dtype : {DType::f32, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32, DType::i64}) {
         if (has_dtype(a, dtype)) return dtype;
     }
-    throw py::type_error(std::string(name) + " must have dtype float32, float64, int8, uint8, int16, int32 or int64, got " + dtype_text(a));
+    refuse_dtype(a, name, Accepted::numbers);
 }
 
 void expect_int64(const py::array& a, const char* name) {
-    if (!has_dtype(a, DType::i64)) throw py::type_error(std::string(name) + " must have dtype int64, got " + dtype_text(a));
+    if (!has_dtype(a, DType::i64)) refuse_dtype(a, name, Accepted::places);
 }
 
 void expect_dtype(const py::array& a, const char* name, DType dtype, const char* of) {
-    if (has_dtype(a, dtype)) return;
-    throw py::type_error(std::string(name) + " must have the dtype of " + of + ", " + name_of(dtype) + "; got " + dtype_text(a));
+    if (!has_dtype(a, dtype)) refuse_other_dtype(a, name, dtype, of);
 }
 
 py::array readable(const py::array& a) {

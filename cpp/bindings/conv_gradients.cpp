@@ -315,7 +315,9 @@ class PlannedInputGradient {
     PlanOf plan_of_;
 };
 
+// A dtype, or the weights that have it.
 DType parse_dtype(py::handle value) {
+    if (py::isinstance<py::array>(value)) return dtype_of(py::reinterpret_borrow<py::array>(value), "w");
     try {
         const py::dtype dtype = py::dtype::from_args(py::reinterpret_borrow<py::object>(value));
         if (dtype.is(py::dtype::of<float>())) return DType::f32;

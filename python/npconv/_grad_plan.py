@@ -259,7 +259,7 @@ def plan_conv_weight_grad(
     """
     shape = w
     if isinstance(w, np.ndarray):
-        shape, dtype = w.shape, w.dtype if dtype is None else dtype
+        shape, dtype = w.shape, w if dtype is None else dtype
     plan = object.__new__(WeightGradientPlan)
     plan._plan = _WeightGradientPlan(
         x_shape, shape, np.float32 if dtype is None else dtype, stride, padding, dilation, groups,
