@@ -14,7 +14,7 @@ import pytest
 import reference_pool as ref
 from npconv import grad
 from pool_cases import FLOATS, LAYOUTS, OPS, Pool
-from pool_check import VIEWS, check_gradient, difference, place, ways
+from pool_check import VIEWS, Canvas, check_gradient, difference, place, ways
 from reference import Array
 from rules import ints, same, to_last
 
@@ -217,9 +217,16 @@ def test_random_unfolding(dtype: str, layout: str) -> None:
         stride = r.choice((1, case.stride or 2))
         how = {"stride": stride, "padding": case.padding, "dilation": case.dilation, "layout": layout}
         view = r.choice(VIEWS)
-        columns = of("unfold", rank)(place(x, view, rng), case.size, **how)
+        threads: Any = {"num_threads": r.choice((None, 1, 3))}
+        columns = of("unfold", rank)(place(x, view, rng), case.size, **how, **threads)
         want = ref.unfold(x, case.size, rank=rank, **how)
         assert difference(columns, want, None) is None, (case, how)
+        batched = case.batch is not None and not case.single
+        canvas = Canvas(columns.shape, dtype, batched, rng)
+        call = {**how, **threads, "out": canvas.out}
+        assert of("unfold", rank)(place(x, view, rng), case.size, **call) is canvas.out
+        assert difference(canvas.out, columns, None) is None, (case, how)
+        assert canvas.damage() is None, (case, how)
         g = rng.standard_normal(columns.shape).astype(dtype)
         got = of("fold", rank)(place(g, view, rng), case.spatial, case.size, **how)
         exact = ref.fold(g, case.spatial, case.size, rank=rank, **how)
@@ -227,6 +234,11 @@ def test_random_unfolding(dtype: str, layout: str) -> None:
         magnitude = ref.fold(abs(g), case.spatial, case.size, rank=rank, **how)
         allowed = pool_cases.rounding(int(most) + 2, dtype) * magnitude + np.finfo(dtype).tiny
         assert difference(got, exact, allowed) is None, (case, how)
+        canvas = Canvas(got.shape, dtype, batched, rng)
+        call = {**how, **threads, "out": canvas.out}
+        assert of("fold", rank)(place(g, view, rng), case.spatial, case.size, **call) is canvas.out
+        assert difference(canvas.out, got, None) is None, (case, how)
+        assert canvas.damage() is None, (case, how)
 
 
 def test_a_fold_of_ones_counts_the_windows_of_each_pixel() -> None:

@@ -22,7 +22,7 @@ LAYOUT = "layout='channels_first'"
 WINDOWS = "stride=None padding=0 dilation=1 ceil_mode=False"
 AVERAGE = f"{WINDOWS} count_include_pad=True divisor_override=None"
 END = f"{LAYOUT} out=None num_threads=None"
-FOLD = f"stride=1 padding=0 dilation=1 {LAYOUT}"
+FOLD = "stride=1 padding=0 dilation=1"
 SIGNATURES: dict[str, tuple[str, str]] = {
     "max_pool": ("x kernel_size", f"{WINDOWS} return_indices=False {END}"),
     "avg_pool": ("x kernel_size", f"{AVERAGE} {END}"),
@@ -31,9 +31,9 @@ SIGNATURES: dict[str, tuple[str, str]] = {
     "adaptive_max_pool": ("x output_size", f"return_indices=False {END}"),
     "global_avg_pool": ("x", f"keepdims=True {END}"),
     "global_max_pool": ("x", f"keepdims=True {END}"),
-    "max_unpool": ("x indices kernel_size", f"stride=None padding=0 output_size=None {LAYOUT} out=None"),
-    "unfold": ("x kernel_size", FOLD),
-    "fold": ("cols output_size kernel_size", FOLD),
+    "max_unpool": ("x indices kernel_size", f"stride=None padding=0 output_size=None {END}"),
+    "unfold": ("x kernel_size", f"{FOLD} {END}"),
+    "fold": ("cols output_size kernel_size", f"{FOLD} {END}"),
     "grad.max_pool": ("grad_out indices input_shape", END),
     "grad.adaptive_max_pool": ("grad_out indices input_shape", END),
     "grad.avg_pool": ("grad_out input_shape kernel_size", f"{AVERAGE} {END}"),
@@ -41,9 +41,9 @@ SIGNATURES: dict[str, tuple[str, str]] = {
     "grad.adaptive_avg_pool": ("grad_out input_shape", END),
     "grad.global_avg_pool": ("grad_out input_shape", f"keepdims=True {END}"),
     "grad.global_max_pool": ("grad_out x", f"keepdims=True {END}"),
-    "grad.max_unpool": ("grad_out indices", LAYOUT),
-    "grad.unfold": ("grad_out input_shape kernel_size", FOLD),
-    "grad.fold": ("grad_out kernel_size", FOLD),
+    "grad.max_unpool": ("grad_out indices", f"{LAYOUT} num_threads=None"),
+    "grad.unfold": ("grad_out input_shape kernel_size", f"{FOLD} {LAYOUT} num_threads=None"),
+    "grad.fold": ("grad_out kernel_size", f"{FOLD} {LAYOUT} num_threads=None"),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from npconv import grad
 from pool_cases import LAYOUTS
 from reference import Array
+from rules import printed_by
 
 # Sums of random normal numbers: another order of addition would show.
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -50,6 +51,29 @@ def poolings(rank: int) -> dict[str, Pooling]:
         y, indices = of("max_pool")(x, 3, stride=1, padding=1, return_indices=True, **call)
         return of("max_pool", grad)(y, indices, x.shape, layout=call["layout"])
 
+    def unpooled(x: Array, **call: Any) -> Array:
+        y, indices = of("max_pool")(x, 2, return_indices=True, layout=call["layout"])
+        spatial = x.shape[1:-1] if call["layout"] == "channels_last" else x.shape[2:]
+        return of("max_unpool")(y, indices, 2, output_size=spatial, **call)
+
+    def gradient_of_unpool(x: Array, **call: Any) -> Array:
+        indices = of("max_pool")(x, 2, return_indices=True, layout=call["layout"])[1]
+        return of("max_unpool", grad)(x, indices, **call)
+
+    def folded(name: str) -> Pooling:
+        """Of unfold and its gradient, which is what fold does, with num_threads for this one alone."""
+
+        def run(x: Array, **call: Any) -> Array:
+            if name == "unfold":
+                return of("unfold")(x, 2, stride=3, **call)
+            columns = of("unfold")(x, 2, padding=1, layout=call["layout"])
+            if name == "grad.unfold":
+                return of("unfold", grad)(columns, x.shape, 2, padding=1, **call)
+            spatial = x.shape[1:-1] if call["layout"] == "channels_last" else x.shape[2:]
+            return of("fold")(columns, spatial, 2, padding=1, **call)
+
+        return run
+
     large = {1: 1001, 2: (31, 15), 3: (5, 7, 9)}[rank]
     same: dict[str, Any] = {"stride": 1, "padding": "same"}
     return {
@@ -64,6 +88,12 @@ def poolings(rank: int) -> dict[str, Pooling]:
         "adaptive max": lambda x, **call: of("adaptive_max_pool")(x, 7, return_indices=True, **call),
         "global avg": lambda x, **call: of("global_avg_pool")(x, **call),
         "global max": lambda x, **call: of("global_max_pool")(x, **call),
+        "max unpool": unpooled,
+        "unfold": folded("unfold"),
+        "fold": folded("fold"),
+        "gradient of unfold": folded("grad.unfold"),
+        "gradient of fold": lambda x, **call: of("fold", grad)(x, 2, stride=3, **call),
+        "gradient of max unpool": gradient_of_unpool,
         "gradient of max": gradient_of_max,
         "gradient of avg": with_gradient("avg_pool", 3, stride=1, padding=1),
         "gradient of avg, large": with_gradient("avg_pool", large, **same),
@@ -147,6 +177,41 @@ def test_unfold_fold_and_unpool_do_not_depend_on_memory_either() -> None:
         assert f(a[:, ::-1].copy()[:, ::-1]).tobytes() == want
         assert f(np.asfortranarray(a)).tobytes() == want
         assert f(np.array([a[0], a[0]]))[1].tobytes() == want[: len(want) // 2]
+
+
+USED = """
+import npconv, numpy as np
+from npconv import grad
+
+def threads():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("Threads:"))
+
+x = np.ones((1, 8, 90, 90), np.float32)
+columns = npconv.unfold2d(x, 3, num_threads=1)
+y, indices = npconv.max_pool2d(x, 2, return_indices=True, num_threads=1)
+call = {CALL}
+with npconv.num_threads(3):
+    before = threads()
+    call(num_threads=1)
+    alone = threads() - before
+    call(num_threads=3)
+    print(alone, threads() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "npconv.unfold2d(x, 3, **how)",
+        "npconv.fold2d(columns, (90, 90), 3, **how)",
+        "npconv.max_unpool2d(y, indices, 2, **how)",
+        "grad.unfold2d(columns, x.shape, 3, **how)",
+        "grad.fold2d(x, 3, **how)",
+        "grad.max_unpool2d(x, indices, **how)",
+    ],
+)
+def test_num_threads_is_the_number_of_threads(call: str) -> None:
+    assert printed_by(USED.replace("{CALL}", f"lambda **how: {call}")) == "0 2"
 
 
 def test_16_python_threads_at_once(isa: str) -> None:

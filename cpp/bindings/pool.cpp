@@ -121,12 +121,12 @@ py::object py_global_pool(int rank, py::handle x_value, py::handle keepdims, py:
 }
 
 py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value, py::handle kernel_size, py::handle stride,
-                         py::handle padding, py::handle output_size, py::handle layout_value, py::handle out) {
+                         py::handle padding, py::handle output_size, py::handle layout_value, py::handle out, py::handle num_threads) {
     const WindowSettings settings = parse_windows({kernel_size, stride, padding, {}, {}}, rank);
     const std::vector<std::int64_t> output =
         output_size.is_none() ? std::vector<std::int64_t>{} : parse_output_size(output_size, rank, false);
     const Layout layout = parse_layout(layout_value);
-    const PoolCall call = pool_call(layout, 0);
+    const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const py::array places = given_array(indices_value, "indices");
     const Input x(x_value, "x", rank, layout, false);
     expect_int64(places, "indices");
@@ -150,6 +150,17 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
     return y.given;
 }
 
+// unfold and fold write a dense batch: run(shape, image, at) for all images at once, or, where those of the result stand apart, for each by
+// itself. at: where its elements begin.
+template <class Run>
+void by_dense_batches(const PoolShape& shape, const PoolResult& result, const Run& run) {
+    if (shape.empty()) return;
+    if (shape.batch == 1 || result.batch_step == result.array.size() / shape.batch) return run(shape, 0, 0);
+    PoolShape one = shape;
+    one.batch = 1;
+    for (std::int64_t image = 0; image < shape.batch; ++image) run(one, image, image * result.batch_step);
+}
+
 std::vector<std::int64_t> columns_shape(const PoolShape& s, Form form, Layout layout) {
     const std::int64_t taps = s.axis[0].kernel * s.axis[1].kernel * s.axis[2].kernel;
     const std::int64_t rows = times(s.channels, taps, "x and kernel_size: the number of columns");
@@ -168,33 +179,39 @@ void check_taps(const std::vector<std::int64_t>& kernel) {
 }
 
 py::object py_unfold(int rank, py::handle x_value, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
-                     py::handle layout_value) {
+                     py::handle layout_value, py::handle out, py::handle num_threads) {
     const WindowSettings settings = parse_windows({kernel_size, stride, padding, dilation, {}}, rank);
     const Layout layout = parse_layout(layout_value);
-    const PoolCall call = pool_call(layout, 0);
+    const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const Input x(x_value, "x", rank, layout, true);
     PoolRequest request = request_of(settings, x.sizes, "x");
     request.any_padding = true;
     check_taps(settings.kernel);
     const PoolShape shape = validate_pool(request);
-    const py::array columns = new_array(x.dtype, columns_shape(shape, x.form, layout));
+    PoolResult columns(out, x.dtype, columns_shape(shape, x.form, layout), x.form, {{"x", &x.array}});
     const auto run = [&](auto t) {
         using X = decltype(t);
         py::array memory;
         const TensorView<const X> view = view_of_input<X>(x, rank, layout, memory);
-        auto* to = static_cast<X*>(const_cast<void*>(columns.data()));
-        without_gil([&] { unfold(shape, call, view, to); });
+        auto* to = static_cast<X*>(columns.array.mutable_data());
+        without_gil([&] {
+            by_dense_batches(shape, columns, [&](const PoolShape& part, std::int64_t image, std::int64_t at) {
+                TensorView<const X> images = view;
+                images.data += image * view.batch;
+                unfold(part, call, images, to + at);
+            });
+        });
     };
     with_real(x.dtype, run);
-    return columns;
+    return columns.given;
 }
 
 py::object py_fold(int rank, py::handle columns_value, py::handle output_size, py::handle kernel_size, py::handle stride,
-                   py::handle padding, py::handle dilation, py::handle layout_value) {
+                   py::handle padding, py::handle dilation, py::handle layout_value, py::handle out, py::handle num_threads) {
     const WindowSettings settings = parse_windows({kernel_size, stride, padding, dilation, {}}, rank);
     const std::vector<std::int64_t> output = parse_output_size(output_size, rank, false);
     const Layout layout = parse_layout(layout_value);
-    const PoolCall call = pool_call(layout, 0);
+    const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const py::array columns = given_array(columns_value, "cols");
     const DType dtype = dtype_of(columns, "cols");
     const std::vector<std::int64_t> given = shape_of(columns);
@@ -222,15 +239,20 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
                               ") for this output_size, kernel_size, stride, padding and dilation; got " + shape_text(columns));
     }
     sizes.channels = shape.channels;
-    const py::array result = new_array(dtype, output_shape(sizes, form, layout)), values = dense(columns);
+    PoolResult result(out, dtype, output_shape(sizes, form, layout), form, {{"cols", &columns}});
+    const py::array values = dense(columns);
     const auto run = [&](auto t) {
         using X = decltype(t);
         const auto* from = static_cast<const X*>(values.data());
-        auto* to = static_cast<X*>(const_cast<void*>(result.data()));
-        if (shape.planes() > 0) without_gil([&] { fold(shape, call, from, to); });
+        auto* to = static_cast<X*>(result.array.mutable_data());
+        without_gil([&] {
+            by_dense_batches(shape, result, [&](const PoolShape& part, std::int64_t image, std::int64_t at) {
+                fold(part, call, from + image * rows * shape.outputs(), to + at);
+            });
+        });
     };
     with_real(dtype, run);
-    return result;
+    return result.given;
 }
 
 }  // namespace

@@ -219,9 +219,9 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
     return y.given;
 }
 
-py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_value, py::handle layout_value) {
+py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_value, py::handle layout_value, py::handle num_threads) {
     const Layout layout = parse_layout(layout_value);
-    const PoolCall call = pool_call(layout, 0);
+    const PoolCall call = pool_call(layout, parse_num_threads(num_threads));
     const py::array places = given_array(indices_value, "indices");
     expect_int64(places, "indices");
     const Input g(grad_out, "grad_out", rank, layout, true);

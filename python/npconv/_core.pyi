@@ -220,6 +220,7 @@ def max_unpool(
     output_size: Ints | None,
     layout: str,
     out: NumberArray | None,
+    num_threads: int | None,
     /,
 ) -> NumberArray: ...
 def unfold(
@@ -230,6 +231,8 @@ def unfold(
     padding: Padding,
     dilation: Ints,
     layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
     /,
 ) -> FloatArray: ...
 def fold(
@@ -241,6 +244,8 @@ def fold(
     padding: Padding,
     dilation: Ints,
     layout: str,
+    out: FloatArray | None,
+    num_threads: int | None,
     /,
 ) -> FloatArray: ...
 def grad_max_pool(
@@ -318,6 +323,7 @@ def grad_max_unpool(
     grad_out: ArrayLike,
     indices: ArrayLike,
     layout: str,
+    num_threads: int | None,
     /,
 ) -> FloatArray: ...
 

@@ -310,6 +310,7 @@ def max_unpool2d(
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     r"""Gradient of 2-D max unpooling: what grad_out has where the indices point.
 
@@ -325,6 +326,8 @@ def max_unpool2d(
         The indices that were given to :func:`npconv.max_unpool2d`.
     layout : {"channels_first", "channels_last"}
         Of all arrays: NCHW or NHWC.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -354,7 +357,7 @@ def max_unpool2d(
     >>> npconv.grad.max_unpool2d(np.arange(8.0).reshape(2, 4), indices)
     array([[1., 7.]])
     """
-    return _grad_max_unpool(2, grad_out, indices, layout)
+    return _grad_max_unpool(2, grad_out, indices, layout, num_threads)
 
 
 def max_unpool1d(
@@ -362,6 +365,7 @@ def max_unpool1d(
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 1-D max unpooling.
 
@@ -371,7 +375,7 @@ def max_unpool1d(
         Gradient with respect to the result of :func:`npconv.max_unpool1d`, of its shape.
     indices : array_like of int64
         The indices that were given to :func:`npconv.max_unpool1d`.
-    layout
+    layout, num_threads
         As in :func:`max_unpool2d`.
 
     Returns
@@ -390,7 +394,7 @@ def max_unpool1d(
     >>> npconv.grad.max_unpool1d(np.array([10.0, 20.0, 30.0, 40.0]), np.array([1, 2]))
     array([20., 30.])
     """
-    return _grad_max_unpool(1, grad_out, indices, layout)
+    return _grad_max_unpool(1, grad_out, indices, layout, num_threads)
 
 
 def max_unpool3d(
@@ -398,6 +402,7 @@ def max_unpool3d(
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 3-D max unpooling.
 
@@ -407,7 +412,7 @@ def max_unpool3d(
         Gradient with respect to the result of :func:`npconv.max_unpool3d`, of its shape.
     indices : array_like of int64
         The indices that were given to :func:`npconv.max_unpool3d`.
-    layout
+    layout, num_threads
         As in :func:`max_unpool2d`, with three spatial axes.
 
     Returns
@@ -428,4 +433,4 @@ def max_unpool3d(
     <BLANKLINE>
            [[4.]]])
     """
-    return _grad_max_unpool(3, grad_out, indices, layout)
+    return _grad_max_unpool(3, grad_out, indices, layout, num_threads)

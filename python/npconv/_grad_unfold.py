@@ -58,6 +58,7 @@ def _unfold_gradient(
     padding: Padding,
     dilation: Ints,
     layout: Layout,
+    num_threads: int | None,
 ) -> FloatArray:
     sizes = _sizes(rank, input_shape)
     one_channel = len(sizes) == rank
@@ -66,7 +67,9 @@ def _unfold_gradient(
     if min(spatial) < 1:
         raise ValueError(f"input_shape must have spatial sizes of at least 1, got {_shown(input_shape)}")
     with _named(cols="grad_out", output_size="input_shape"):
-        gradient = _fold(rank, grad_out, spatial, kernel_size, stride, padding, dilation, layout)
+        gradient = _fold(
+            rank, grad_out, spatial, kernel_size, stride, padding, dilation, layout, None, num_threads
+        )
     # What remains to be compared is what fold takes from the columns: batch and channels.
     whole = sizes
     if one_channel:
@@ -87,9 +90,10 @@ def _fold_gradient(
     padding: Padding,
     dilation: Ints,
     layout: Layout,
+    num_threads: int | None,
 ) -> FloatArray:
     with _named(x="grad_out"):
-        return _unfold(rank, grad_out, kernel_size, stride, padding, dilation, layout)
+        return _unfold(rank, grad_out, kernel_size, stride, padding, dilation, layout, None, num_threads)
 
 
 def unfold2d(
@@ -101,6 +105,7 @@ def unfold2d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 2-D unfolding: the columns, added to where their windows are.
 
@@ -114,6 +119,8 @@ def unfold2d(
         The arguments of :func:`npconv.unfold2d`.
     layout : {"channels_first", "channels_last"}
         Of images: NCHW or NHWC, and of the columns that go with them.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -142,7 +149,9 @@ def unfold2d(
            [2., 4., 2.],
            [1., 2., 1.]])
     """
-    return _unfold_gradient(2, grad_out, input_shape, kernel_size, stride, padding, dilation, layout)
+    return _unfold_gradient(
+        2, grad_out, input_shape, kernel_size, stride, padding, dilation, layout, num_threads
+    )
 
 
 def unfold1d(
@@ -154,6 +163,7 @@ def unfold1d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 1-D unfolding.
 
@@ -165,7 +175,7 @@ def unfold1d(
         Shape of x, in the layout of grad_out.
     kernel_size, stride, padding, dilation
         The arguments of :func:`npconv.unfold1d`.
-    layout
+    layout, num_threads
         As in :func:`unfold2d`.
 
     Returns
@@ -184,7 +194,9 @@ def unfold1d(
     >>> npconv.grad.unfold1d(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]), (4,), 2)
     array([ 1., 12., 23., 30.])
     """
-    return _unfold_gradient(1, grad_out, input_shape, kernel_size, stride, padding, dilation, layout)
+    return _unfold_gradient(
+        1, grad_out, input_shape, kernel_size, stride, padding, dilation, layout, num_threads
+    )
 
 
 def unfold3d(
@@ -196,6 +208,7 @@ def unfold3d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 3-D unfolding.
 
@@ -207,7 +220,7 @@ def unfold3d(
         Shape of x, in the layout of grad_out.
     kernel_size, stride, padding, dilation
         The arguments of :func:`npconv.unfold3d`.
-    layout
+    layout, num_threads
         As in :func:`unfold2d`, with three spatial axes.
 
     Returns
@@ -227,7 +240,9 @@ def unfold3d(
     array([[[1., 2., 1.],
             [1., 2., 1.]]])
     """
-    return _unfold_gradient(3, grad_out, input_shape, kernel_size, stride, padding, dilation, layout)
+    return _unfold_gradient(
+        3, grad_out, input_shape, kernel_size, stride, padding, dilation, layout, num_threads
+    )
 
 
 def fold2d(
@@ -238,6 +253,7 @@ def fold2d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 2-D folding: the windows of grad_out, put into columns.
 
@@ -249,6 +265,8 @@ def fold2d(
         The arguments of :func:`npconv.fold2d`.
     layout : {"channels_first", "channels_last"}
         Of images: NCHW or NHWC, and of the columns that go with them.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -277,7 +295,7 @@ def fold2d(
            [3., 4.],
            [4., 5.]])
     """
-    return _fold_gradient(2, grad_out, kernel_size, stride, padding, dilation, layout)
+    return _fold_gradient(2, grad_out, kernel_size, stride, padding, dilation, layout, num_threads)
 
 
 def fold1d(
@@ -288,6 +306,7 @@ def fold1d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 1-D folding.
 
@@ -297,7 +316,7 @@ def fold1d(
         Gradient with respect to the result of :func:`npconv.fold1d`, of its shape.
     kernel_size, stride, padding, dilation
         The arguments of :func:`npconv.fold1d`.
-    layout
+    layout, num_threads
         As in :func:`fold2d`.
 
     Returns
@@ -317,7 +336,7 @@ def fold1d(
     array([[1., 3.],
            [2., 4.]])
     """
-    return _fold_gradient(1, grad_out, kernel_size, stride, padding, dilation, layout)
+    return _fold_gradient(1, grad_out, kernel_size, stride, padding, dilation, layout, num_threads)
 
 
 def fold3d(
@@ -328,6 +347,7 @@ def fold3d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Gradient of 3-D folding.
 
@@ -337,7 +357,7 @@ def fold3d(
         Gradient with respect to the result of :func:`npconv.fold3d`, of its shape.
     kernel_size, stride, padding, dilation
         The arguments of :func:`npconv.fold3d`.
-    layout
+    layout, num_threads
         As in :func:`fold2d`, with three spatial axes.
 
     Returns
@@ -359,4 +379,4 @@ def fold3d(
            [3., 4.],
            [4., 5.]])
     """
-    return _fold_gradient(3, grad_out, kernel_size, stride, padding, dilation, layout)
+    return _fold_gradient(3, grad_out, kernel_size, stride, padding, dilation, layout, num_threads)

@@ -16,6 +16,8 @@ def unfold2d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     r"""Put each window into a column: 2-D im2col.
 
@@ -42,6 +44,11 @@ def unfold2d(
         Distance of the window's taps, in pixels.
     layout : {"channels_first", "channels_last"}
         Of x: NCHW or NHWC; and of the result, as told below.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
+        overlap x.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -56,7 +63,8 @@ def unfold2d(
     TypeError
         An argument of the wrong type, or a dtype that is neither float32 nor float64.
     ValueError
-        Sizes that do not fit, unknown names, no window at all.
+        Sizes that do not fit, unknown names, no window at all, an `out` that cannot take the result; `out` is
+        untouched then.
     MemoryError
         The result cannot be allocated.
 
@@ -76,7 +84,7 @@ def unfold2d(
            [3., 4., 6., 7.],
            [4., 5., 7., 8.]])
     """
-    return _unfold(2, x, kernel_size, stride, padding, dilation, layout)
+    return _unfold(2, x, kernel_size, stride, padding, dilation, layout, out, num_threads)
 
 
 def unfold1d(
@@ -87,6 +95,8 @@ def unfold1d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Put each window into a column: 1-D im2col.
 
@@ -99,7 +109,7 @@ def unfold1d(
         Length of the window, in samples.
     padding : int, ((before, after),) or str
         ``(1, 2)`` is an error: two ints would be those of two axes.
-    stride, dilation, layout
+    stride, dilation, layout, out, num_threads
         As in :func:`unfold2d`.
 
     Returns
@@ -121,7 +131,7 @@ def unfold1d(
            [1., 2., 3., 4.],
            [2., 3., 4., 0.]])
     """
-    return _unfold(1, x, kernel_size, stride, padding, dilation, layout)
+    return _unfold(1, x, kernel_size, stride, padding, dilation, layout, out, num_threads)
 
 
 def unfold3d(
@@ -132,6 +142,8 @@ def unfold3d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Put each window into a column: 3-D im2col.
 
@@ -143,7 +155,7 @@ def unfold3d(
         last.
     kernel_size : int or (int, int, int)
         Depth, height and width of the window, in voxels.
-    stride, padding, dilation, layout
+    stride, padding, dilation, layout, out, num_threads
         As in :func:`unfold2d`, with three spatial axes.
 
     Returns
@@ -166,7 +178,7 @@ def unfold3d(
            [ 3.,  4.,  9., 10.],
            [ 4.,  5., 10., 11.]])
     """
-    return _unfold(3, x, kernel_size, stride, padding, dilation, layout)
+    return _unfold(3, x, kernel_size, stride, padding, dilation, layout, out, num_threads)
 
 
 def fold2d(
@@ -178,6 +190,8 @@ def fold2d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     r"""Add columns to where their windows are: 2-D col2im, the adjoint of :func:`unfold2d`.
 
@@ -207,6 +221,11 @@ def fold2d(
         Distance of the window's taps, in pixels.
     layout : {"channels_first", "channels_last"}
         Of the result: NCHW or NHWC; and of `cols`, as told above.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
+        overlap `cols`.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -219,7 +238,7 @@ def fold2d(
     TypeError
         An argument of the wrong type, or a dtype that is neither float32 nor float64.
     ValueError
-        Sizes that do not fit, unknown names.
+        Sizes that do not fit, unknown names, an `out` that cannot take the result; `out` is untouched then.
     MemoryError
         The result cannot be allocated.
 
@@ -238,7 +257,7 @@ def fold2d(
             [ 6., 16., 10.],
             [ 6., 14.,  8.]]])
     """
-    return _fold(2, cols, output_size, kernel_size, stride, padding, dilation, layout)
+    return _fold(2, cols, output_size, kernel_size, stride, padding, dilation, layout, out, num_threads)
 
 
 def fold1d(
@@ -250,6 +269,8 @@ def fold1d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Add columns to where their windows are: 1-D col2im, the adjoint of :func:`unfold1d`.
 
@@ -264,7 +285,7 @@ def fold1d(
         Length of the window, in samples.
     padding : int, ((before, after),) or str
         ``(1, 2)`` is an error: two ints would be those of two axes.
-    stride, dilation, layout
+    stride, dilation, layout, out, num_threads
         As in :func:`fold2d`.
 
     Returns
@@ -284,7 +305,7 @@ def fold1d(
     >>> npconv.fold1d(np.array([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]), 4, 2)
     array([[ 1., 12., 23., 30.]])
     """
-    return _fold(1, cols, output_size, kernel_size, stride, padding, dilation, layout)
+    return _fold(1, cols, output_size, kernel_size, stride, padding, dilation, layout, out, num_threads)
 
 
 def fold3d(
@@ -296,6 +317,8 @@ def fold3d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
+    out: FloatArray | None = None,
+    num_threads: int | None = None,
 ) -> FloatArray:
     """Add columns to where their windows are: 3-D col2im, the adjoint of :func:`unfold3d`.
 
@@ -308,7 +331,7 @@ def fold3d(
         Depth, height and width of the result, in voxels.
     kernel_size : int or (int, int, int)
         Depth, height and width of the window, in voxels.
-    stride, padding, dilation, layout
+    stride, padding, dilation, layout, out, num_threads
         As in :func:`fold2d`, with three spatial axes.
 
     Returns
@@ -329,4 +352,4 @@ def fold3d(
     array([[[[1., 2., 1.],
              [1., 2., 1.]]]])
     """
-    return _fold(3, cols, output_size, kernel_size, stride, padding, dilation, layout)
+    return _fold(3, cols, output_size, kernel_size, stride, padding, dilation, layout, out, num_threads)

@@ -17,6 +17,7 @@ def max_unpool2d(
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
     out: NumberArray | None = None,
+    num_threads: int | None = None,
 ) -> NumberArray:
     r"""Put maxima back to where they came from: 2-D max unpooling, a partial inverse of :func:`max_pool2d`.
 
@@ -49,6 +50,8 @@ def max_unpool2d(
     out : ndarray, optional
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
         overlap x or indices.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def max_unpool2d(
     array([[0., 5., 0., 0.],
            [0., 0., 0., 6.]])
     """
-    return _max_unpool(2, x, indices, kernel_size, stride, padding, output_size, layout, out)
+    return _max_unpool(2, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
 
 
 def max_unpool1d(
@@ -92,6 +95,7 @@ def max_unpool1d(
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
     out: NumberArray | None = None,
+    num_threads: int | None = None,
 ) -> NumberArray:
     """Put maxima back to where they came from: 1-D max unpooling, a partial inverse of :func:`max_pool1d`.
 
@@ -106,7 +110,7 @@ def max_unpool1d(
         Length of the pooling's window, in samples.
     padding : int, ((before, after),) or str
         ``(1, 2)`` is an error: two ints would be those of two axes.
-    stride, output_size, layout, out
+    stride, output_size, layout, out, num_threads
         As in :func:`max_unpool2d`.
 
     Returns
@@ -128,7 +132,7 @@ def max_unpool1d(
     >>> npconv.max_unpool1d(y, indices, 2, output_size=5)
     array([0, 4, 0, 8, 0])
     """
-    return _max_unpool(1, x, indices, kernel_size, stride, padding, output_size, layout, out)
+    return _max_unpool(1, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
 
 
 def max_unpool3d(
@@ -141,6 +145,7 @@ def max_unpool3d(
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
     out: NumberArray | None = None,
+    num_threads: int | None = None,
 ) -> NumberArray:
     """Put maxima back to where they came from: 3-D max unpooling, a partial inverse of :func:`max_pool3d`.
 
@@ -155,7 +160,7 @@ def max_unpool3d(
         :func:`max_pool3d` returns them.
     kernel_size : int or (int, int, int)
         Depth, height and width of the pooling's window, in voxels.
-    stride, padding, output_size, layout, out
+    stride, padding, output_size, layout, out, num_threads
         As in :func:`max_unpool2d`, with three spatial axes.
 
     Returns
@@ -179,4 +184,4 @@ def max_unpool3d(
            [[0., 0.],
             [0., 7.]]])
     """
-    return _max_unpool(3, x, indices, kernel_size, stride, padding, output_size, layout, out)
+    return _max_unpool(3, x, indices, kernel_size, stride, padding, output_size, layout, out, num_threads)
