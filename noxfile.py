@@ -90,10 +90,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy, and the stubs against the extension."""
-    session.install(".", "mypy")
+    """mypy and pyright, and the stubs against the extension."""
+    session.install(".", "mypy", "pyright[nodejs]")
     session.run("mypy", "--strict", "-p", "npconv")
     session.run("python", "-m", "mypy.stubtest", "npconv._core")
+    folder = session.create_tmp()  # the tests have mypy read what is written there, pyright reads it here
+    session.run("python", "tests/typing_cases.py", folder)
+    session.run("pyright", str(Path(folder) / "right.py"))
 
 
 @nox.session

@@ -7,17 +7,17 @@ from typing import Literal, overload
 
 from ._core import adaptive_avg_pool as _adaptive_avg_pool
 from ._core import adaptive_max_pool as _adaptive_max_pool
-from ._types import ArrayLike, FloatArray, IndexArray, Layout, NumberArray, OutputSize
+from ._types import ArrayOf, Float, IndexArray, Layout, NDArray, Number, OutputSize
 
 
 def adaptive_avg_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     output_size: OutputSize,
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Mean of as many windows as the result shall have pixels: 2-D adaptive average pooling.
 
     .. math:: y[n, c, i, j] = \frac{1}{|R_i| |S_j|} \sum_{u \in R_i} \sum_{v \in S_j} x[n, c, u, v]
@@ -79,13 +79,13 @@ def adaptive_avg_pool2d(
 
 
 def adaptive_avg_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     output_size: OutputSize,
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of as many windows as the result shall have samples: 1-D adaptive average pooling.
 
     Parameters
@@ -118,13 +118,13 @@ def adaptive_avg_pool1d(
 
 
 def adaptive_avg_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     output_size: OutputSize,
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of as many windows as the result shall have voxels: 3-D adaptive average pooling.
 
     Parameters
@@ -161,28 +161,28 @@ def adaptive_avg_pool3d(
 
 @overload
 def adaptive_max_pool2d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = False,
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def adaptive_max_pool2d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True],
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def adaptive_max_pool2d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def adaptive_max_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     output_size: OutputSize,
     *,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     r"""Largest pixel of as many windows as the result shall have pixels: 2-D adaptive max pooling.
 
     .. math:: y[n, c, i, j] = \max_{u \in R_i, \, v \in S_j} x[n, c, u, v]
@@ -245,28 +245,28 @@ def adaptive_max_pool2d(
 
 @overload
 def adaptive_max_pool1d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = False,
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def adaptive_max_pool1d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True],
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def adaptive_max_pool1d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def adaptive_max_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     output_size: OutputSize,
     *,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     """Largest sample of as many windows as the result shall have samples: 1-D adaptive max pooling.
 
     Parameters
@@ -300,28 +300,28 @@ def adaptive_max_pool1d(
 
 @overload
 def adaptive_max_pool3d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[False] = False,
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def adaptive_max_pool3d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: Literal[True],
-    layout: Layout = "channels_first", out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def adaptive_max_pool3d(
-    x: ArrayLike, output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], output_size: OutputSize, *, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def adaptive_max_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     output_size: OutputSize,
     *,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     """Largest voxel of as many windows as the result shall have voxels: 3-D adaptive max pooling.
 
     Parameters

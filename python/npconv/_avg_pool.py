@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from ._core import avg_pool as _avg_pool
 from ._core import lp_pool as _lp_pool
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 def avg_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -19,9 +19,9 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Mean of each window: 2-D average pooling.
 
     .. math:: y[n, c, i, j] = \frac{1}{m} \sum_{u, v} x[n, c, s i + d u - p, s j + d v - p]
@@ -104,7 +104,7 @@ def avg_pool2d(
 
 
 def avg_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -114,9 +114,9 @@ def avg_pool1d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of each window: 1-D average pooling.
 
     Parameters
@@ -155,7 +155,7 @@ def avg_pool1d(
 
 
 def avg_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -165,9 +165,9 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of each window: 3-D average pooling.
 
     Parameters
@@ -206,7 +206,7 @@ def avg_pool3d(
 
 
 def lp_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -215,9 +215,9 @@ def lp_pool2d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""p-norm of each window: 2-D power-average pooling.
 
     .. math:: y[n, c, i, j] = \Bigl(\sum_{u, v} |x[n, c, s i + d u - q, s j + d v - q]|^p\Bigr)^{1/p}
@@ -296,7 +296,7 @@ def lp_pool2d(
 
 
 def lp_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -305,9 +305,9 @@ def lp_pool1d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """p-norm of each window: 1-D power-average pooling.
 
     Parameters
@@ -344,7 +344,7 @@ def lp_pool1d(
 
 
 def lp_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -353,9 +353,9 @@ def lp_pool3d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """p-norm of each window: 3-D power-average pooling.
 
     Parameters

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from ._core import conv as _conv
-from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
 
 
 def conv2d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -20,11 +20,11 @@ def conv2d(
     flip: bool = False,
     layout: Layout = "channels_first",
     activation: Activation = None,
-    residual: ArrayLike | None = None,
+    residual: ArrayOf[Float] | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""2-D convolution of images, as neural networks define it.
 
     .. math:: y[n, o, i, j] = f\Bigl(b[o] + r[n, o, i, j] + \sum_{c, u, v} w[o, c, u, v] \;
@@ -150,9 +150,9 @@ def conv2d(
 
 
 def conv1d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -162,11 +162,11 @@ def conv1d(
     flip: bool = False,
     layout: Layout = "channels_first",
     activation: Activation = None,
-    residual: ArrayLike | None = None,
+    residual: ArrayOf[Float] | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""1-D convolution of signals.
 
     Parameters
@@ -207,9 +207,9 @@ def conv1d(
 
 
 def conv3d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -219,11 +219,11 @@ def conv3d(
     flip: bool = False,
     layout: Layout = "channels_first",
     activation: Activation = None,
-    residual: ArrayLike | None = None,
+    residual: ArrayOf[Float] | None = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""3-D convolution of volumes and videos.
 
     Parameters

@@ -9,13 +9,13 @@ from typing import SupportsIndex
 from ._core import TransposedPlan as _TransposedPlan
 from ._core import conv_transpose as _conv_transpose
 from ._plan import ConvPlan, wrap
-from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 def conv_transpose2d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -26,9 +26,9 @@ def conv_transpose2d(
     layout: Layout = "channels_first",
     activation: Activation = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""2-D transposed convolution: each pixel of x times the kernel, added where stride and dilation put it.
 
     .. math:: y[n, o, p, q] = f\Bigl(b[o] + \sum_{c, u, v} w[c, o, u, v] \; x[n, c, i, j]\Bigr), \qquad
@@ -122,9 +122,9 @@ def conv_transpose2d(
 
 
 def conv_transpose1d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -135,9 +135,9 @@ def conv_transpose1d(
     layout: Layout = "channels_first",
     activation: Activation = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""1-D transposed convolution of signals.
 
     Parameters
@@ -176,9 +176,9 @@ def conv_transpose1d(
 
 
 def conv_transpose3d(
-    x: ArrayLike,
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -189,9 +189,9 @@ def conv_transpose3d(
     layout: Layout = "channels_first",
     activation: Activation = None,
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""3-D transposed convolution of volumes and videos.
 
     Parameters
@@ -230,8 +230,8 @@ def conv_transpose3d(
 
 def plan_conv_transpose(
     x_shape: Sequence[SupportsIndex | None],
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -243,7 +243,7 @@ def plan_conv_transpose(
     activation: Activation = None,
     algorithm: str = "auto",
     num_threads: int | None = None,
-) -> ConvPlan:
+) -> ConvPlan[Float]:
     """Plan a 1-D, 2-D or 3-D transposed convolution: its weights are split into phases and packed once.
 
     Parameters

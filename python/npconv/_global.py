@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from ._core import global_avg_pool as _global_avg_pool
 from ._core import global_max_pool as _global_max_pool
-from ._types import ArrayLike, FloatArray, Layout, NumberArray
+from ._types import ArrayOf, Float, Layout, NDArray, Number
 
 
 def global_avg_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Mean of each plane: 2-D global average pooling.
 
     .. math:: y[n, c] = \frac{1}{h w} \sum_{i, j} x[n, c, i, j]
@@ -74,13 +74,13 @@ def global_avg_pool2d(
 
 
 def global_avg_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of each signal: 1-D global average pooling.
 
     Parameters
@@ -112,13 +112,13 @@ def global_avg_pool1d(
 
 
 def global_avg_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Mean of each volume: 3-D global average pooling.
 
     Parameters
@@ -150,13 +150,13 @@ def global_avg_pool3d(
 
 
 def global_max_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     r"""Largest pixel of each plane: 2-D global max pooling.
 
     .. math:: y[n, c] = \max_{i, j} \; x[n, c, i, j]
@@ -209,13 +209,13 @@ def global_max_pool2d(
 
 
 def global_max_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     """Largest sample of each signal: 1-D global max pooling.
 
     Parameters
@@ -247,13 +247,13 @@ def global_max_pool1d(
 
 
 def global_max_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     """Largest voxel of each volume: 3-D global max pooling.
 
     Parameters

@@ -8,11 +8,11 @@ from typing import SupportsIndex
 
 from ._core import grad_avg_pool as _grad_avg_pool
 from ._core import grad_lp_pool as _grad_lp_pool
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 def avg_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -23,9 +23,9 @@ def avg_pool2d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D average pooling: each element of grad_out is spread evenly over its window.
 
     .. math:: g[n, c, a, b] = \sum_{s i + d u - p = a, \; s j + d v - p = b}
@@ -80,7 +80,7 @@ def avg_pool2d(
 
 
 def avg_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -91,9 +91,9 @@ def avg_pool1d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D average pooling.
 
     Parameters
@@ -130,7 +130,7 @@ def avg_pool1d(
 
 
 def avg_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -141,9 +141,9 @@ def avg_pool3d(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D average pooling.
 
     Parameters
@@ -181,8 +181,8 @@ def avg_pool3d(
 
 
 def lp_pool2d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -191,9 +191,9 @@ def lp_pool2d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D power-average pooling.
 
     .. math:: g[n, c, a, b] = \sum_{s i + d u - q = a, \; s j + d v - q = b} \mathrm{grad\_out}[n, c, i, j] \;
@@ -252,8 +252,8 @@ def lp_pool2d(
 
 
 def lp_pool1d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -262,9 +262,9 @@ def lp_pool1d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D power-average pooling.
 
     Parameters
@@ -301,8 +301,8 @@ def lp_pool1d(
 
 
 def lp_pool3d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     norm_type: float,
     kernel_size: Ints,
     *,
@@ -311,9 +311,9 @@ def lp_pool3d(
     dilation: Ints = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D power-average pooling.
 
     Parameters

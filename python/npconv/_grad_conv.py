@@ -9,13 +9,13 @@ from typing import SupportsIndex
 from ._core import grad_conv_bias as _bias
 from ._core import grad_conv_input as _input
 from ._core import grad_conv_weight as _weight
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
 
 
 def conv1d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -25,9 +25,9 @@ def conv1d_input(
     flip: bool = False,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv1d` with respect to x: what each output gives back to its inputs.
 
     It is the adjoint of the convolution, :math:`\langle conv(x), g \rangle = \langle x, conv\_input(g)
@@ -86,9 +86,9 @@ def conv1d_input(
 
 
 def conv1d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -97,9 +97,9 @@ def conv1d_weight(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv1d` with respect to w: a sum over the batch and all outputs.
 
     .. math:: \partial w[o, c, t] = \sum_{n, p} g[n, o, p] \; \bar x[n, c, s p + d t]
@@ -150,7 +150,7 @@ def conv1d_weight(
     )  # fmt: skip
 
 
-def conv1d_bias(grad_out: ArrayLike, *, layout: Layout = "channels_first") -> FloatArray:
+def conv1d_bias(grad_out: ArrayOf[Float], *, layout: Layout = "channels_first") -> NDArray[Float]:
     """Gradient of :func:`npconv.conv1d` with respect to its bias: the sum over the batch and all outputs.
 
     Parameters
@@ -181,8 +181,8 @@ def conv1d_bias(grad_out: ArrayLike, *, layout: Layout = "channels_first") -> Fl
 
 def conv2d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -192,9 +192,9 @@ def conv2d_input(
     flip: bool = False,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv2d` with respect to x: what each output gives back to its inputs.
 
     It is the adjoint of the convolution, :math:`\langle conv(x), g \rangle = \langle x, conv\_input(g)
@@ -260,9 +260,9 @@ def conv2d_input(
 
 
 def conv2d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -271,9 +271,9 @@ def conv2d_weight(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv2d` with respect to w: a sum over the batch and all outputs.
 
     .. math:: \partial w[o, c, t] = \sum_{n, p} g[n, o, p] \; \bar x[n, c, s p + d t]
@@ -326,7 +326,7 @@ def conv2d_weight(
     )  # fmt: skip
 
 
-def conv2d_bias(grad_out: ArrayLike, *, layout: Layout = "channels_first") -> FloatArray:
+def conv2d_bias(grad_out: ArrayOf[Float], *, layout: Layout = "channels_first") -> NDArray[Float]:
     """Gradient of :func:`npconv.conv2d` with respect to its bias: the sum over the batch and all outputs.
 
     Parameters
@@ -358,8 +358,8 @@ def conv2d_bias(grad_out: ArrayLike, *, layout: Layout = "channels_first") -> Fl
 
 def conv3d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -369,9 +369,9 @@ def conv3d_input(
     flip: bool = False,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv3d` with respect to x: what each output gives back to its inputs.
 
     It is the adjoint of the convolution, :math:`\langle conv(x), g \rangle = \langle x, conv\_input(g)
@@ -431,9 +431,9 @@ def conv3d_input(
 
 
 def conv3d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -442,9 +442,9 @@ def conv3d_weight(
     padding_mode: PaddingMode = "zeros",
     flip: bool = False,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of :func:`npconv.conv3d` with respect to w: a sum over the batch and all outputs.
 
     .. math:: \partial w[o, c, t] = \sum_{n, p} g[n, o, p] \; \bar x[n, c, s p + d t]
@@ -496,7 +496,7 @@ def conv3d_weight(
     )  # fmt: skip
 
 
-def conv3d_bias(grad_out: ArrayLike, *, layout: Layout = "channels_first") -> FloatArray:
+def conv3d_bias(grad_out: ArrayOf[Float], *, layout: Layout = "channels_first") -> NDArray[Float]:
     """Gradient of :func:`npconv.conv3d` with respect to its bias: the sum over the batch and all outputs.
 
     Parameters

@@ -8,13 +8,13 @@ from typing import SupportsIndex
 
 from ._core import grad_conv_transpose_input as _transpose_input
 from ._core import grad_conv_transpose_weight as _transpose_weight
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 def conv_transpose1d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -23,9 +23,9 @@ def conv_transpose1d_input(
     groups: int = 1,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose1d` with respect to x: the convolution whose adjoint it is.
 
     What was cut off the result counts as zeros, as the border of a convolution does.
@@ -78,9 +78,9 @@ def conv_transpose1d_input(
 
 
 def conv_transpose1d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -88,9 +88,9 @@ def conv_transpose1d_weight(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose1d` with respect to w: a sum over the batch and all of x.
 
     What was cut off the result counts as zeros: zero times an infinite x is NaN.
@@ -139,8 +139,8 @@ def conv_transpose1d_weight(
 
 def conv_transpose2d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -149,9 +149,9 @@ def conv_transpose2d_input(
     groups: int = 1,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose2d` with respect to x: the convolution whose adjoint it is.
 
     What was cut off the result counts as zeros, as the border of a convolution does.
@@ -204,9 +204,9 @@ def conv_transpose2d_input(
 
 
 def conv_transpose2d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -214,9 +214,9 @@ def conv_transpose2d_weight(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose2d` with respect to w: a sum over the batch and all of x.
 
     What was cut off the result counts as zeros: zero times an infinite x is NaN.
@@ -265,8 +265,8 @@ def conv_transpose2d_weight(
 
 def conv_transpose3d_input(
     input_shape: Sequence[SupportsIndex],
-    w: ArrayLike,
-    grad_out: ArrayLike,
+    w: ArrayOf[Float],
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -275,9 +275,9 @@ def conv_transpose3d_input(
     groups: int = 1,
     layout: Layout = "channels_first",
     algorithm: str = "auto",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose3d` with respect to x: the convolution whose adjoint it is.
 
     What was cut off the result counts as zeros, as the border of a convolution does.
@@ -330,9 +330,9 @@ def conv_transpose3d_input(
 
 
 def conv_transpose3d_weight(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     weight_shape: Sequence[SupportsIndex],
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -340,9 +340,9 @@ def conv_transpose3d_weight(
     dilation: Ints = 1,
     groups: int = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of :func:`npconv.conv_transpose3d` with respect to w: a sum over the batch and all of x.
 
     What was cut off the result counts as zeros: zero times an infinite x is NaN.

@@ -9,17 +9,17 @@ from typing import SupportsIndex
 from ._core import grad_adaptive_avg_pool as _grad_adaptive_avg_pool
 from ._core import grad_global_avg_pool as _grad_global_avg_pool
 from ._core import grad_global_max_pool as _grad_global_max_pool
-from ._types import ArrayLike, FloatArray, Layout
+from ._types import ArrayOf, Float, Layout, NDArray
 
 
 def adaptive_avg_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D adaptive average pooling: each element of grad_out is spread evenly over its window.
 
     .. math:: g[n, c, a, b] = \sum_{i: \, a \in R_i} \; \sum_{j: \, b \in S_j}
@@ -67,13 +67,13 @@ def adaptive_avg_pool2d(
 
 
 def adaptive_avg_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D adaptive average pooling.
 
     Parameters
@@ -105,13 +105,13 @@ def adaptive_avg_pool1d(
 
 
 def adaptive_avg_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D adaptive average pooling.
 
     Parameters
@@ -144,14 +144,14 @@ def adaptive_avg_pool3d(
 
 
 def global_avg_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D global average pooling: each element of grad_out is spread evenly over its plane.
 
     .. math:: g[n, c, a, b] = \frac{1}{h w} \, \mathrm{grad\_out}[n, c]
@@ -202,14 +202,14 @@ def global_avg_pool2d(
 
 
 def global_avg_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D global average pooling.
 
     Parameters
@@ -242,14 +242,14 @@ def global_avg_pool1d(
 
 
 def global_avg_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D global average pooling.
 
     Parameters
@@ -282,14 +282,14 @@ def global_avg_pool3d(
 
 
 def global_max_pool2d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 2-D global max pooling: each element of grad_out goes to the largest pixel of its plane.
 
     Parameters
@@ -344,14 +344,14 @@ def global_max_pool2d(
 
 
 def global_max_pool1d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D global max pooling.
 
     Parameters
@@ -384,14 +384,14 @@ def global_max_pool1d(
 
 
 def global_max_pool3d(
-    grad_out: ArrayLike,
-    x: ArrayLike,
+    grad_out: ArrayOf[Float],
+    x: ArrayOf[Float],
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D global max pooling.
 
     Parameters

@@ -8,18 +8,18 @@ from typing import SupportsIndex
 
 from ._core import grad_max_pool as _grad_max_pool
 from ._core import grad_max_unpool as _grad_max_unpool
-from ._types import ArrayLike, FloatArray, Layout
+from ._types import ArrayLike, ArrayOf, Float, Layout, NDArray
 
 
 def max_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D max pooling: each element of grad_out goes to the pixel that was the largest.
 
     .. math:: g[n, c, p] = \sum_{i, j: \; \mathrm{indices}[n, c, i, j] = p} \mathrm{grad\_out}[n, c, i, j]
@@ -76,14 +76,14 @@ def max_pool2d(
 
 
 def max_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D max pooling.
 
     Parameters
@@ -118,14 +118,14 @@ def max_pool1d(
 
 
 def max_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D max pooling.
 
     Parameters
@@ -164,14 +164,14 @@ def max_pool3d(
 
 
 def adaptive_max_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 2-D adaptive max pooling: each element of grad_out goes to the pixel that was the largest.
 
     Parameters
@@ -221,14 +221,14 @@ def adaptive_max_pool2d(
 
 
 def adaptive_max_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D adaptive max pooling.
 
     Parameters
@@ -263,14 +263,14 @@ def adaptive_max_pool1d(
 
 
 def adaptive_max_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D adaptive max pooling.
 
     Parameters
@@ -306,12 +306,12 @@ def adaptive_max_pool3d(
 
 
 def max_unpool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D max unpooling: what grad_out has where the indices point.
 
     .. math:: g[n, c, i, j] = \mathrm{grad\_out}[n, c, \mathrm{indices}[n, c, i, j]]
@@ -361,12 +361,12 @@ def max_unpool2d(
 
 
 def max_unpool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D max unpooling.
 
     Parameters
@@ -398,12 +398,12 @@ def max_unpool1d(
 
 
 def max_unpool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     *,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D max unpooling.
 
     Parameters

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, Generic, SupportsIndex, overload
 
 import numpy as np
 
 from ._core import InputGradientPlan as _InputGradientPlan
 from ._core import WeightGradientPlan as _WeightGradientPlan
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
 
 
 class PlannedGradient:
@@ -48,7 +48,7 @@ class PlannedGradient:
         return self._plan.explain()
 
 
-class InputGradientPlan(PlannedGradient):
+class InputGradientPlan(PlannedGradient, Generic[Float]):
     """The gradient of a convolution in its input, planned. Made by :func:`plan_conv_input_grad`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
@@ -63,7 +63,7 @@ class InputGradientPlan(PlannedGradient):
             "InputGradientPlan cannot be made directly; use npconv.plan_conv_input_grad(x_shape, w)"
         )
 
-    def __call__(self, grad_out: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+    def __call__(self, grad_out: ArrayOf[Float], *, out: NDArray[Float] | None = None) -> NDArray[Float]:
         """Compute the gradient.
 
         Parameters
@@ -100,7 +100,7 @@ class InputGradientPlan(PlannedGradient):
         """Size of the packed weights."""
         return self._plan.packed_bytes
 
-    def update_weights(self, w: ArrayLike) -> None:
+    def update_weights(self, w: ArrayOf[Float]) -> None:
         """Put other weights, of the same shape and dtype, in place of the present ones.
 
         Raises
@@ -114,7 +114,7 @@ class InputGradientPlan(PlannedGradient):
         return f"<npconv.InputGradientPlan {self.grad_shape} -> {self.output_shape}, {self.algorithm}>"
 
 
-class WeightGradientPlan(PlannedGradient):
+class WeightGradientPlan(PlannedGradient, Generic[Float]):
     """The gradient of a convolution in its weights, planned. Made by :func:`plan_conv_weight_grad`."""
 
     __slots__ = ()
@@ -126,7 +126,9 @@ class WeightGradientPlan(PlannedGradient):
             "WeightGradientPlan cannot be made directly; use npconv.plan_conv_weight_grad(x_shape, w)"
         )
 
-    def __call__(self, x: ArrayLike, grad_out: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
+    def __call__(
+        self, x: ArrayOf[Float], grad_out: ArrayOf[Float], *, out: NDArray[Float] | None = None
+    ) -> NDArray[Float]:
         """Compute the gradient.
 
         Parameters
@@ -161,7 +163,7 @@ class WeightGradientPlan(PlannedGradient):
 
 def plan_conv_input_grad(
     x_shape: Sequence[SupportsIndex | None],
-    w: ArrayLike,
+    w: ArrayOf[Float],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -172,7 +174,7 @@ def plan_conv_input_grad(
     layout: Layout = "channels_first",
     algorithm: str = "auto",
     num_threads: int | None = None,
-) -> InputGradientPlan:
+) -> InputGradientPlan[Float]:
     """Plan the gradient of a convolution in its input: weights are split into phases and packed once.
 
     Parameters
@@ -211,9 +213,37 @@ def plan_conv_input_grad(
     return plan
 
 
+@overload
+def plan_conv_weight_grad(
+    x_shape: Sequence[SupportsIndex | None], w: NDArray[Float], *, stride: Ints = 1,
+    padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
+    flip: bool = False, layout: Layout = "channels_first", dtype: None = None,
+    num_threads: int | None = None,
+) -> WeightGradientPlan[Float]: ...  # fmt: skip
+@overload
+def plan_conv_weight_grad(
+    x_shape: Sequence[SupportsIndex | None], w: Sequence[SupportsIndex], *, stride: Ints = 1,
+    padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
+    flip: bool = False, layout: Layout = "channels_first", dtype: None = None,
+    num_threads: int | None = None,
+) -> WeightGradientPlan[np.float32]: ...  # fmt: skip
+@overload
+def plan_conv_weight_grad(
+    x_shape: Sequence[SupportsIndex | None], w: NDArray[Any] | Sequence[SupportsIndex], *, stride: Ints = 1,
+    padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
+    flip: bool = False, layout: Layout = "channels_first", dtype: type[Float] | np.dtype[Float],
+    num_threads: int | None = None,
+) -> WeightGradientPlan[Float]: ...  # fmt: skip
+@overload
+def plan_conv_weight_grad(
+    x_shape: Sequence[SupportsIndex | None], w: NDArray[Any] | Sequence[SupportsIndex], *, stride: Ints = 1,
+    padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
+    flip: bool = False, layout: Layout = "channels_first", dtype: object,
+    num_threads: int | None = None,
+) -> WeightGradientPlan[Any]: ...  # fmt: skip
 def plan_conv_weight_grad(
     x_shape: Sequence[SupportsIndex | None],
-    w: ArrayLike | Sequence[SupportsIndex],
+    w: NDArray[Any] | Sequence[SupportsIndex],
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -224,7 +254,7 @@ def plan_conv_weight_grad(
     layout: Layout = "channels_first",
     dtype: object = None,
     num_threads: int | None = None,
-) -> WeightGradientPlan:
+) -> WeightGradientPlan[Any]:
     """Plan the gradient of a convolution in its weights.
 
     Parameters
@@ -257,12 +287,12 @@ def plan_conv_weight_grad(
     >>> plan(x, g).shape
     (8, 3, 3, 3)
     """
-    shape = w
-    if isinstance(w, np.ndarray):
-        shape, dtype = w.shape, w if dtype is None else dtype
+    shape: Sequence[SupportsIndex] = w.shape if isinstance(w, np.ndarray) else w
+    if dtype is None:
+        dtype = w if isinstance(w, np.ndarray) else np.float32
     plan = object.__new__(WeightGradientPlan)
     plan._plan = _WeightGradientPlan(
-        x_shape, shape, np.float32 if dtype is None else dtype, stride, padding, dilation, groups,
+        x_shape, shape, dtype, stride, padding, dilation, groups,
         padding_mode, flip, layout, num_threads,
     )  # fmt: skip
     return plan

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._core import fold as _fold
 from ._core import unfold as _unfold
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def _sizes(rank: int, input_shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
 
 def _unfold_gradient(
     rank: int,
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     stride: Ints,
@@ -59,7 +59,7 @@ def _unfold_gradient(
     dilation: Ints,
     layout: Layout,
     num_threads: int | None,
-) -> FloatArray:
+) -> NDArray[Float]:
     sizes = _sizes(rank, input_shape)
     one_channel = len(sizes) == rank
     channels_last = isinstance(layout, str) and layout == "channels_last"
@@ -84,20 +84,20 @@ def _unfold_gradient(
 
 def _fold_gradient(
     rank: int,
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     kernel_size: Ints,
     stride: Ints,
     padding: Padding,
     dilation: Ints,
     layout: Layout,
     num_threads: int | None,
-) -> FloatArray:
+) -> NDArray[Float]:
     with _named(x="grad_out"):
         return _unfold(rank, grad_out, kernel_size, stride, padding, dilation, layout, None, num_threads)
 
 
 def unfold2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -106,7 +106,7 @@ def unfold2d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 2-D unfolding: the columns, added to where their windows are.
 
     Parameters
@@ -155,7 +155,7 @@ def unfold2d(
 
 
 def unfold1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -164,7 +164,7 @@ def unfold1d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D unfolding.
 
     Parameters
@@ -200,7 +200,7 @@ def unfold1d(
 
 
 def unfold3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     input_shape: Sequence[SupportsIndex],
     kernel_size: Ints,
     *,
@@ -209,7 +209,7 @@ def unfold3d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D unfolding.
 
     Parameters
@@ -246,7 +246,7 @@ def unfold3d(
 
 
 def fold2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
@@ -254,7 +254,7 @@ def fold2d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 2-D folding: the windows of grad_out, put into columns.
 
     Parameters
@@ -299,7 +299,7 @@ def fold2d(
 
 
 def fold1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
@@ -307,7 +307,7 @@ def fold1d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D folding.
 
     Parameters
@@ -340,7 +340,7 @@ def fold1d(
 
 
 def fold3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
@@ -348,7 +348,7 @@ def fold3d(
     dilation: Ints = 1,
     layout: Layout = "channels_first",
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D folding.
 
     Parameters

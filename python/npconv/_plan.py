@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex, TypeVar
+from typing import Generic, SupportsIndex, TypeVar
 
 from ._core import Plan as _Plan
 from ._core import SeparablePlan as _SeparablePlan
 from ._core import TransposedPlan as _TransposedPlan
-from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
 
 P = TypeVar("P", bound="Planned")
 
@@ -91,10 +91,11 @@ def wrap(kind: type[P], core: _Plan | _SeparablePlan | _TransposedPlan) -> P:
     return plan
 
 
-class ConvPlan(Planned):
+class ConvPlan(Planned, Generic[Float]):
     """A convolution with its decisions made and its weights packed.
 
-    Made by :func:`plan_conv`, or of a transposed convolution by :func:`plan_conv_transpose`.
+    Made by :func:`plan_conv`, or of a transposed convolution by :func:`plan_conv_transpose`. Type checkers
+    tell its dtype: ``ConvPlan[np.float32]``.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
     """
@@ -107,8 +108,8 @@ class ConvPlan(Planned):
         raise TypeError("ConvPlan cannot be made directly; use npconv.plan_conv(x_shape, w, ...)")
 
     def __call__(
-        self, x: ArrayLike, *, residual: ArrayLike | None = None, out: FloatArray | None = None
-    ) -> FloatArray:
+        self, x: ArrayOf[Float], *, residual: ArrayOf[Float] | None = None, out: NDArray[Float] | None = None
+    ) -> NDArray[Float]:
         """Convolve x.
 
         Parameters
@@ -137,7 +138,7 @@ class ConvPlan(Planned):
         """Name of the algorithm that was chosen."""
         return self._plan.algorithm
 
-    def update_weights(self, w: ArrayLike, bias: ArrayLike | None = None) -> None:
+    def update_weights(self, w: ArrayOf[Float], bias: ArrayOf[Float] | None = None) -> None:
         """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
 
         Parameters
@@ -160,8 +161,8 @@ class ConvPlan(Planned):
 
 def plan_conv(
     x_shape: Sequence[SupportsIndex | None],
-    w: ArrayLike,
-    bias: ArrayLike | None = None,
+    w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -173,7 +174,7 @@ def plan_conv(
     activation: Activation = None,
     algorithm: str = "auto",
     num_threads: int | None = None,
-) -> ConvPlan:
+) -> ConvPlan[Float]:
     """Plan a 1-D, 2-D or 3-D convolution: choose the algorithm and pack the weights, once for many calls.
 
     Parameters

@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Generic, SupportsIndex
 
 from ._core import SeparablePlan as _SeparablePlan
 from ._core import separable_conv2d as _separable_conv2d
 from ._plan import Planned, wrap
-from ._types import Activation, ArrayLike, FloatArray, Ints, Layout, Padding, PaddingMode
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
 
 
 def separable_conv2d(
-    x: ArrayLike,
-    depthwise_w: ArrayLike,
-    pointwise_w: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: ArrayOf[Float],
+    depthwise_w: ArrayOf[Float],
+    pointwise_w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
-    depthwise_bias: ArrayLike | None = None,
+    depthwise_bias: ArrayOf[Float] | None = None,
     depthwise_activation: Activation = None,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -26,10 +26,10 @@ def separable_conv2d(
     padding_mode: PaddingMode = "zeros",
     layout: Layout = "channels_first",
     activation: Activation = None,
-    residual: ArrayLike | None = None,
-    out: FloatArray | None = None,
+    residual: ArrayOf[Float] | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Depthwise separable 2-D convolution: each channel by itself, then all channels of each pixel.
 
     .. math:: z[n, k, i, j] &= g\Bigl(b'[k] + \sum_{u, v} w'[k, u, v] \;
@@ -97,7 +97,7 @@ def separable_conv2d(
     )  # fmt: skip
 
 
-class SeparableConvPlan(Planned):
+class SeparableConvPlan(Planned, Generic[Float]):
     """A separable convolution with its weights packed. Made by :func:`plan_separable_conv2d`.
 
     Calling it computes. It has a copy of the weights, and may be called from several threads at once.
@@ -113,8 +113,8 @@ class SeparableConvPlan(Planned):
         )
 
     def __call__(
-        self, x: ArrayLike, *, residual: ArrayLike | None = None, out: FloatArray | None = None
-    ) -> FloatArray:
+        self, x: ArrayOf[Float], *, residual: ArrayOf[Float] | None = None, out: NDArray[Float] | None = None
+    ) -> NDArray[Float]:
         """Convolve x, of the shape and dtype that the plan was made for.
 
         Parameters and result are those of :meth:`npconv.ConvPlan.__call__`.
@@ -128,11 +128,11 @@ class SeparableConvPlan(Planned):
 
     def update_weights(
         self,
-        depthwise_w: ArrayLike,
-        pointwise_w: ArrayLike,
-        bias: ArrayLike | None = None,
+        depthwise_w: ArrayOf[Float],
+        pointwise_w: ArrayOf[Float],
+        bias: ArrayOf[Float] | None = None,
         *,
-        depthwise_bias: ArrayLike | None = None,
+        depthwise_bias: ArrayOf[Float] | None = None,
     ) -> None:
         """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
 
@@ -156,11 +156,11 @@ class SeparableConvPlan(Planned):
 
 def plan_separable_conv2d(
     x_shape: Sequence[SupportsIndex | None],
-    depthwise_w: ArrayLike,
-    pointwise_w: ArrayLike,
-    bias: ArrayLike | None = None,
+    depthwise_w: ArrayOf[Float],
+    pointwise_w: ArrayOf[Float],
+    bias: ArrayOf[Float] | None = None,
     *,
-    depthwise_bias: ArrayLike | None = None,
+    depthwise_bias: ArrayOf[Float] | None = None,
     depthwise_activation: Activation = None,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -169,7 +169,7 @@ def plan_separable_conv2d(
     layout: Layout = "channels_first",
     activation: Activation = None,
     num_threads: int | None = None,
-) -> SeparableConvPlan:
+) -> SeparableConvPlan[Float]:
     """Plan a depthwise separable 2-D convolution: pack the weights, once for many calls.
 
     Parameters

@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The types of the public arguments."""
+"""The types of the public arguments, and of what comes back.
+
+A type variable says that the arrays of a call have one dtype, and that the result has it::
+
+    def conv2d(x: ArrayOf[Float], w: ArrayOf[Float], ..., out: NDArray[Float] | None = None) -> NDArray[Float]
+
+Arrays of float32 give one of float32 then, without an overload for each dtype. Number stands for the dtypes
+of maxima. A plan is generic in the dtype of its weights. Lists, and arrays of a dtype that the checker does
+not know, give NDArray[Any]. Two dtypes in one call give an array of either; the checker objects where that is
+used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,25 +22,43 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Activation",
     "ArrayLike",
+    "ArrayOf",
+    "Float",
     "FloatArray",
     "IndexArray",
     "Ints",
     "Layout",
+    "NDArray",
+    "Number",
     "NumberArray",
     "OutputSize",
     "Padding",
     "PaddingMode",
 ]
 
-FloatArray: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
-NumberArray: TypeAlias = (  # what maxima are taken of
-    FloatArray
-    | NDArray[np.int8]
-    | NDArray[np.uint8]
-    | NDArray[np.int16]
-    | NDArray[np.int32]
-    | NDArray[np.int64]
-)
+Floats: TypeAlias = np.float32 | np.float64
+Numbers: TypeAlias = Floats | np.int8 | np.uint8 | np.int16 | np.int32 | np.int64  # what maxima are taken of
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar  # of Python 3.13; every type checker knows it
+
+    Float = DefaultTypeVar("Float", bound=Floats, default=Any)
+    Number = DefaultTypeVar("Number", bound=Numbers, default=Any)
+else:
+    Float = TypeVar("Float", bound=Floats)
+    Number = TypeVar("Number", bound=Numbers)
+Scalar = TypeVar("Scalar", bound=np.generic, covariant=True)
+
+
+class SupportsArray(Protocol[Scalar]):
+    """An ndarray, or what becomes one."""
+
+    def __array__(self) -> np.ndarray[Any, np.dtype[Scalar]]: ...
+
+
+# What numpy.asarray makes an array of that dtype, or, of a list, one that the checker does not know.
+ArrayOf: TypeAlias = SupportsArray[Scalar] | Sequence[Any]
+FloatArray: TypeAlias = NDArray[Any]  # of _core, whose functions return the dtype that they are given
+NumberArray: TypeAlias = NDArray[Any]
 IndexArray: TypeAlias = NDArray[np.int64]
 Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None]

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from ._core import fold as _fold
 from ._core import unfold as _unfold
-from ._types import ArrayLike, FloatArray, Ints, Layout, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
 
 
 def unfold2d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Put each window into a column: 2-D im2col.
 
     .. math:: y[n, \; (c k_h + u) k_w + v, \; i w + j] = \bar x[n, c, s i + d u, s j + d v]
@@ -88,16 +88,16 @@ def unfold2d(
 
 
 def unfold1d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Put each window into a column: 1-D im2col.
 
     Parameters
@@ -135,16 +135,16 @@ def unfold1d(
 
 
 def unfold3d(
-    x: ArrayLike,
+    x: ArrayOf[Float],
     kernel_size: Ints,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Put each window into a column: 3-D im2col.
 
     Parameters
@@ -182,7 +182,7 @@ def unfold3d(
 
 
 def fold2d(
-    cols: ArrayLike,
+    cols: ArrayOf[Float],
     output_size: Ints,
     kernel_size: Ints,
     *,
@@ -190,9 +190,9 @@ def fold2d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Add columns to where their windows are: 2-D col2im, the adjoint of :func:`unfold2d`.
 
     .. math:: \bar x[n, c, a, b] = \sum_{s i + d u = a, \; s j + d v = b}
@@ -261,7 +261,7 @@ def fold2d(
 
 
 def fold1d(
-    cols: ArrayLike,
+    cols: ArrayOf[Float],
     output_size: Ints,
     kernel_size: Ints,
     *,
@@ -269,9 +269,9 @@ def fold1d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Add columns to where their windows are: 1-D col2im, the adjoint of :func:`unfold1d`.
 
     Parameters
@@ -309,7 +309,7 @@ def fold1d(
 
 
 def fold3d(
-    cols: ArrayLike,
+    cols: ArrayOf[Float],
     output_size: Ints,
     kernel_size: Ints,
     *,
@@ -317,9 +317,9 @@ def fold3d(
     padding: Padding = 0,
     dilation: Ints = 1,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Add columns to where their windows are: 3-D col2im, the adjoint of :func:`unfold3d`.
 
     Parameters

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from ._core import max_unpool as _max_unpool
-from ._types import ArrayLike, Ints, Layout, NumberArray, Padding
+from ._types import ArrayLike, ArrayOf, Ints, Layout, NDArray, Number, Padding
 
 
 def max_unpool2d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     indices: ArrayLike,
     kernel_size: Ints,
     *,
@@ -16,9 +16,9 @@ def max_unpool2d(
     padding: Padding = 0,
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     r"""Put maxima back to where they came from: 2-D max unpooling, a partial inverse of :func:`max_pool2d`.
 
     .. math:: y[n, c, \mathrm{indices}[n, c, i, j]] = x[n, c, i, j]
@@ -86,7 +86,7 @@ def max_unpool2d(
 
 
 def max_unpool1d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     indices: ArrayLike,
     kernel_size: Ints,
     *,
@@ -94,9 +94,9 @@ def max_unpool1d(
     padding: Padding = 0,
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     """Put maxima back to where they came from: 1-D max unpooling, a partial inverse of :func:`max_pool1d`.
 
     Parameters
@@ -136,7 +136,7 @@ def max_unpool1d(
 
 
 def max_unpool3d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     indices: ArrayLike,
     kernel_size: Ints,
     *,
@@ -144,9 +144,9 @@ def max_unpool3d(
     padding: Padding = 0,
     output_size: Ints | None = None,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray:
+) -> NDArray[Number]:
     """Put maxima back to where they came from: 3-D max unpooling, a partial inverse of :func:`max_pool3d`.
 
     Parameters
