@@ -396,10 +396,10 @@ X, W, G = ints((1, 4, 6, 7)), ints((3, 4, 3, 3), seed=1), ints((1, 3, 4, 5), see
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"input_shape": (4, 4)}, ValueError, "x and w must have 4 axes"),
+        ({"input_shape": (4, 4)}, ValueError, r"input_shape and w must have 4 axes .*got input_shape \(4, 4\)"),
         ({"input_shape": 7}, TypeError, "input_shape must be a tuple of ints"),
         ({"input_shape": (1, 4, 6, -7)}, ValueError, "input_shape must not have negative entries"),
-        ({"input_shape": (1, 5, 6, 7)}, ValueError, "x has 5 channels"),
+        ({"input_shape": (1, 5, 6, 7)}, ValueError, "input_shape has 5 channels"),
         ({"input_shape": (1, 4, 7, 7)}, ValueError, r"grad_out must have the shape .*\(1, 3, 5, 5\)"),
         ({"w": W.astype(np.float64)}, TypeError, "w must have"),
         ({"grad_out": G.astype(int)}, TypeError, "grad_out must have dtype float32 or float64"),
@@ -422,9 +422,9 @@ def test_wrong_arguments_of_the_input_gradient(
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"weight_shape": (4, 4)}, ValueError, "x and w must have 4 axes"),
-        ({"weight_shape": (3, 4, 3, 0)}, ValueError, "the kernel"),
-        ({"weight_shape": (3, 2, 3, 3)}, ValueError, "x has 4 channels"),
+        ({"weight_shape": (4, 4)}, ValueError, r"x and weight_shape must have 4 axes .*and weight_shape \(4, 4\)"),
+        ({"weight_shape": (3, 4, 3, 0)}, ValueError, "the kernel .spatial axes of weight_shape."),
+        ({"weight_shape": (3, 2, 3, 3)}, ValueError, r"x has 4 channels .*weight_shape takes 2 \(weight_shape\[1\]\)"),
         ({"grad_out": G[:, :2]}, ValueError, r"grad_out must have the shape of the result .*\(1, 3, 4, 5\)"),
         ({"grad_out": G.astype(np.float64)}, TypeError, "grad_out must have"),
         ({"x": X.astype(complex)}, TypeError, "x must have dtype"),

@@ -59,22 +59,25 @@ class Indexes:
 NOT_INTS = [
     (v, TypeError)
     for v in (1.0, 0.5, NAN, True, np.True_, None, "1", b"1", 1j, {}, {1}, range(2), np.float32(1), object)
-] + [(v, TypeError) for v in (np.array(1), np.array([1]), np.ones((2, 2)))]
+] + [(v, TypeError) for v in (np.array(1), np.array([1.0]), np.array([True]), np.ones((2, 2)))]
+NOT_INTS += [(np.ma.array([1, 1, 1]), TypeError), (np.ones((1, 1, 1), int), TypeError)]
+ARRAYS = (np.array([], int), np.ones(4, np.int8), np.ones(10**6, int), np.broadcast_to(1, 2**40))
 TUPLE = r"must be an int or a tuple of {N} ints?,"
 NUMBERS: list[Wrong] = []
 for name in ("stride", "dilation"):
     NUMBERS += [Wrong(name, v, error, TUPLE) for v, error in NOT_INTS]
     NUMBERS += [Wrong(name, v, ValueError, "must be at least 1") for v in (0, -1, -(2**62), -BIG)]
     NUMBERS += [Wrong(name, v, ValueError, "64 bits") for v in (BIG, 2**64, -BIG - 1, 10**30)]
-    NUMBERS += [Wrong(name, v, ValueError, TUPLE) for v in ((), (1,) * 4, [1] * 5)]
+    NUMBERS += [Wrong(name, v, ValueError, TUPLE) for v in ((), (1,) * 4, [1] * 5, *ARRAYS)]
+    NUMBERS += [Wrong(name, v, TypeError, TUPLE) for v in (np.ones((1, 1), int), np.array([None]))]
 NUMBERS += [
     Wrong("dilation", BIG - 1, ValueError, "64 bits"),
     *[Wrong("groups", v, error, "must be an int,") for v, error in NOT_INTS],
-    *[Wrong("groups", v, TypeError, "must be an int,") for v in ((1,), [1], ())],
+    *[Wrong("groups", v, TypeError, "must be an int,") for v in ((1,), [1], (), np.array([1]))],
     *[Wrong("groups", v, ValueError, "must be at least 1") for v in (0, -1, -BIG)],
     *[Wrong("groups", v, ValueError, "64 bits") for v in (BIG - 1, BIG, 2**64)],
     *[
-        Wrong("groups", v, ValueError, r"x has 3 channels with layout=.*, but w takes 3 .*groups=")
+        Wrong("groups", v, ValueError, r"x(_shape)? has 3 channels with layout=.*, but w takes 3 .*groups=")
         for v in (2, 3)
     ],
     *[Wrong("num_threads", v, error, "must be None or an int") for v, error in NOT_INTS if v is not None],
@@ -90,7 +93,8 @@ NUMBERS += [
     *[Wrong("padding", v, ValueError, r'"valid", .*"causal"') for v in ("1", "", "SAME", "same ", "reflect")],
     *[Wrong("padding", v, ValueError, "must be at least 0") for v in (-1, -(2**62), -BIG)],
     *[Wrong("padding", v, ValueError, "64 bits") for v in (2**62, BIG - 1, BIG, 2**64)],
-    *[Wrong("padding", v, ValueError, PADDINGS) for v in ((), (1,) * 4, [[1, 1]] * 4)],
+    *[Wrong("padding", v, ValueError, PADDINGS) for v in ((), (1,) * 4, [[1, 1]] * 4, *ARRAYS)],
+    *[Wrong("padding", v, ValueError, PADDINGS) for v in (np.ones((2, 3), int), np.ones((9, 10**5), int))],
 ]
 NAMES = [
     *[
@@ -206,10 +210,14 @@ def test_wrong_padding_pairs(rank: int) -> None:
         ([(None, 1)] * rank, TypeError),
         ([(True, 1)] * rank, TypeError),
         ([(pair, pair)] * rank, TypeError),
-        ([np.array([1, 1])] * rank, TypeError),
+        ([np.array([1, 1, 1])] * rank, ValueError),
+        ([np.array([1.0, 1.0])] * rank, TypeError),
         (["same"] * rank, TypeError),
         ([{1: 1, 2: 2}] * rank, TypeError),
-        (np.ones((rank, 2), int), TypeError),
+        (np.ones((rank, 2)), TypeError),
+        (np.ones((rank, 2), bool), TypeError),
+        (np.ones((rank, 1), int), ValueError),
+        (np.ones((rank, 2, 1), int), TypeError),
     ):
         Wrong("padding", value, error, PADDINGS).refused(
             rank,
@@ -274,21 +282,21 @@ def test_channels_must_match_the_weights_and_groups() -> None:
         (
             (4, 5, 3, 3),
             1,
-            "x has 6 channels with layout=.*, but w takes 5 .*groups=1, expected 5",
+            "x(_shape)? has 6 channels with layout=.*, but w takes 5 .*groups=1, expected 5",
         ),
         (
             (4, 6, 3, 3),
             2,
-            "x has 6 channels with layout=.*, but w takes 6 .*groups=2, expected 12",
+            "x(_shape)? has 6 channels with layout=.*, but w takes 6 .*groups=2, expected 12",
         ),
         (
             (4, 2, 3, 3),
             2,
-            "x has 6 channels with layout=.*, but w takes 2 .*groups=2, expected 4",
+            "x(_shape)? has 6 channels with layout=.*, but w takes 2 .*groups=2, expected 4",
         ),
         ((4, 2, 3, 3), 3, "groups must divide the output channels, got groups=3 and 4 output channels"),
-        ((0, 5, 3, 3), 1, "x has 6 channels with layout=.*, but w takes 5"),
-        ((4, 0, 3, 3), 1, "x has 6 channels with layout=.*, but w takes 0"),
+        ((0, 5, 3, 3), 1, "x(_shape)? has 6 channels with layout=.*, but w takes 5"),
+        ((4, 0, 3, 3), 1, "x(_shape)? has 6 channels with layout=.*, but w takes 0"),
     ):
         for layout in ("channels_first", "channels_last"):
             xs = x if layout == "channels_first" else np.moveaxis(x, 1, -1)

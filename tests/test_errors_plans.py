@@ -21,7 +21,7 @@ every_rank = pytest.mark.parametrize("rank", RANKS)
 X_SHAPES = [
     *[
         (v, TypeError, "x_shape must be a tuple of ints")
-        for v in (None, 8, "2378", {2, 3}, np.array([2, 3, 7, 8]))
+        for v in (None, 8, "2378", {2, 3}, np.array([2.0, 3, 7, 8]), np.ones(4, bool), np.array(4))
     ],
     *[
         (v, TypeError, "x_shape must be a tuple of ints")
@@ -37,7 +37,7 @@ X_SHAPES = [
     *[(v, ValueError, "x_shape may have None for the batch only") for v in ((None, 7, 8), (None,) * 4)],
     *[((2, 3, *v), ValueError, "64 bits") for v in ((2**62, 8), (2**31, 2**31), (2**63 - 1, 8))],
     ((2**62, 3, 7, 8), ValueError, "64 bits"),
-    ((2, 2, 7, 8), ValueError, "x has 2 channels with layout=.*, but w takes 3"),
+    ((2, 2, 7, 8), ValueError, "x_shape has 2 channels with layout=.*, but w takes 3"),
     ((2, 3, 2, 8), ValueError, "kernel must not be larger"),
 ]
 

@@ -134,6 +134,8 @@ InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& 
     inside_ = std::make_unique<TransposedPlan>(linear(forward), by_product_ ? "naive" : algorithm, weights, threads);
     parameters_.inside = inside_->parameters();
     if (!border || by_product_) return;
+    // What is measured is measured once: a plan that is made by the name of what was chosen computes the same.
+    const std::string of_strips = algorithm == "measure" ? inside_->algorithm() : algorithm;
     std::vector<Box> boxes;
     const std::int64_t channels = std::max<std::int64_t>(1, forward.shape.groups * forward.shape.in_channels);
     for (const Box& box : border_boxes(forward.shape)) cut(box, std::max<std::int64_t>(1, elements_of_strip / channels), boxes);
@@ -141,7 +143,7 @@ InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& 
         const Problem p = problem_of_box(forward, box);
         std::unique_ptr<TransposedPlan> plan = shared(*inside_, p.shape);
         const bool own = !plan;
-        if (own) plan = plan_of_strip(p, algorithm, weights, threads);
+        if (own) plan = plan_of_strip(p, of_strips, weights, threads);
         if (own) parameters_.strips.push_back(plan->parameters());
         strips_.push_back({box, std::move(plan), own});
     }

@@ -17,8 +17,8 @@ namespace {
 
 using Between = Workspace<1>;
 
-void expect_served(const SeparableProblem& p, const char* argument) {
-    if (const std::string refusal = separable_refusal(p); !refusal.empty()) throw std::invalid_argument(argument + (": " + refusal));
+void expect_served(const SeparableProblem& p, const char* arguments) {
+    if (const std::string refusal = separable_refusal(p, arguments); !refusal.empty()) throw std::invalid_argument(refusal);
 }
 
 Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t) {
@@ -29,7 +29,7 @@ Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t
 
 template <class T>
 SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads) : problem_(problem) {
-    expect_served(problem, "depthwise_w");
+    expect_served(problem, "depthwise_w, stride, padding and dilation");
     parameters_ = pack(weights, threads);
     keep_lanes();
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include "bindings/numpy_names.hpp"
@@ -47,6 +48,14 @@ E parse_name(const Named<E> (&table)[N], py::handle value, const char* name) {
     return entry->value;
 }
 
+template <class E, std::size_t N>
+py::object name_of(const Named<E> (&table)[N], const E& value) {
+    for (const Named<E>& entry : table) {
+        if (entry.value == value) return py::str(entry.name);
+    }
+    throw std::logic_error("a value without a name");
+}
+
 constexpr Named<PaddingKind> padding_names[] = {{"valid", PaddingKind::valid},
                                                 {"full", PaddingKind::full},
                                                 {"same", PaddingKind::same},
@@ -66,6 +75,16 @@ constexpr Named<ActivationSpec> activation_names[] = {{"relu", {Activation::clip
                                                       {"hardswish", {Activation::hardswish}},
                                                       {"gelu", {Activation::gelu}},
                                                       {"gelu_tanh", {Activation::gelu_tanh}}};
+
+bool is_tuple_or_list(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
+
+// An ndarray itself (a masked array has entries that are none) of one axis, or two for pairs. Entries of objects are judged one by one.
+bool is_array_of_ints(py::handle value) {
+    if (Py_TYPE(value.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
+    const auto array = py::reinterpret_borrow<py::array>(value);
+    const char kind = array.dtype().kind();
+    return (array.ndim() == 1 || array.ndim() == 2) && (kind == 'i' || kind == 'u' || kind == 'O');
+}
 
 PyObject* checked(PyObject* object) {
     if (!object) throw py::error_already_set();
@@ -105,9 +124,16 @@ ActivationSpec parse_activation_tuple(py::handle value, const std::string& argum
 
 }  // namespace
 
-bool is_sequence(py::handle value) { return PyTuple_Check(value.ptr()) || PyList_Check(value.ptr()); }
+bool is_sequence(py::handle value) { return is_tuple_or_list(value) || is_array_of_ints(value); }
 
-py::tuple snapshot(py::handle sequence) { return py::reinterpret_steal<py::tuple>(checked(PySequence_Tuple(sequence.ptr()))); }
+py::tuple snapshot(py::handle sequence) {
+    if (!is_array_of_ints(sequence)) return py::reinterpret_steal<py::tuple>(checked(PySequence_Tuple(sequence.ptr())));
+    // As lists of Python's ints. An array may be large by mistake: no argument has 16 entries, and a longer one is refused for its length.
+    const py::slice few(0, 16, 1);
+    const auto axes = py::reinterpret_borrow<py::array>(sequence).ndim();
+    const py::object part = axes == 1 ? py::object(sequence[few]) : py::object(sequence[py::make_tuple(few, few)]);
+    return py::tuple(part.attr("tolist")());
+}
 
 std::string shown(py::handle value) {
     // ASCII: whatever the value says can be cut anywhere and put into a message.
@@ -226,7 +252,7 @@ ActivationSpec parse_activation(py::handle value, const std::string& argument) {
         const Named<ActivationSpec>* entry = find(activation_names, value);
         if (!entry) throw py::value_error(activation_expected(value, argument));
         spec = entry->value;
-    } else if (is_sequence(value)) {
+    } else if (is_tuple_or_list(value)) {
         spec = parse_activation_tuple(value, argument);
     } else {
         throw py::type_error(activation_expected(value, argument));
@@ -240,6 +266,31 @@ std::string parse_algorithm(py::handle value) {
     if (const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size)) return std::string(text, static_cast<std::size_t>(size));
     PyErr_Clear();  // lone surrogates: no name of ours, and said so by the planner
     return shown(value);
+}
+
+py::tuple as_python(const std::vector<std::int64_t>& ints) {
+    py::tuple result(ints.size());
+    for (std::size_t i = 0; i < ints.size(); ++i) result[i] = py::int_(ints[i]);
+    return result;
+}
+
+py::object as_python(const Padding& padding) {
+    if (padding.kind != PaddingKind::given) return name_of(padding_names, padding.kind);
+    py::tuple pairs(padding.before.size());
+    for (std::size_t i = 0; i < padding.before.size(); ++i) pairs[i] = py::make_tuple(padding.before[i], padding.after[i]);
+    return pairs;
+}
+
+py::object as_python(Border border) { return name_of(border_names, border); }
+py::object as_python(Layout layout) { return name_of(layout_names, layout); }
+
+py::object as_python(const ActivationSpec& activation) {
+    switch (activation.kind) {
+        case Activation::none: return py::none();
+        case Activation::leaky_relu: return py::make_tuple("leaky_relu", activation.a);
+        case Activation::clip: return py::make_tuple("clip", activation.a, activation.b);
+        default: return name_of(activation_names, activation);
+    }
 }
 
 int parse_num_threads(py::handle value) {

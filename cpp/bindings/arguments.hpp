@@ -21,7 +21,7 @@ std::string shown(py::handle value);
 // "1 spatial axis", "2 spatial axes"
 std::string spatial_axes(int rank);
 
-// A tuple or a list.
+// A tuple, a list, or an ndarray of ints with one axis or two.
 bool is_sequence(py::handle value);
 
 // Its items as they are now: converting one may run code that changes the list.
@@ -33,7 +33,7 @@ std::int64_t parse_int(py::handle value, const char* name);
 // An int or not, by the same rule.
 bool is_int(py::handle value);
 
-// An int for all axes, or a tuple or list of `rank` ints.
+// An int for all axes, or a sequence of `rank` ints.
 std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank);
 
 Padding parse_padding(py::handle value, int rank);
@@ -43,6 +43,13 @@ bool parse_bool(py::handle value, const char* name);
 double parse_number(py::handle value, const char* what);
 ActivationSpec parse_activation(py::handle value, const std::string& argument = "activation");
 std::string parse_algorithm(py::handle value);
+
+// What is parsed to these.
+py::object as_python(const Padding& padding);
+py::object as_python(Border border);
+py::object as_python(Layout layout);
+py::object as_python(const ActivationSpec& activation);
+py::tuple as_python(const std::vector<std::int64_t>& ints);
 
 // None: 0. Otherwise 1 to max_threads.
 int parse_num_threads(py::handle value);

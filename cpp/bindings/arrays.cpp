@@ -22,6 +22,10 @@ bool native(const py::array& a) {
 
 bool aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNED_) != 0; }
 
+py::dtype type_of(DType dtype) {
+    return with_type(dtype, [](auto t) { return py::dtype::of<decltype(t)>(); });
+}
+
 // The number of its type says nothing about its size: int64 may be long or long long.
 bool has_dtype(const py::array& a, DType dtype) {
     const char kind = is_real(dtype) ? 'f' : dtype == DType::u8 ? 'u' : 'i';
@@ -148,6 +152,12 @@ py::array readable(const py::array& a) {
     return py::reinterpret_borrow<py::array>(a.attr("astype")(a.dtype().attr("newbyteorder")("=")));
 }
 
+py::array own_copy(const py::array& a, DType dtype) {
+    const auto copy = py::reinterpret_borrow<py::array>(a.attr("astype")(type_of(dtype), "C"));
+    py::detail::array_proxy(copy.ptr())->flags &= ~npy_api::NPY_ARRAY_WRITEABLE_;
+    return copy;
+}
+
 Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout) {
     Sizes sizes;
     if (form == Form::batched) sizes.batch = *shape++;
@@ -215,7 +225,7 @@ py::array checked_out(py::handle value, DType dtype, const char* of, const std::
 
 py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
     constexpr std::int64_t large = 16 * 1024, line = 64;  // bytes
-    const py::dtype type = with_type(dtype, [](auto t) { return py::dtype::of<decltype(t)>(); });
+    const py::dtype type = type_of(dtype);
     std::int64_t bytes = size_of(dtype);
     for (const std::int64_t n : shape) {
         if (n == 0 || bytes > INT64_MAX / 2 / n) return py::array(type, shape);  // empty; or too large, which NumPy refuses

@@ -38,6 +38,12 @@ void expect_dtype(const py::array& array, const char* name, DType dtype, const c
 // Native byte order and aligned elements: the array itself wherever it is so already, otherwise one copy.
 py::array readable(const py::array& array);
 
+// C-contiguous in memory of its own, in native byte order, read-only. dtype: the array's.
+py::array own_copy(const py::array& array, DType dtype);
+inline std::optional<py::array> own_copy(const std::optional<py::array>& array, DType dtype) {
+    return array ? std::optional(own_copy(*array, dtype)) : std::nullopt;
+}
+
 // An ndarray itself, no subclass, in native byte order and aligned: to be read as it is.
 bool is_plain(py::handle value);
 // Do the bytes between their first and last elements meet?

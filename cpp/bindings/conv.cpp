@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
+#include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
 #include "bindings/run.hpp"
@@ -81,22 +82,26 @@ class Plan {
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
         x_.check_free_batch(form);
-        Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_);
+        Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_, planned_names);
         problem.free_batch = x_.free_batch;
         shape_ = problem.shape;
         merge_rows(problem);
         frame_ = {rank, form, dtype, settings_.layout, "the plan", problem.merged};
         check_bias(bias, dtype, "w", problem.shape.groups * problem.shape.out_channels);
-        plan_ = make_plan(problem, settings_, w, bias, threads());
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, dtype)}, {"bias", own_copy(bias, dtype)}};
+        plan_ = make_plan(problem, settings_, *kept[0].second, kept[1].second, threads());
+        kept_ = KeptWeights(std::move(kept));
+        first_x_ = x_;
     }
 
     py::object operator()(py::handle x, py::handle residual, py::handle out) const {
         Arrays arrays(x, residual, out);
         expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
-        x_.expect(arrays.x);
-        const ConvShape shape = x_.free_batch ? with_batch(shape_, arrays.x.shape(0), frame_.dtype) : shape_;
-        Checked checked = check(frame_, shape, arrays, {});
-        return run(frame_, *plan_, frame_.merged ? with_merged_rows(shape) : shape, checked, threads());
+        RunFrame frame = frame_;
+        frame.form = x_.expect(arrays.x, frame_.form);
+        const ConvShape shape = x_.free_batch ? with_batch(shape_, batch_of(arrays.x, frame.form), frame_.dtype) : shape_;
+        Checked checked = check(frame, shape, arrays, {});
+        return run(frame, *plan_, frame_.merged ? with_merged_rows(shape) : shape, checked, threads());
     }
 
     Plan for_shape(py::handle x_shape) const { return Plan(*this, parse_x_shape(x_shape)); }
@@ -110,15 +115,15 @@ class Plan {
         }
         const ConvShape& s = plan_->problem().shape;
         check_bias(bias, frame_.dtype, "the plan", s.groups * s.out_channels);
-        const py::array weights = readable(w);
-        std::optional<py::array> readable_bias;
-        if (bias) readable_bias = readable(*bias);
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, frame_.dtype)}, {"bias", own_copy(bias, frame_.dtype)}};
+        const py::array& weights = *kept[0].second;
         const int used = threads();
         const Parameters packed = with_real(frame_.dtype, [&](auto zero) {
-            const auto view = weights_of<decltype(zero)>(weights, frame_.rank, readable_bias, frame_.merged);
+            const auto view = weights_of<decltype(zero)>(weights, frame_.rank, kept[1].second, frame_.merged);
             return without_gil([&] { return plan_->pack(view, used); });
         });
         plan_->set_parameters(packed);
+        kept_.replace(kept);
     }
 
     std::string algorithm() const { return entry_of(plan_->decision().algorithm).name; }
@@ -142,14 +147,25 @@ class Plan {
     }
     py::tuple output_shape() const { return x_.with_free_batch(result_shape(shape_, frame_.rank, frame_.form, frame_.layout)); }
     py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
+    py::tuple state() const {
+        py::dict keywords = keywords_of(settings_);
+        kept_.add_to(keywords);
+        return state_of("plan_conv", keywords, first_x_, x_, settings_.algorithm, algorithm());
+    }
 
   private:
     // Another input shape; the rest, with the packed weights, is the other plan's.
-    Plan(const Plan& other, PlannedShape x) : settings_(other.settings_), frame_(other.frame_), x_(std::move(x)), w_shape_(other.w_shape_) {
+    Plan(const Plan& other, PlannedShape x)
+        : settings_(other.settings_),
+          frame_(other.frame_),
+          x_(std::move(x)),
+          first_x_(other.first_x_),
+          w_shape_(other.w_shape_),
+          kept_(other.kept_) {
         x_.expect_axes_of(other.x_);
         x_.check_free_batch(frame_.form);
         const Sizes sizes = sizes_of(x_.sizes.data(), frame_.rank, frame_.form, frame_.layout);
-        Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_);
+        Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_, planned_names);
         shape_ = problem.shape;
         merge_rows(problem);
         plan_ = std::make_unique<ConvPlan>(*other.plan_, problem.shape, x_.free_batch);
@@ -160,7 +176,9 @@ class Plan {
     Settings settings_;
     RunFrame frame_{};
     PlannedShape x_;
+    PlannedShape first_x_;  // of the plan that packed the weights
     std::vector<std::int64_t> w_shape_;
+    KeptWeights kept_;
     ConvShape shape_;  // as the caller has it; the plan's may be one with merged rows
     std::unique_ptr<ConvPlan> plan_;
 };
@@ -169,13 +187,14 @@ class Plan {
 
 void register_conv(py::module_& m) {
     m.def("conv", &conv, "conv{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
-    py::class_<Plan>(m, "Plan", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
-        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                      py::handle, py::handle, py::handle, py::handle>())
+    const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+    py::class_<Plan> plan(m, "Plan", meta, py::is_final());
+    plan
         .def("__call__", &Plan::operator())
         .def("for_shape", &Plan::for_shape)
         .def("update_weights", &Plan::update_weights)
         .def("explain", &Plan::explain)
+        .def("state", &Plan::state)
         .def("_work", &Plan::work, py::arg("packing") = false)
         .def_property_readonly("algorithm", &Plan::algorithm)
         .def_property_readonly("x_shape", &Plan::x_shape)
@@ -183,6 +202,9 @@ void register_conv(py::module_& m) {
         .def_property_readonly("flops", &Plan::flops)
         .def_property_readonly("workspace_bytes", &Plan::workspace_bytes)
         .def_property_readonly("packed_bytes", &Plan::packed_bytes);
+    seal(plan);
+    m.def("plan_conv", &make<Plan, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                             py::handle, py::handle, py::handle, py::handle, py::handle>);
 }
 
 }  // namespace npconv

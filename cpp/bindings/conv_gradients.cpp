@@ -9,6 +9,7 @@
 
 #include "algorithms/input_gradient.hpp"
 #include "algorithms/weight_gradient.hpp"
+#include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/pool_arguments.hpp"
 #include "bindings/register.hpp"
@@ -35,6 +36,9 @@ Settings parse(const GradientKeywords& k, int rank, const std::string& algorithm
     return parse_settings({k.stride, k.padding, k.dilation, k.groups, k.padding_mode, k.flip, k.layout, none, automatic, k.num_threads},
                           rank);
 }
+
+// What these functions call the operands of the convolution.
+constexpr OperandNames of_input{.x = "input_shape", .x_is_shape = true}, of_weight{.w = "weight_shape", .w_is_shape = true};
 
 void expect_shape(const py::array& a, const char* name, const std::vector<std::int64_t>& wanted) {
     if (shape_of(a) == wanted) return;
@@ -86,8 +90,8 @@ py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value,
     const DType dtype = dtype_of(grad, "grad_out");
     expect_dtype(w, "w", dtype, "grad_out");
     const std::vector<std::int64_t> w_shape = shape_of(w);
-    const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape) + " (input_shape)", tuple_text(w_shape));
-    Problem problem = make_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.layout), w_shape);
+    const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape), of_input);
+    Problem problem = make_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.layout), w_shape, of_input);
     problem.packing = Packing::every_call;
     expect_shape(grad, "grad_out", result_shape(problem.shape, rank, form, settings.layout));
     Checked checked = result_of(out, dtype, "grad_out", x_shape, form, {{"grad_out", &grad}, {"w", &w}});
@@ -123,8 +127,8 @@ py::object grad_conv_weight(int rank, py::handle x_value, py::handle weight_shap
     const DType dtype = dtype_of(x, "x");
     expect_dtype(grad, "grad_out", dtype, "x");
     const std::vector<std::int64_t> x_shape = shape_of(x);
-    const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape) + " (weight_shape)");
-    const Problem problem = make_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.layout), w_shape);
+    const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape), of_weight);
+    const Problem problem = make_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.layout), w_shape, of_weight);
     expect_shape(grad, "grad_out", result_shape(problem.shape, rank, form, settings.layout));
     Checked checked = result_of(out, dtype, "x", w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
     return run_weights(problem, rank, form, settings.layout, x, grad, checked, threads_for_call(settings.threads));
@@ -172,10 +176,11 @@ struct TransposedGradient {
     std::vector<std::int64_t> result;  // the shape of the transposed convolution's
 
     TransposedGradient(const TransposedKeywords& keywords, int rank, DType dtype, const std::vector<std::int64_t>& x_shape,
-                       const std::vector<std::int64_t>& w_shape, const char* x_text, const char* w_text)
+                       const std::vector<std::int64_t>& w_shape, const OperandNames& names)
         : settings(parse_transposed(keywords, rank)),
-          form(form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape) + x_text, tuple_text(w_shape) + w_text)),
-          problem(make_transposed_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.common.layout), w_shape)),
+          form(form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape), names)),
+          problem(
+              make_transposed_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.common.layout), w_shape, names)),
           result(result_shape(with_result_as_output(problem.shape), rank, form, settings.common.layout)) {}
 };
 
@@ -188,7 +193,7 @@ py::object grad_transposed_input(int rank, py::handle input_shape, py::handle w_
     const DType dtype = dtype_of(grad, "grad_out");
     expect_dtype(w, "w", dtype, "grad_out");
     TransposedGradient g({stride, padding, output_padding, none, dilation, groups, layout, none, algorithm, num_threads}, rank, dtype,
-                         x_shape, shape_of(w), " (input_shape)", "");
+                         x_shape, shape_of(w), of_input);
     const Layout order = g.settings.common.layout;
     expect_shape(grad, "grad_out", g.result);
     Checked checked = result_of(out, dtype, "grad_out", x_shape, g.form, {{"grad_out", &grad}, {"w", &w}});
@@ -208,7 +213,7 @@ py::object grad_transposed_weight(int rank, py::handle x_value, py::handle weigh
     const DType dtype = dtype_of(x, "x");
     expect_dtype(grad, "grad_out", dtype, "x");
     const TransposedGradient g({stride, padding, output_padding, none, dilation, groups, layout, none, automatic, num_threads}, rank, dtype,
-                               shape_of(x), w_shape, "", " (weight_shape)");
+                               shape_of(x), w_shape, of_weight);
     expect_shape(grad, "grad_out", g.result);
     Checked checked = result_of(out, dtype, "x", w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
     return run_weights(g.problem, rank, g.form, g.settings.common.layout, grad, x, checked, threads_for_call(g.settings.common.threads));
@@ -228,7 +233,7 @@ struct PlannedGradient {
         const Form form = form_of(rank, x.sizes.size(), w_shape.size(), x.text, tuple_text(w_shape));
         x.check_free_batch(form);
         frame = {rank, form, dtype, settings.layout, "the plan"};
-        problem = make_problem(settings, dtype, form, sizes_of(x.sizes.data(), rank, form, settings.layout), w_shape);
+        problem = make_problem(settings, dtype, form, sizes_of(x.sizes.data(), rank, form, settings.layout), w_shape, planned_names);
         problem.free_batch = x.free_batch;
     }
 
@@ -237,20 +242,28 @@ struct PlannedGradient {
     py::tuple x_shape() const { return x.with_free_batch(x.sizes); }
     std::int64_t flops() const { return 2 * problem.shape.macs(); }
 
+    // The frame of a call: of a plan for any batch the gradient of the result may be that of one image without the batch.
+    RunFrame frame_for(const py::array& grad) const {
+        RunFrame of_call = frame;
+        if (x.free_batch && static_cast<std::size_t>(grad.ndim()) + 1 == x.sizes.size()) of_call.form = Form::unbatched;
+        return of_call;
+    }
     // The shape of the convolution for a call. ValueError where the gradient of its result has another.
-    ConvShape shape_for(const py::array& grad) const {
+    ConvShape shape_for(const py::array& grad, Form form) const {
         const bool free = x.free_batch && grad.ndim() > 0;
-        const ConvShape shape = free ? with_batch(problem.shape, grad.shape(0), frame.dtype) : problem.shape;
-        const std::vector<std::int64_t> wanted = result_shape(shape, frame.rank, frame.form, frame.layout);
+        const ConvShape shape = free ? with_batch(problem.shape, batch_of(grad, form), frame.dtype, {.x = "grad_out"}) : problem.shape;
+        const std::vector<std::int64_t> wanted = result_shape(shape, frame.rank, form, frame.layout);
         if (shape_of(grad) != wanted) {
-            throw py::value_error("grad_out must have the shape that the plan was made for, " + std::string(py::str(grad_shape())) +
+            throw py::value_error("grad_out must have the shape that the plan was made for" +
+                                  std::string(x.free_batch ? ", with or without the batch, " : ", ") + std::string(py::str(grad_shape())) +
                                   "; got " + shape_text(grad));
         }
         return shape;
     }
-    std::vector<std::int64_t> x_shape_for(const ConvShape& shape) const {
+    std::vector<std::int64_t> x_shape_for(const ConvShape& shape, Form form) const {
         std::vector<std::int64_t> sizes = x.sizes;
         if (x.free_batch) sizes[0] = shape.batch;
+        if (form != frame.form) sizes.erase(sizes.begin());
         return sizes;
     }
 };
@@ -266,10 +279,11 @@ class PlannedInputGradient {
         const PlannedGradient& g = *plan_of_.planned;
         const py::array grad = given_array(grad_value, "grad_out");
         expect_dtype(grad, "grad_out", g.frame.dtype, "the plan");
-        const ConvShape shape = g.shape_for(grad);
-        Checked checked = result_of(out, g.frame.dtype, "the plan", g.x_shape_for(shape), g.frame.form, {{"grad_out", &grad}});
+        const RunFrame frame = g.frame_for(grad);
+        const ConvShape shape = g.shape_for(grad, frame.form);
+        Checked checked = result_of(out, g.frame.dtype, "the plan", g.x_shape_for(shape, frame.form), frame.form, {{"grad_out", &grad}});
         checked.x = readable(grad);
-        return run_input_gradient(g.frame, *plan_of_.plan, shape, checked, g.threads());
+        return run_input_gradient(frame, *plan_of_.plan, shape, checked, g.threads());
     }
 
     void update_weights(py::handle w_value) {
@@ -280,8 +294,11 @@ class PlannedInputGradient {
             throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(g.w_shape) + "; got " + shape_text(w));
         }
         const int threads = g.threads();
-        plan_of_.plan->set_parameters(
-            with_weights(g.frame.dtype, g.frame.rank, w, [&](const auto& view) { return plan_of_.plan->pack(view, threads); }));
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, g.frame.dtype)}};
+        InputGradientParameters packed = with_weights(g.frame.dtype, g.frame.rank, *kept[0].second,
+                                                      [&](const auto& view) { return plan_of_.plan->pack(view, threads); });
+        plan_of_.plan->set_parameters(std::move(packed));
+        plan_of_.kept.replace(kept);
     }
 
     std::string algorithm() const { return plan_of_.plan->algorithm(); }
@@ -292,11 +309,18 @@ class PlannedInputGradient {
     py::tuple x_shape() const { return plan_of_.planned->x_shape(); }
     py::tuple grad_shape() const { return plan_of_.planned->grad_shape(); }
     py::tuple output_shape() const { return plan_of_.planned->x_shape(); }
+    py::tuple state() const {
+        const PlannedGradient& g = *plan_of_.planned;
+        py::dict keywords = keywords_of(g.settings, {"activation"});
+        plan_of_.kept.add_to(keywords);
+        return state_of("plan_conv_input_grad", keywords, g.x, g.x, g.settings.algorithm, algorithm());
+    }
 
   private:
     struct PlanOf {
         std::unique_ptr<PlannedGradient> planned;
         std::unique_ptr<InputGradientPlan> plan;
+        KeptWeights kept;
     };
     static PlanOf plan_of(py::handle x_shape, py::handle w_value, const GradientKeywords& keywords, py::handle algorithm) {
         PlannedShape x = parse_x_shape(x_shape);
@@ -306,9 +330,11 @@ class PlannedInputGradient {
         PlanOf p;
         p.planned = std::make_unique<PlannedGradient>(std::move(x), keywords, rank, dtype, shape_of(w), parse_algorithm(algorithm));
         const int threads = p.planned->threads();
-        p.plan = with_weights(dtype, rank, w, [&](const auto& view) {
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, dtype)}};
+        p.plan = with_weights(dtype, rank, *kept[0].second, [&](const auto& view) {
             return std::make_unique<InputGradientPlan>(p.planned->problem, p.planned->settings.algorithm, view, threads);
         });
+        p.kept = KeptWeights(std::move(kept));
         return p;
     }
 
@@ -339,15 +365,17 @@ class PlannedWeightGradient {
         const py::array x = given_array(x_value, "x"), grad = given_array(grad_value, "grad_out");
         expect_dtype(x, "x", g.frame.dtype, "the plan");
         expect_dtype(grad, "grad_out", g.frame.dtype, "the plan");
-        g.x.expect(x);
+        const Form form = g.x.expect(x, g.frame.form), form_of_grad = g.frame_for(grad).form;
         Problem problem = g.problem;
         problem.free_batch = false;
-        problem.shape = g.shape_for(grad);
-        if (shape_of(x) != g.x_shape_for(problem.shape)) {
-            throw py::value_error("grad_out must have the batch of x, " + std::to_string(x.shape(0)) + "; got " + shape_text(grad));
+        problem.shape = g.shape_for(grad, form_of_grad);
+        if (shape_of(x) != g.x_shape_for(problem.shape, form_of_grad)) {
+            throw py::value_error("grad_out must have the batch of x, " +
+                                  (form == Form::batched ? std::to_string(x.shape(0)) : std::string("which is left out")) + "; got " +
+                                  shape_text(grad));
         }
         Checked checked = result_of(out, g.frame.dtype, "the plan", g.w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
-        return run_weights(problem, g.frame.rank, g.frame.form, g.frame.layout, x, grad, checked, g.threads());
+        return run_weights(problem, g.frame.rank, form, g.frame.layout, x, grad, checked, g.threads());
     }
 
     std::int64_t flops() const { return planned_->flops(); }
@@ -355,10 +383,12 @@ class PlannedWeightGradient {
     std::string explain() const { return explain_weight_gradient(planned_->problem, {planned_->threads(), workspace_bytes(), 0}); }
     py::tuple x_shape() const { return planned_->x_shape(); }
     py::tuple grad_shape() const { return planned_->grad_shape(); }
-    py::tuple output_shape() const {
-        py::tuple shape(planned_->w_shape.size());
-        for (std::size_t i = 0; i < planned_->w_shape.size(); ++i) shape[i] = py::int_(planned_->w_shape[i]);
-        return shape;
+    py::tuple output_shape() const { return as_python(planned_->w_shape); }
+    py::tuple state() const {
+        py::dict keywords = keywords_of(planned_->settings, {"activation", "algorithm"});
+        keywords["w"] = output_shape();
+        keywords["dtype"] = name_of(planned_->frame.dtype);
+        return state_of("plan_conv_weight_grad", keywords, planned_->x, planned_->x, planned_->settings.algorithm, "");
     }
 
   private:
@@ -382,12 +412,12 @@ void register_conv_gradients(py::module_& m) {
     m.def("grad_conv_transpose_input", &grad_transposed_input, "rank, input_shape, w, grad_out, then the keywords");
     m.def("grad_conv_transpose_weight", &grad_transposed_weight, "rank, x, weight_shape, grad_out, then the keywords");
     const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
-    py::class_<PlannedInputGradient>(m, "InputGradientPlan", meta)
-        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                      py::handle, py::handle>())
+    py::class_<PlannedInputGradient> input_plan(m, "InputGradientPlan", meta, py::is_final());
+    input_plan
         .def("__call__", &PlannedInputGradient::operator())
         .def("update_weights", &PlannedInputGradient::update_weights)
         .def("explain", &PlannedInputGradient::explain)
+        .def("state", &PlannedInputGradient::state)
         .def_property_readonly("algorithm", &PlannedInputGradient::algorithm)
         .def_property_readonly("x_shape", &PlannedInputGradient::x_shape)
         .def_property_readonly("grad_shape", &PlannedInputGradient::grad_shape)
@@ -395,16 +425,22 @@ void register_conv_gradients(py::module_& m) {
         .def_property_readonly("flops", &PlannedInputGradient::flops)
         .def_property_readonly("workspace_bytes", &PlannedInputGradient::workspace_bytes)
         .def_property_readonly("packed_bytes", &PlannedInputGradient::packed_bytes);
-    py::class_<PlannedWeightGradient>(m, "WeightGradientPlan", meta)
-        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                      py::handle, py::handle>())
+    seal(input_plan);
+    m.def("plan_conv_input_grad", &make<PlannedInputGradient, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                        py::handle, py::handle, py::handle, py::handle>);
+    py::class_<PlannedWeightGradient> weight_plan(m, "WeightGradientPlan", meta, py::is_final());
+    weight_plan
         .def("__call__", &PlannedWeightGradient::operator())
         .def("explain", &PlannedWeightGradient::explain)
+        .def("state", &PlannedWeightGradient::state)
         .def_property_readonly("x_shape", &PlannedWeightGradient::x_shape)
         .def_property_readonly("grad_shape", &PlannedWeightGradient::grad_shape)
         .def_property_readonly("output_shape", &PlannedWeightGradient::output_shape)
         .def_property_readonly("flops", &PlannedWeightGradient::flops)
         .def_property_readonly("workspace_bytes", &PlannedWeightGradient::workspace_bytes);
+    seal(weight_plan);
+    m.def("plan_conv_weight_grad", &make<PlannedWeightGradient, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                         py::handle, py::handle, py::handle, py::handle, py::handle>);
 }
 
 }  // namespace npconv

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bindings/planned_shape.hpp"
 
+#include <algorithm>
+
 namespace npconv {
 
 PlannedShape parse_x_shape(py::handle value) {
@@ -31,15 +33,18 @@ void PlannedShape::expect_axes_of(const PlannedShape& plan) const {
                           "; got " + text);
 }
 
-void PlannedShape::expect(const py::array& x) const {
-    bool fits = static_cast<std::size_t>(x.ndim()) == sizes.size();
-    for (std::size_t i = 0; fits && i < sizes.size(); ++i) {
-        fits = (i == 0 && free_batch) || x.shape(static_cast<py::ssize_t>(i)) == sizes[i];
+Form PlannedShape::expect(const py::array& x, Form planned) const {
+    const std::vector<std::int64_t> shape = shape_of(x);
+    const bool whole = shape.size() == sizes.size(), image = free_batch && shape.size() + 1 == sizes.size();
+    const auto skipped = free_batch ? 1 : 0;  // of the plan's sizes
+    if ((whole || image) && std::equal(sizes.begin() + skipped, sizes.end(), shape.begin() + (whole ? skipped : 0))) {
+        return image ? Form::unbatched : planned;
     }
-    if (fits) return;
-    throw py::value_error("x must have the shape that the plan was made for, " + std::string(py::str(with_free_batch(sizes))) + "; got " +
-                          shape_text(x));
+    throw py::value_error("x must have the shape that the plan was made for" + std::string(free_batch ? ", with or without the batch, " : ", ") +
+                          std::string(py::str(with_free_batch(sizes))) + "; got " + shape_text(x));
 }
+
+std::int64_t batch_of(const py::array& x, Form form) { return form == Form::batched ? x.shape(0) : 1; }
 
 py::tuple PlannedShape::with_free_batch(const std::vector<std::int64_t>& shape) const {
     py::tuple result(shape.size());

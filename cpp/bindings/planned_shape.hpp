@@ -7,6 +7,7 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/arrays.hpp"
+#include "core/sizes.hpp"
 
 namespace npconv {
 
@@ -20,12 +21,18 @@ struct PlannedShape {
     void check_free_batch(Form form) const;
     // where the number of axes differs from that of a plan's shape,
     void expect_axes_of(const PlannedShape& plan) const;
-    // where an input has another shape.
-    void expect(const py::array& x) const;
+    // where an input has another shape. Its form: of a plan for any batch it may be one image without the batch.
+    Form expect(const py::array& x, Form planned) const;
 
     // A shape as the caller sees it: None for a free batch.
     py::tuple with_free_batch(const std::vector<std::int64_t>& shape) const;
 };
+
+// The batch of an input, or of a gradient, in the form of the call.
+std::int64_t batch_of(const py::array& x, Form form);
+
+// What a plan's functions call their operands.
+constexpr OperandNames planned_names{.x = "x_shape", .x_is_shape = true};
 
 PlannedShape parse_x_shape(py::handle value);
 

@@ -24,14 +24,32 @@ Settings parse_settings(const Keywords& k, int rank) {
     return s;
 }
 
-Form form_of(int rank, std::size_t x_ndim, std::size_t w_ndim, const std::string& x_shape, const std::string& w_shape) {
+py::dict keywords_of(const Settings& s, std::initializer_list<const char*> lacking) {
+    py::dict keywords;
+    keywords["stride"] = as_python(s.stride);
+    keywords["padding"] = as_python(s.padding);
+    keywords["dilation"] = as_python(s.dilation);
+    keywords["groups"] = s.groups;
+    keywords["padding_mode"] = as_python(s.border);
+    keywords["flip"] = s.flip;
+    keywords["layout"] = as_python(s.layout);
+    keywords["activation"] = as_python(s.activation);
+    keywords["algorithm"] = s.algorithm;
+    keywords["num_threads"] = s.threads == 0 ? py::object(py::none()) : py::object(py::int_(s.threads));
+    for (const char* name : lacking) keywords.attr("pop")(name);
+    return keywords;
+}
+
+Form form_of(int rank, std::size_t x_ndim, std::size_t w_ndim, const std::string& x_shape, const std::string& w_shape,
+             const OperandNames& names) {
     const auto n = static_cast<std::size_t>(rank);
     if (w_ndim == n && x_ndim == n) return Form::single_channel;
     if (w_ndim == n + 2 && x_ndim == n + 2) return Form::batched;
     if (w_ndim == n + 2 && x_ndim == n + 1) return Form::unbatched;
-    throw py::value_error("x and w must have " + std::to_string(n + 2) + " axes each (x may lack the batch), or " + std::to_string(n) +
-                          " each for a single channel, for a convolution over " + spatial_axes(rank) + "; got x of shape " + x_shape +
-                          " and w of shape " + w_shape);
+    const std::string x = names.x;
+    throw py::value_error(x + " and " + names.w + " must have " + std::to_string(n + 2) + " axes each (" + x + " may lack the batch), or " +
+                          std::to_string(n) + " each for a single channel, for a convolution over " + spatial_axes(rank) + "; got " +
+                          names.x_with(x_shape) + " and " + names.w_with(w_shape));
 }
 
 void check_activation(const ActivationSpec& activation, DType dtype, const std::string& argument) {
@@ -40,8 +58,10 @@ void check_activation(const ActivationSpec& activation, DType dtype, const std::
     }
 }
 
-Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, const std::vector<std::int64_t>& w_shape) {
+Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, const std::vector<std::int64_t>& w_shape,
+                     const OperandNames& names) {
     ConvRequest request;
+    request.names = names;
     request.rank = s.rank;
     request.batch = x.batch;
     request.channels = x.channels;

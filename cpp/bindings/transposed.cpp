@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
 #include "bindings/settings.hpp"
@@ -73,10 +74,13 @@ class PlannedTransposed {
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
         x_.check_free_batch(form);
         frame_ = {rank, form, dtype, settings_.common.layout, "the plan"};
-        Problem problem = make_transposed_problem(settings_, dtype, form, sizes(), w_shape_);
+        Problem problem = make_transposed_problem(settings_, dtype, form, sizes(), w_shape_, planned_names);
         problem.free_batch = x_.free_batch;
         check_bias(bias, dtype, "w", problem.shape.groups * problem.shape.in_channels);
-        plan_ = make_transposed(problem, settings_.common.algorithm, rank, w, bias, threads());
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, dtype)}, {"bias", own_copy(bias, dtype)}};
+        plan_ = make_transposed(problem, settings_.common.algorithm, rank, *kept[0].second, kept[1].second, threads());
+        kept_ = KeptWeights(std::move(kept));
+        first_x_ = x_;
     }
 
     py::object operator()(py::handle x, py::handle residual, py::handle out) const {
@@ -84,14 +88,15 @@ class PlannedTransposed {
             throw py::value_error("residual must be None: a transposed convolution takes none; got " + shown(residual));
         Arrays arrays(x, py::none(), out);
         expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
-        x_.expect(arrays.x);
+        RunFrame frame = frame_;
+        frame.form = x_.expect(arrays.x, frame_.form);
         ConvShape shape = plan_->problem().shape;
         if (x_.free_batch) {
-            shape = with_batch(shape, arrays.x.shape(0), frame_.dtype);
+            shape = with_batch(shape, batch_of(arrays.x, frame.form), frame_.dtype);
             with_batch(with_result_as_output(shape), shape.batch, frame_.dtype);
         }
-        Checked checked = check(frame_, with_result_as_output(shape), arrays, {});
-        return run_transposed(frame_, *plan_, shape, checked, threads());
+        Checked checked = check(frame, with_result_as_output(shape), arrays, {});
+        return run_transposed(frame, *plan_, shape, checked, threads());
     }
 
     PlannedTransposed for_shape(py::handle x_shape) const { return PlannedTransposed(*this, parse_x_shape(x_shape)); }
@@ -105,7 +110,10 @@ class PlannedTransposed {
         }
         const ConvShape& s = plan_->problem().shape;
         check_bias(bias, frame_.dtype, "the plan", s.groups * s.in_channels);
-        plan_->set_parameters(pack_transposed(*plan_, frame_.rank, w, bias, threads()));
+        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, frame_.dtype)}, {"bias", own_copy(bias, frame_.dtype)}};
+        TransposedParameters packed = pack_transposed(*plan_, frame_.rank, *kept[0].second, kept[1].second, threads());
+        plan_->set_parameters(std::move(packed));
+        kept_.replace(kept);
     }
 
     std::string algorithm() const { return plan_->algorithm(); }
@@ -117,14 +125,26 @@ class PlannedTransposed {
         return x_.with_free_batch(result_shape(with_result_as_output(plan_->problem().shape), frame_.rank, frame_.form, frame_.layout));
     }
     py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
+    py::tuple state() const {
+        py::dict keywords = keywords_of(settings_.common, {"padding_mode", "flip"});
+        keywords["output_padding"] = as_python(settings_.output_padding);
+        keywords["output_size"] = settings_.output_size.empty() ? py::object(py::none()) : py::object(as_python(settings_.output_size));
+        kept_.add_to(keywords);
+        return state_of("plan_conv_transpose", keywords, first_x_, x_, settings_.common.algorithm, algorithm());
+    }
 
   private:
     // Another input shape; the rest, with the packed weights, is the other plan's.
     PlannedTransposed(const PlannedTransposed& other, PlannedShape x)
-        : settings_(other.settings_), frame_(other.frame_), x_(std::move(x)), w_shape_(other.w_shape_) {
+        : settings_(other.settings_),
+          frame_(other.frame_),
+          x_(std::move(x)),
+          first_x_(other.first_x_),
+          w_shape_(other.w_shape_),
+          kept_(other.kept_) {
         x_.expect_axes_of(other.x_);
         x_.check_free_batch(frame_.form);
-        const Problem problem = make_transposed_problem(settings_, frame_.dtype, frame_.form, sizes(), w_shape_);
+        const Problem problem = make_transposed_problem(settings_, frame_.dtype, frame_.form, sizes(), w_shape_, planned_names);
         plan_ = std::make_unique<TransposedPlan>(*other.plan_, problem.shape, x_.free_batch);
     }
 
@@ -134,7 +154,9 @@ class PlannedTransposed {
     TransposedSettings settings_;
     RunFrame frame_{};
     PlannedShape x_;
+    PlannedShape first_x_;  // of the plan that packed the weights
     std::vector<std::int64_t> w_shape_;
+    KeptWeights kept_;
     std::unique_ptr<TransposedPlan> plan_;
 };
 
@@ -152,8 +174,9 @@ TransposedSettings parse_transposed(const TransposedKeywords& k, int rank) {
 }
 
 Problem make_transposed_problem(const TransposedSettings& s, DType dtype, Form form, const Sizes& x,
-                                const std::vector<std::int64_t>& w_shape) {
+                                const std::vector<std::int64_t>& w_shape, const OperandNames& names) {
     TransposedRequest request;
+    request.names = names;
     request.rank = s.common.rank;
     request.batch = x.batch;
     request.channels = x.channels;
@@ -207,19 +230,23 @@ py::object run_transposed(const RunFrame& f, const TransposedPlan& plan, const C
 void register_transposed(py::module_& m) {
     m.def("conv_transpose", &conv_transpose,
           "conv_transpose{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
-    py::class_<PlannedTransposed>(m, "TransposedPlan", py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
-        .def(py::init<py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                      py::handle, py::handle, py::handle, py::handle>())
+    const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+    py::class_<PlannedTransposed> plan(m, "TransposedPlan", meta, py::is_final());
+    plan
         .def("__call__", &PlannedTransposed::operator())
         .def("for_shape", &PlannedTransposed::for_shape)
         .def("update_weights", &PlannedTransposed::update_weights)
         .def("explain", &PlannedTransposed::explain)
+        .def("state", &PlannedTransposed::state)
         .def_property_readonly("algorithm", &PlannedTransposed::algorithm)
         .def_property_readonly("x_shape", &PlannedTransposed::x_shape)
         .def_property_readonly("output_shape", &PlannedTransposed::output_shape)
         .def_property_readonly("flops", &PlannedTransposed::flops)
         .def_property_readonly("workspace_bytes", &PlannedTransposed::workspace_bytes)
         .def_property_readonly("packed_bytes", &PlannedTransposed::packed_bytes);
+    seal(plan);
+    m.def("plan_conv_transpose", &make<PlannedTransposed, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                       py::handle, py::handle, py::handle, py::handle, py::handle, py::handle>);
 }
 
 }  // namespace npconv

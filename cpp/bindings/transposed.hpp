@@ -26,7 +26,7 @@ TransposedSettings parse_transposed(const TransposedKeywords& keywords, int rank
 
 // The settings and the shapes of x and w, judged: the convolution whose adjoint it is.
 Problem make_transposed_problem(const TransposedSettings& settings, DType dtype, Form form, const Sizes& x,
-                                const std::vector<std::int64_t>& w_shape);
+                                const std::vector<std::int64_t>& w_shape, const OperandNames& names = {});
 
 std::unique_ptr<TransposedPlan> make_transposed(const Problem& forward, const std::string& algorithm, int rank, const py::array& w,
                                                 const std::optional<py::array>& bias, int threads);

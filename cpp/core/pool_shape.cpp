@@ -14,14 +14,14 @@ using Size = std::int64_t;
 std::string on_axis(std::size_t i) { return " on spatial axis " + std::to_string(i); }
 
 // All sizes as products that fit, eight bytes an element.
-PoolShape checked(const PoolShape& s) {
+PoolShape checked(const PoolShape& s, const char* what) {
     Size inputs = 1, outputs = 1;
     for (const Axis& a : s.axis) {
-        inputs = times(inputs, a.input, "x: its size");
+        inputs = times(inputs, a.input, {what, ": its size"});
         outputs = times(outputs, a.output, "the size of the result");
     }
-    const Size planes = times(std::max<Size>(s.batch, 1), std::max<Size>(s.channels, 1), "x: its size");
-    times(times(planes, inputs, "x: its size"), 8, "x: its size in bytes");
+    const Size planes = times(std::max<Size>(s.batch, 1), std::max<Size>(s.channels, 1), {what, ": its size"});
+    times(times(planes, inputs, {what, ": its size"}), 8, {what, ": its size in bytes"});
     times(times(planes, outputs, "the size of the result"), 8, "the size of the result in bytes");
     return s;
 }
@@ -78,7 +78,7 @@ PoolShape validate_pool(const PoolRequest& r) {
     shape.batch = r.batch;
     shape.channels = r.channels;
     for (std::size_t i = 0; i < r.input.size(); ++i) shape.axis[3 - r.input.size() + i] = make_axis(r, i);
-    return checked(shape);
+    return checked(shape, r.what);
 }
 
 PoolShape validate_adaptive(const char* what, Size batch, Size channels, const std::vector<Size>& input, const std::vector<Size>& output) {
@@ -91,9 +91,9 @@ PoolShape validate_adaptive(const char* what, Size batch, Size channels, const s
         Axis& a = shape.axis[3 - input.size() + i];
         a.input = input[i];
         a.output = output[i];
-        times(a.input, plus(a.output, 1, "output_size"), "output_size: the product with the size of x");
+        times(a.input, plus(a.output, 1, "output_size"), {"output_size: the product with the size of ", what});
     }
-    return checked(shape);
+    return checked(shape, what);
 }
 
 PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_size) {
@@ -109,14 +109,14 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
         not_empty(r.what, a.output, i);
         Size usual;
         if (r.padding.same()) {
-            usual = times(a.output, a.stride, "x and stride: the size of the result");
+            usual = times(a.output, a.stride, {r.what, " and stride: the size of the result"});
         } else {
             pad(a, r.padding, i);
             if (a.pad_before >= a.kernel || a.pad_after >= a.kernel) {
                 refuse("padding must be less than the kernel, " + std::to_string(a.kernel) + " elements, got (" +
                        std::to_string(a.pad_before) + ", " + std::to_string(a.pad_after) + ")" + on_axis(i));
             }
-            usual = plus(times(a.output - 1, a.stride, "x and stride: the size of the result"), a.kernel, "x, stride and kernel_size") -
+            usual = plus(times(a.output - 1, a.stride, {r.what, " and stride: the size of the result"}), a.kernel, {r.what, ", stride and kernel_size"}) -
                     a.pad_before - a.pad_after;
         }
         a.input = output_size.empty() ? usual : output_size[i];
@@ -126,14 +126,14 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
         if (most < 1) {
             refuse("padding must leave a result of at least one element" + on_axis(i) + ", got (" + std::to_string(a.pad_before) + ", " +
                    std::to_string(a.pad_after) + ") for " + std::to_string(a.output) + " element" + (a.output == 1 ? "" : "s") +
-                   " of x, kernel " + std::to_string(a.kernel) + " and stride " + std::to_string(a.stride));
+                   " of " + r.what + ", kernel " + std::to_string(a.kernel) + " and stride " + std::to_string(a.stride));
         }
         if (a.input < least || a.input > most) {
             refuse("output_size must be between " + std::to_string(least) + " and " + std::to_string(most) + on_axis(i) +
-                   " for x of that size, kernel_size, stride and padding, got " + std::to_string(a.input));
+                   " for " + r.what + " of that size, kernel_size, stride and padding, got " + std::to_string(a.input));
         }
     }
-    return checked(shape);
+    return checked(shape, r.what);
 }
 
 }  // namespace npconv

@@ -19,6 +19,12 @@ void pad_same(Axis& axis, Size reach, PaddingKind kind) {
     axis.output = output;
 }
 
+[[noreturn]] void refuse_size(Words what, Size a, const char* sign, Size b) {
+    std::string text;
+    for (const char* word : what) text += word;
+    refuse(text + " does not fit in 64 bits (" + std::to_string(a) + sign + std::to_string(b) + ")");
+}
+
 }  // namespace
 
 std::string tuple_text(const std::vector<Size>& values) {
@@ -27,17 +33,15 @@ std::string tuple_text(const std::vector<Size>& values) {
     return text + (values.size() == 1 ? ",)" : ")");
 }
 
-Size times(Size a, Size b, const char* what) {
+Size times(Size a, Size b, Words what) {
     Size result = 0;
-    if (__builtin_mul_overflow(a, b, &result))
-        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " * " + std::to_string(b) + ")");
+    if (__builtin_mul_overflow(a, b, &result)) refuse_size(what, a, " * ", b);
     return result;
 }
 
-Size plus(Size a, Size b, const char* what) {
+Size plus(Size a, Size b, Words what) {
     Size result = 0;
-    if (__builtin_add_overflow(a, b, &result))
-        refuse(std::string(what) + " does not fit in 64 bits (" + std::to_string(a) + " + " + std::to_string(b) + ")");
+    if (__builtin_add_overflow(a, b, &result)) refuse_size(what, a, " + ", b);
     return result;
 }
 
@@ -46,6 +50,11 @@ void at_least(const char* name, const std::vector<Size>& values, Size least) {
         if (v < least)
             refuse(std::string(name) + " must be at least " + std::to_string(least) + " on every axis, got " + tuple_text(values));
     }
+}
+
+void check_kernel(const std::vector<Size>& kernel, const OperandNames& names) {
+    if (std::all_of(kernel.begin(), kernel.end(), [](Size n) { return n >= 1; })) return;
+    at_least(("the kernel (spatial axes of " + std::string(names.w) + ")").c_str(), kernel, 1);
 }
 
 Size pad(Axis& axis, const Padding& padding, std::size_t i) {

@@ -2,6 +2,7 @@
 // Arithmetic of sizes that callers give: it throws std::invalid_argument where a result does not fit in 64 bits.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,8 +16,30 @@ namespace npconv {
 // "(1, 2)", as Python writes a tuple.
 std::string tuple_text(const std::vector<std::int64_t>& values);
 
-std::int64_t times(std::int64_t a, std::int64_t b, const char* what);
-std::int64_t plus(std::int64_t a, std::int64_t b, const char* what);
+// The beginning of a message, which is put together where it is needed.
+using Words = std::initializer_list<const char*>;
+
+std::int64_t times(std::int64_t a, std::int64_t b, Words what);
+std::int64_t plus(std::int64_t a, std::int64_t b, Words what);
+inline std::int64_t times(std::int64_t a, std::int64_t b, const char* what) { return times(a, b, {what}); }
+inline std::int64_t plus(std::int64_t a, std::int64_t b, const char* what) { return plus(a, b, {what}); }
+
+// What the caller calls the input and the weights, for messages. Of a gradient, or a plan, one may be a shape instead of an array.
+struct OperandNames {
+    const char* x = "x";
+    const char* w = "w";
+    bool x_is_shape = false;
+    bool w_is_shape = false;
+
+    // "w.shape" + "[0]"
+    const char* dot_shape() const { return w_is_shape ? "" : ".shape"; }
+    // "x of shape (1, 2)", "input_shape (1, 2)"
+    std::string x_with(const std::string& shape) const { return x + std::string(x_is_shape ? " " : " of shape ") + shape; }
+    std::string w_with(const std::string& shape) const { return w + std::string(w_is_shape ? " " : " of shape ") + shape; }
+};
+
+// Refuses a kernel without taps.
+void check_kernel(const std::vector<std::int64_t>& kernel, const OperandNames& names);
 
 // Refuses values below `least`.
 void at_least(const char* name, const std::vector<std::int64_t>& values, std::int64_t least);

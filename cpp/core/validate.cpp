@@ -10,14 +10,14 @@ using Size = std::int64_t;
 
 void check_channels(const ConvRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
-    if (times(r.w_in, r.groups, "w.shape[1] * groups") != r.channels) {
-        refuse("x has " + std::to_string(r.channels) + " channels with layout=\"" +
-               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but w takes " + std::to_string(r.w_in) +
-               " (w.shape[1]) in each of groups=" + std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
+    if (times(r.w_in, r.groups, {r.names.w, r.names.dot_shape(), "[1] * groups"}) != r.channels) {
+        refuse(std::string(r.names.x) + " has " + std::to_string(r.channels) + " channels with layout=\"" +
+               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " + std::to_string(r.w_in) +
+               " (" + r.names.w + r.names.dot_shape() + "[1]) in each of groups=" + std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
     }
     if (r.w_out % r.groups != 0) {
         refuse("groups must divide the output channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_out) +
-               " output channels (w.shape[0])");
+               " output channels (" + r.names.w + r.names.dot_shape() + "[0])");
     }
 }
 
@@ -30,7 +30,7 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
     const Size reach = pad(axis, r.padding, i);
     const std::string where = " on spatial axis " + std::to_string(i);
     if (r.border != Border::zeros && axis.input == 0 && axis.padded()) {
-        refuse("padding of an empty axis needs padding_mode=\"zeros\": x has size 0" + where);
+        refuse("padding of an empty axis needs padding_mode=\"zeros\": " + std::string(r.names.x) + " has size 0" + where);
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
     // A single output takes no step and a single tap has no neighbour. The largest numbers say the same as smaller ones, whose products fit.
@@ -53,24 +53,26 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
 }
 
 // Every product that is formed later is formed here once, with the check.
-void check_sizes(const ConvShape& s, DType dtype) {
+void check_sizes(const ConvShape& s, DType dtype, const OperandNames& n) {
+    const Words size_of_x{n.x, ": its size"}, size_of_output{n.x, " and ", n.w, ": the size of the output"},
+        operations{n.x, " and ", n.w, ": the number of operations"}, packed{n.w, ": its size when packed"};
     Size taps = 1, pixels = 1, inputs = 1;
     for (const Axis& a : s.axis) {
-        taps = times(taps, a.kernel, "w: the number of its taps");
-        pixels = times(pixels, a.output, "x and padding: the number of output pixels");
-        inputs = times(inputs, a.input, "x: its size");
+        taps = times(taps, a.kernel, {n.w, ": the number of its taps"});
+        pixels = times(pixels, a.output, {n.x, " and padding: the number of output pixels"});
+        inputs = times(inputs, a.input, size_of_x);
     }
-    const Size k = times(taps, s.in_channels, "w: channels * taps");
-    const Size out_channels = times(s.groups, s.out_channels, "w: the number of output channels");
+    const Size k = times(taps, s.in_channels, {n.w, ": channels * taps"});
+    const Size out_channels = times(s.groups, s.out_channels, {n.w, ": the number of output channels"});
     const Size batch = std::max<Size>(s.batch, 1);
-    const Size in_channels = times(s.groups, s.in_channels, "x: the number of its channels");
-    times(times(times(batch, in_channels, "x: its size"), inputs, "x: its size"), size_of(dtype), "x: its size in bytes");
-    const Size outputs = times(times(batch, out_channels, "x and w: the size of the output"), pixels, "x and w: the size of the output");
-    times(outputs, size_of(dtype), "x and w: the size of the output in bytes");
-    times(times(outputs, std::max<Size>(k, 1), "x and w: the number of operations"), 2, "x and w: the number of operations");
+    const Size in_channels = times(s.groups, s.in_channels, {n.x, ": the number of its channels"});
+    times(times(times(batch, in_channels, size_of_x), inputs, size_of_x), size_of(dtype), {n.x, ": its size in bytes"});
+    const Size outputs = times(times(batch, out_channels, size_of_output), pixels, size_of_output);
+    times(outputs, size_of(dtype), {n.x, " and ", n.w, ": the size of the output in bytes"});
+    times(times(outputs, std::max<Size>(k, 1), operations), 2, operations);
     // Packing rounds the channels of a group up to whole vectors of at most 64 bytes.
-    const Size padded = times(plus(s.out_channels, 64, "w: the number of output channels"), s.groups, "w: its size when packed");
-    times(times(padded, std::max<Size>(k, 1), "w: its size when packed"), size_of(dtype), "w: its size in bytes when packed");
+    const Size padded = times(plus(s.out_channels, 64, {n.w, ": the number of output channels"}), s.groups, packed);
+    times(times(padded, std::max<Size>(k, 1), packed), size_of(dtype), {n.w, ": its size in bytes when packed"});
 }
 
 }  // namespace
@@ -78,7 +80,7 @@ void check_sizes(const ConvShape& s, DType dtype) {
 ConvShape validate(const ConvRequest& r) {
     at_least("stride", r.stride, 1);
     at_least("dilation", r.dilation, 1);
-    at_least("the kernel (spatial axes of w)", r.kernel, 1);
+    check_kernel(r.kernel, r.names);
     if (r.padding.kind == PaddingKind::given) {
         at_least("padding", r.padding.before, 0);
         at_least("padding", r.padding.after, 0);
@@ -91,13 +93,13 @@ ConvShape validate(const ConvRequest& r) {
     shape.out_channels = r.w_out / r.groups;
     for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i)
         shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
-    check_sizes(shape, r.dtype);
+    check_sizes(shape, r.dtype, r.names);
     return shape;
 }
 
-ConvShape with_batch(ConvShape shape, Size batch, DType dtype) {
+ConvShape with_batch(ConvShape shape, Size batch, DType dtype, const OperandNames& names) {
     shape.batch = batch;
-    check_sizes(shape, dtype);
+    check_sizes(shape, dtype, names);
     return shape;
 }
 

@@ -29,11 +29,12 @@ struct ConvRequest {
     Border border = Border::zeros;
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;  // for messages
+    OperandNames names;                      // the same
 };
 
 ConvShape validate(const ConvRequest& request);
 
 // The shape with the batch of a call in place of the free one. Throws where a size does not fit in 64 bits.
-ConvShape with_batch(ConvShape shape, std::int64_t batch, DType dtype);
+ConvShape with_batch(ConvShape shape, std::int64_t batch, DType dtype, const OperandNames& names = {});
 
 }  // namespace npconv

@@ -15,13 +15,13 @@ using Size = std::int64_t;
 void check_channels(const TransposedRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
     if (r.w_in != r.channels) {
-        refuse("x has " + std::to_string(r.channels) + " channels with layout=\"" +
-               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but w takes " + std::to_string(r.w_in) +
-               " (w.shape[0])");
+        refuse(std::string(r.names.x) + " has " + std::to_string(r.channels) + " channels with layout=\"" +
+               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " + std::to_string(r.w_in) +
+               " (" + r.names.w + r.names.dot_shape() + "[0])");
     }
     if (r.w_in % r.groups != 0) {
         refuse("groups must divide the input channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_in) +
-               " input channels (w.shape[0])");
+               " input channels (" + r.names.w + r.names.dot_shape() + "[0])");
     }
 }
 
@@ -44,13 +44,14 @@ void check_padding(const TransposedRequest& r) {
 
 // The axis of the convolution: its input is our result.
 Axis make_axis(const TransposedRequest& r, std::size_t i) {
+    const OperandNames& n = r.names;
     Axis axis;
     axis.kernel = r.kernel[i];
     axis.stride = r.stride[i];
     axis.dilation = r.dilation[i];
     const std::string where = " on spatial axis " + std::to_string(i);
     if (r.padding.same()) {
-        axis.input = times(r.input[i], axis.stride, "x and stride: the size of the output");
+        axis.input = times(r.input[i], axis.stride, {n.x, " and stride: the size of the output"});
         pad(axis, r.padding, i);
         return axis;
     }
@@ -61,7 +62,7 @@ Axis make_axis(const TransposedRequest& r, std::size_t i) {
     axis.output = r.input[i];
     // What the inputs and the kernel cover, less what is cut off.
     const Size covered =
-        plus(times(axis.output - 1, axis.stride, "(input - 1) * stride"), reach, "x, stride and w: the size of the output");
+        plus(times(axis.output - 1, axis.stride, "(input - 1) * stride"), reach, {n.x, ", stride and ", n.w, ": the size of the output"});
     const Size least = plus(covered, -plus(axis.pad_before, axis.pad_after, "padding"), "padding: the size of the output");
     if (!r.output_size.empty()) {
         axis.input = r.output_size[i];
@@ -88,22 +89,24 @@ Axis make_axis(const TransposedRequest& r, std::size_t i) {
 }
 
 // Every product that is formed later is formed here once, with the check.
-void check_sizes(const ConvShape& s, DType dtype) {
+void check_sizes(const ConvShape& s, DType dtype, const OperandNames& n) {
+    const Words size_of_x{n.x, ": its size"}, size_of_output{n.x, ", stride and ", n.w, ": the size of the output"},
+        operations{n.x, " and ", n.w, ": the number of operations"};
     Size taps = 1, inputs = 1, outputs = 1;
     for (const Axis& a : s.axis) {
-        taps = times(taps, a.kernel, "w: the number of its taps");
-        inputs = times(inputs, a.output, "x: its size");
-        outputs = times(outputs, a.input, "x, stride and w: the size of the output");
+        taps = times(taps, a.kernel, {n.w, ": the number of its taps"});
+        inputs = times(inputs, a.output, size_of_x);
+        outputs = times(outputs, a.input, size_of_output);
     }
     const Size batch = std::max<Size>(s.batch, 1);
-    times(times(times(times(batch, s.groups, "x: its size"), s.out_channels, "x: its size"), inputs, "x: its size"), size_of(dtype),
-          "x: its size in bytes");
-    const Size channels = times(s.groups, s.in_channels, "w: the number of output channels");
-    const Size results = times(times(batch, channels, "the size of the output"), outputs, "x, stride and w: the size of the output");
-    times(results, size_of(dtype), "x, stride and w: the size of the output in bytes");
-    const Size k = std::max<Size>(1, times(taps, s.out_channels, "w: channels * taps"));
-    times(times(results, k, "x and w: the number of operations"), 16, "x and w: the number of operations");
-    with_batch(s, s.batch, dtype);  // what the convolution needs
+    times(times(times(times(batch, s.groups, size_of_x), s.out_channels, size_of_x), inputs, size_of_x), size_of(dtype),
+          {n.x, ": its size in bytes"});
+    const Size channels = times(s.groups, s.in_channels, {n.w, ": the number of output channels"});
+    const Size results = times(times(batch, channels, size_of_output), outputs, size_of_output);
+    times(results, size_of(dtype), {n.x, ", stride and ", n.w, ": the size of the output in bytes"});
+    const Size k = std::max<Size>(1, times(taps, s.out_channels, {n.w, ": channels * taps"}));
+    times(times(results, k, operations), 16, operations);
+    with_batch(s, s.batch, dtype, n);  // what the convolution needs
 }
 
 }  // namespace
@@ -111,7 +114,7 @@ void check_sizes(const ConvShape& s, DType dtype) {
 ConvShape validate_transposed(const TransposedRequest& r) {
     at_least("stride", r.stride, 1);
     at_least("dilation", r.dilation, 1);
-    at_least("the kernel (spatial axes of w)", r.kernel, 1);
+    check_kernel(r.kernel, r.names);
     at_least("output_padding", r.output_padding, 0);
     if (!r.output_size.empty()) at_least("output_size", r.output_size, 0);
     if (r.padding.kind == PaddingKind::given) {
@@ -127,7 +130,7 @@ ConvShape validate_transposed(const TransposedRequest& r) {
     shape.out_channels = r.w_in / r.groups;
     for (std::size_t i = 0; i < static_cast<std::size_t>(r.rank); ++i)
         shape.axis[3 - static_cast<std::size_t>(r.rank) + i] = make_axis(r, i);
-    check_sizes(shape, r.dtype);
+    check_sizes(shape, r.dtype, r.names);
     return shape;
 }
 

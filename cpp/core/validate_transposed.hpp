@@ -28,6 +28,7 @@ struct TransposedRequest {
     std::vector<std::int64_t> output_size;  // empty: not given
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;  // for messages
+    OperandNames names;                      // the same
 };
 
 ConvShape validate_transposed(const TransposedRequest& request);

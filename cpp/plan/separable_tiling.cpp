@@ -43,9 +43,17 @@ SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_ch
     return both;
 }
 
-std::string separable_refusal(const SeparableProblem& p) {
-    if (pixel_bytes(p) > limits.most_bytes_of_block) return "a pixel has too many channels";
-    return depthwise_refusal(p.depthwise);
+std::string separable_refusal(const SeparableProblem& p, const std::string& arguments) {
+    const std::int64_t most = limits.most_bytes_of_block / size_of(p.pointwise.dtype);
+    const ConvShape& s = p.pointwise.shape;
+    const auto too_many = [&](const char* w, std::int64_t channels) {
+        return std::string(w) + " must have at most " + std::to_string(most) + " output channels (" + w + ".shape[0]) in " +
+               name_of(p.pointwise.dtype) + ", got " + std::to_string(channels);
+    };
+    if (s.in_channels > most) return too_many("depthwise_w", s.in_channels);
+    if (s.out_channels > most) return too_many("pointwise_w", s.out_channels);
+    const std::string refusal = depthwise_refusal(p.depthwise);
+    return refusal.empty() ? refusal : arguments + ": " + refusal;
 }
 
 int worthwhile_threads(const SeparableProblem& p, int threads) {

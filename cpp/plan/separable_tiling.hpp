@@ -20,8 +20,8 @@ struct SeparableProblem {
 // the layout of the output: a block lies between them as [pixel][channel]. Else planes are summed, and it lies there as [channel][pixel].
 SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation);
 
-// Why it cannot be served; empty if it can.
-std::string separable_refusal(const SeparableProblem& problem);
+// Why it cannot be served; empty if it can. arguments: those that say how the depthwise half is cut up.
+std::string separable_refusal(const SeparableProblem& problem, const std::string& arguments);
 
 // One number for both halves: all threads or one.
 int worthwhile_threads(const SeparableProblem& problem, int threads);

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
-from ._core import TransposedPlan as _TransposedPlan
 from ._core import conv_transpose as _conv_transpose
+from ._core import plan_conv_transpose as _plan_conv_transpose
 from ._plan import ConvPlan, wrap
-from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PlanShape
 
 
 def conv_transpose2d(
@@ -229,7 +226,7 @@ def conv_transpose3d(
 
 
 def plan_conv_transpose(
-    x_shape: Sequence[SupportsIndex | None],
+    x_shape: PlanShape,
     w: ArrayOf[Float],
     bias: ArrayOf[Float] | None = None,
     *,
@@ -253,7 +250,8 @@ def plan_conv_transpose(
         :func:`conv_transpose3d`; None for the batch means any batch. The number of spatial axes follows from
         the number of axes of `w` and `x_shape`, as in :func:`plan_conv`.
     w, bias : array_like
-        Weights and bias, copied. Their dtype is that of the plan.
+        Weights and bias, copied: once packed, and once as they are, for pickling. Their dtype is that of the
+        plan.
     stride, padding, output_padding, output_size, dilation, groups, layout, activation, algorithm
         As in :func:`conv_transpose2d`.
     num_threads : int, optional
@@ -278,7 +276,7 @@ def plan_conv_transpose(
     >>> plan(np.zeros((5, 16, 8, 8), np.float32)).shape
     (5, 8, 16, 16)
     """
-    core = _TransposedPlan(
+    core = _plan_conv_transpose(
         x_shape, w, bias, stride, padding, output_padding, output_size, dilation, groups, layout, activation,
         algorithm, num_threads,
     )  # fmt: skip

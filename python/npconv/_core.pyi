@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from collections.abc import Sequence
 from contextvars import ContextVar
-from typing import SupportsIndex, final
+from typing import final
 
-from ._types import Activation, ArrayLike, FloatArray, IndexArray, Ints, NumberArray, OutputSize, Padding
+from ._pickle import PlanState
+from ._types import (
+    Activation,
+    ArrayLike,
+    FloatArray,
+    IndexArray,
+    Ints,
+    NumberArray,
+    OutputSize,
+    Padding,
+    PlanShape,
+    Shape,
+)
 
 __version__: str
 compiler: str
@@ -49,7 +61,7 @@ def conv_transpose(
 ) -> FloatArray: ...
 def grad_conv_input(
     rank: int,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayLike,
     grad_out: ArrayLike,
     stride: Ints,
@@ -67,7 +79,7 @@ def grad_conv_input(
 def grad_conv_weight(
     rank: int,
     x: ArrayLike,
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayLike,
     stride: Ints,
     padding: Padding,
@@ -83,7 +95,7 @@ def grad_conv_weight(
 def grad_conv_bias(rank: int, grad_out: ArrayLike, layout: str, /) -> FloatArray: ...
 def grad_conv_transpose_input(
     rank: int,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayLike,
     grad_out: ArrayLike,
     stride: Ints,
@@ -100,7 +112,7 @@ def grad_conv_transpose_input(
 def grad_conv_transpose_weight(
     rank: int,
     x: ArrayLike,
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayLike,
     stride: Ints,
     padding: Padding,
@@ -252,7 +264,7 @@ def grad_max_pool(
     rank: int,
     grad_out: ArrayLike,
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     layout: str,
     out: FloatArray | None,
     num_threads: int | None,
@@ -261,7 +273,7 @@ def grad_max_pool(
 def grad_avg_pool(
     rank: int,
     grad_out: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     stride: Ints | None,
     padding: Padding,
@@ -292,7 +304,7 @@ def grad_lp_pool(
 def grad_adaptive_avg_pool(
     rank: int,
     grad_out: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     layout: str,
     out: FloatArray | None,
     num_threads: int | None,
@@ -301,7 +313,7 @@ def grad_adaptive_avg_pool(
 def grad_global_avg_pool(
     rank: int,
     grad_out: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     keepdims: bool,
     layout: str,
     out: FloatArray | None,
@@ -326,28 +338,87 @@ def grad_max_unpool(
     num_threads: int | None,
     /,
 ) -> FloatArray: ...
+def plan_separable_conv2d(
+    x_shape: PlanShape,
+    depthwise_w: ArrayLike,
+    pointwise_w: ArrayLike,
+    bias: ArrayLike | None,
+    depthwise_bias: ArrayLike | None,
+    depthwise_activation: Activation,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    padding_mode: str,
+    layout: str,
+    activation: Activation,
+    num_threads: int | None,
+    /,
+) -> SeparablePlan: ...
+def plan_conv(
+    x_shape: PlanShape,
+    w: ArrayLike,
+    bias: ArrayLike | None,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    padding_mode: str,
+    flip: bool,
+    layout: str,
+    activation: Activation,
+    algorithm: str,
+    num_threads: int | None,
+    /,
+) -> Plan: ...
+def plan_conv_transpose(
+    x_shape: PlanShape,
+    w: ArrayLike,
+    bias: ArrayLike | None,
+    stride: Ints,
+    padding: Padding,
+    output_padding: Ints,
+    output_size: Ints | None,
+    dilation: Ints,
+    groups: int,
+    layout: str,
+    activation: Activation,
+    algorithm: str,
+    num_threads: int | None,
+    /,
+) -> TransposedPlan: ...
+def plan_conv_input_grad(
+    x_shape: PlanShape,
+    w: ArrayLike,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    padding_mode: str,
+    flip: bool,
+    layout: str,
+    algorithm: str,
+    num_threads: int | None,
+    /,
+) -> InputGradientPlan: ...
+def plan_conv_weight_grad(
+    x_shape: PlanShape,
+    weight_shape: object,
+    dtype: object,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    padding_mode: str,
+    flip: bool,
+    layout: str,
+    num_threads: int | None,
+    /,
+) -> WeightGradientPlan: ...
 
 @final
 class SeparablePlan:
-    def __init__(
-        self,
-        x_shape: Sequence[SupportsIndex | None],
-        depthwise_w: ArrayLike,
-        pointwise_w: ArrayLike,
-        bias: ArrayLike | None,
-        depthwise_bias: ArrayLike | None,
-        depthwise_activation: Activation,
-        stride: Ints,
-        padding: Padding,
-        dilation: Ints,
-        padding_mode: str,
-        layout: str,
-        activation: Activation,
-        num_threads: int | None,
-        /,
-    ) -> None: ...
     def __call__(self, x: ArrayLike, residual: ArrayLike | None, out: FloatArray | None, /) -> FloatArray: ...
-    def for_shape(self, x_shape: Sequence[SupportsIndex | None], /) -> SeparablePlan: ...
+    def for_shape(self, x_shape: PlanShape, /) -> SeparablePlan: ...
     def update_weights(
         self,
         depthwise_w: ArrayLike,
@@ -357,6 +428,7 @@ class SeparablePlan:
         /,
     ) -> None: ...
     def explain(self) -> str: ...
+    def state(self) -> PlanState: ...
     @property
     def x_shape(self) -> tuple[int | None, ...]: ...
     @property
@@ -370,27 +442,11 @@ class SeparablePlan:
 
 @final
 class Plan:
-    def __init__(
-        self,
-        x_shape: Sequence[SupportsIndex | None],
-        w: ArrayLike,
-        bias: ArrayLike | None,
-        stride: Ints,
-        padding: Padding,
-        dilation: Ints,
-        groups: int,
-        padding_mode: str,
-        flip: bool,
-        layout: str,
-        activation: Activation,
-        algorithm: str,
-        num_threads: int | None,
-        /,
-    ) -> None: ...
     def __call__(self, x: ArrayLike, residual: ArrayLike | None, out: FloatArray | None, /) -> FloatArray: ...
-    def for_shape(self, x_shape: Sequence[SupportsIndex | None], /) -> Plan: ...
+    def for_shape(self, x_shape: PlanShape, /) -> Plan: ...
     def update_weights(self, w: ArrayLike, bias: ArrayLike | None, /) -> None: ...
     def explain(self) -> str: ...
+    def state(self) -> PlanState: ...
     def _work(self, packing: bool = False) -> dict[str, float]: ...
     @property
     def algorithm(self) -> str: ...
@@ -407,27 +463,11 @@ class Plan:
 
 @final
 class TransposedPlan:
-    def __init__(
-        self,
-        x_shape: Sequence[SupportsIndex | None],
-        w: ArrayLike,
-        bias: ArrayLike | None,
-        stride: Ints,
-        padding: Padding,
-        output_padding: Ints,
-        output_size: Ints | None,
-        dilation: Ints,
-        groups: int,
-        layout: str,
-        activation: Activation,
-        algorithm: str,
-        num_threads: int | None,
-        /,
-    ) -> None: ...
     def __call__(self, x: ArrayLike, residual: ArrayLike | None, out: FloatArray | None, /) -> FloatArray: ...
-    def for_shape(self, x_shape: Sequence[SupportsIndex | None], /) -> TransposedPlan: ...
+    def for_shape(self, x_shape: PlanShape, /) -> TransposedPlan: ...
     def update_weights(self, w: ArrayLike, bias: ArrayLike | None, /) -> None: ...
     def explain(self) -> str: ...
+    def state(self) -> PlanState: ...
     @property
     def algorithm(self) -> str: ...
     @property
@@ -443,24 +483,10 @@ class TransposedPlan:
 
 @final
 class InputGradientPlan:
-    def __init__(
-        self,
-        x_shape: Sequence[SupportsIndex | None],
-        w: ArrayLike,
-        stride: Ints,
-        padding: Padding,
-        dilation: Ints,
-        groups: int,
-        padding_mode: str,
-        flip: bool,
-        layout: str,
-        algorithm: str,
-        num_threads: int | None,
-        /,
-    ) -> None: ...
     def __call__(self, grad_out: ArrayLike, out: FloatArray | None, /) -> FloatArray: ...
     def update_weights(self, w: ArrayLike, /) -> None: ...
     def explain(self) -> str: ...
+    def state(self) -> PlanState: ...
     @property
     def algorithm(self) -> str: ...
     @property
@@ -478,23 +504,9 @@ class InputGradientPlan:
 
 @final
 class WeightGradientPlan:
-    def __init__(
-        self,
-        x_shape: Sequence[SupportsIndex | None],
-        weight_shape: object,
-        dtype: object,
-        stride: Ints,
-        padding: Padding,
-        dilation: Ints,
-        groups: int,
-        padding_mode: str,
-        flip: bool,
-        layout: str,
-        num_threads: int | None,
-        /,
-    ) -> None: ...
     def __call__(self, x: ArrayLike, grad_out: ArrayLike, out: FloatArray | None, /) -> FloatArray: ...
     def explain(self) -> str: ...
+    def state(self) -> PlanState: ...
     @property
     def x_shape(self) -> tuple[int | None, ...]: ...
     @property

@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 from ._core import grad_avg_pool as _grad_avg_pool
 from ._core import grad_lp_pool as _grad_lp_pool
-from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, Shape
 
 
 def avg_pool2d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -81,7 +78,7 @@ def avg_pool2d(
 
 def avg_pool1d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -131,7 +128,7 @@ def avg_pool1d(
 
 def avg_pool3d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints | None = None,

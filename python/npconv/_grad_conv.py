@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 from ._core import grad_conv_bias as _bias
 from ._core import grad_conv_input as _input
 from ._core import grad_conv_weight as _weight
-from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, Shape
 
 
 def conv1d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -87,7 +84,7 @@ def conv1d_input(
 
 def conv1d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
@@ -180,7 +177,7 @@ def conv1d_bias(grad_out: ArrayOf[Float], *, layout: Layout = "channels_first") 
 
 
 def conv2d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -261,7 +258,7 @@ def conv2d_input(
 
 def conv2d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
@@ -357,7 +354,7 @@ def conv2d_bias(grad_out: ArrayOf[Float], *, layout: Layout = "channels_first") 
 
 
 def conv3d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -432,7 +429,7 @@ def conv3d_input(
 
 def conv3d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,

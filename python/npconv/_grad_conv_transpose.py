@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 from ._core import grad_conv_transpose_input as _transpose_input
 from ._core import grad_conv_transpose_weight as _transpose_weight
-from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, Shape
 
 
 def conv_transpose1d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -79,7 +76,7 @@ def conv_transpose1d_input(
 
 def conv_transpose1d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
@@ -138,7 +135,7 @@ def conv_transpose1d_weight(
 
 
 def conv_transpose2d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -205,7 +202,7 @@ def conv_transpose2d_input(
 
 def conv_transpose2d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,
@@ -264,7 +261,7 @@ def conv_transpose2d_weight(
 
 
 def conv_transpose3d_input(
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     w: ArrayOf[Float],
     grad_out: ArrayOf[Float],
     *,
@@ -331,7 +328,7 @@ def conv_transpose3d_input(
 
 def conv_transpose3d_weight(
     x: ArrayOf[Float],
-    weight_shape: Sequence[SupportsIndex],
+    weight_shape: Shape,
     grad_out: ArrayOf[Float],
     *,
     stride: Ints = 1,

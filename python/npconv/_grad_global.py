@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 from ._core import grad_adaptive_avg_pool as _grad_adaptive_avg_pool
 from ._core import grad_global_avg_pool as _grad_global_avg_pool
 from ._core import grad_global_max_pool as _grad_global_max_pool
-from ._types import ArrayOf, Float, Layout, NDArray
+from ._types import ArrayOf, Float, Layout, NDArray, Shape
 
 
 def adaptive_avg_pool2d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -68,7 +65,7 @@ def adaptive_avg_pool2d(
 
 def adaptive_avg_pool1d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -106,7 +103,7 @@ def adaptive_avg_pool1d(
 
 def adaptive_avg_pool3d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -145,7 +142,7 @@ def adaptive_avg_pool3d(
 
 def global_avg_pool2d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
@@ -203,7 +200,7 @@ def global_avg_pool2d(
 
 def global_avg_pool1d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",
@@ -243,7 +240,7 @@ def global_avg_pool1d(
 
 def global_avg_pool3d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     keepdims: bool = True,
     layout: Layout = "channels_first",

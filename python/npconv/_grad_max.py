@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import SupportsIndex
-
 from ._core import grad_max_pool as _grad_max_pool
 from ._core import grad_max_unpool as _grad_max_unpool
-from ._types import ArrayLike, ArrayOf, Float, Layout, NDArray
+from ._types import ArrayLike, ArrayOf, Float, Layout, NDArray, Shape
 
 
 def max_pool2d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -78,7 +75,7 @@ def max_pool2d(
 def max_pool1d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -120,7 +117,7 @@ def max_pool1d(
 def max_pool3d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -166,7 +163,7 @@ def max_pool3d(
 def adaptive_max_pool2d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -223,7 +220,7 @@ def adaptive_max_pool2d(
 def adaptive_max_pool1d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,
@@ -265,7 +262,7 @@ def adaptive_max_pool1d(
 def adaptive_max_pool3d(
     grad_out: ArrayOf[Float],
     indices: ArrayLike,
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     *,
     layout: Layout = "channels_first",
     out: NDArray[Float] | None = None,

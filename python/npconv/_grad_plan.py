@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, SupportsIndex, overload
+from typing import Any, Generic, overload
 
 import numpy as np
 
 from ._core import InputGradientPlan as _InputGradientPlan
 from ._core import WeightGradientPlan as _WeightGradientPlan
-from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
+from ._core import plan_conv_input_grad as _plan_conv_input_grad
+from ._core import plan_conv_weight_grad as _plan_conv_weight_grad
+from ._pickle import Pickled
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape, Shape
 
 
-class PlannedGradient:
+class PlannedGradient(Pickled):
     """What plans of both gradients tell about themselves."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _InputGradientPlan | _WeightGradientPlan
 
@@ -51,7 +53,8 @@ class PlannedGradient:
 class InputGradientPlan(PlannedGradient, Generic[Float]):
     """The gradient of a convolution in its input, planned. Made by :func:`plan_conv_input_grad`.
 
-    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    Calling it computes. It may be called from several threads at once. What it keeps of the weights, and what
+    is pickled, is as of :class:`npconv.ConvPlan`.
     """
 
     __slots__ = ()
@@ -97,7 +100,7 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
 
     @property
     def packed_bytes(self) -> int:
-        """Size of the packed weights."""
+        """Size of the packed weights. That of the copy for pickling is not counted."""
         return self._plan.packed_bytes
 
     def update_weights(self, w: ArrayOf[Float]) -> None:
@@ -162,7 +165,7 @@ class WeightGradientPlan(PlannedGradient, Generic[Float]):
 
 
 def plan_conv_input_grad(
-    x_shape: Sequence[SupportsIndex | None],
+    x_shape: PlanShape,
     w: ArrayOf[Float],
     *,
     stride: Ints = 1,
@@ -182,7 +185,7 @@ def plan_conv_input_grad(
     x_shape : tuple of int
         Shape of the convolution's input, as for :func:`npconv.plan_conv`; None for the batch means any batch.
     w : array_like
-        The weights, copied. Their dtype is that of the plan.
+        The weights, copied: once packed, and once as they are, for pickling. Their dtype is that of the plan.
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
     algorithm : str
@@ -207,7 +210,7 @@ def plan_conv_input_grad(
     (5, 3, 32, 32)
     """
     plan = object.__new__(InputGradientPlan)
-    plan._plan = _InputGradientPlan(
+    plan._plan = _plan_conv_input_grad(
         x_shape, w, stride, padding, dilation, groups, padding_mode, flip, layout, algorithm, num_threads
     )
     return plan
@@ -215,35 +218,35 @@ def plan_conv_input_grad(
 
 @overload
 def plan_conv_weight_grad(
-    x_shape: Sequence[SupportsIndex | None], w: NDArray[Float], *, stride: Ints = 1,
+    x_shape: PlanShape, w: NDArray[Float], *, stride: Ints = 1,
     padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
     flip: bool = False, layout: Layout = "channels_first", dtype: None = None,
     num_threads: int | None = None,
 ) -> WeightGradientPlan[Float]: ...  # fmt: skip
 @overload
 def plan_conv_weight_grad(
-    x_shape: Sequence[SupportsIndex | None], w: Sequence[SupportsIndex], *, stride: Ints = 1,
+    x_shape: PlanShape, w: Shape, *, stride: Ints = 1,
     padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
     flip: bool = False, layout: Layout = "channels_first", dtype: None = None,
     num_threads: int | None = None,
 ) -> WeightGradientPlan[np.float32]: ...  # fmt: skip
 @overload
 def plan_conv_weight_grad(
-    x_shape: Sequence[SupportsIndex | None], w: NDArray[Any] | Sequence[SupportsIndex], *, stride: Ints = 1,
+    x_shape: PlanShape, w: NDArray[Any] | Shape, *, stride: Ints = 1,
     padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
     flip: bool = False, layout: Layout = "channels_first", dtype: type[Float] | np.dtype[Float],
     num_threads: int | None = None,
 ) -> WeightGradientPlan[Float]: ...  # fmt: skip
 @overload
 def plan_conv_weight_grad(
-    x_shape: Sequence[SupportsIndex | None], w: NDArray[Any] | Sequence[SupportsIndex], *, stride: Ints = 1,
+    x_shape: PlanShape, w: NDArray[Any] | Shape, *, stride: Ints = 1,
     padding: Padding = 0, dilation: Ints = 1, groups: int = 1, padding_mode: PaddingMode = "zeros",
     flip: bool = False, layout: Layout = "channels_first", dtype: object,
     num_threads: int | None = None,
 ) -> WeightGradientPlan[Any]: ...  # fmt: skip
 def plan_conv_weight_grad(
-    x_shape: Sequence[SupportsIndex | None],
-    w: NDArray[Any] | Sequence[SupportsIndex],
+    x_shape: PlanShape,
+    w: NDArray[Any] | Shape,
     *,
     stride: Ints = 1,
     padding: Padding = 0,
@@ -262,7 +265,7 @@ def plan_conv_weight_grad(
     x_shape : tuple of int
         Shape of the convolution's input, as for :func:`npconv.plan_conv`; None for the batch means any batch.
     w : ndarray or tuple of int
-        The weights, of which only shape and dtype count, or their shape.
+        The weights, of which only shape and dtype count, or their shape, also as an array of integers.
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
     dtype : dtype-like, optional
@@ -287,11 +290,15 @@ def plan_conv_weight_grad(
     >>> plan(x, g).shape
     (8, 3, 3, 3)
     """
-    shape: Sequence[SupportsIndex] = w.shape if isinstance(w, np.ndarray) else w
-    if dtype is None:
-        dtype = w if isinstance(w, np.ndarray) else np.float32
+    shape: Shape = w
+    axes = np.asarray(x_shape, dtype=object).size
+    # A 1-D array of integers can only be a shape, unless x is one channel of a signal.
+    if isinstance(w, np.ndarray) and not (w.ndim == 1 and w.dtype.kind in "iu" and axes > 1):
+        shape, dtype = w.shape, w if dtype is None else dtype
+    elif dtype is None:
+        dtype = np.float32
     plan = object.__new__(WeightGradientPlan)
-    plan._plan = _WeightGradientPlan(
+    plan._plan = _plan_conv_weight_grad(
         x_shape, shape, dtype, stride, padding, dilation, groups,
         padding_mode, flip, layout, num_threads,
     )  # fmt: skip

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import SupportsIndex
 
 import numpy as np
 
 from ._core import fold as _fold
 from ._core import unfold as _unfold
-from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding
+from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, Shape
 
 
 @contextmanager
@@ -33,12 +32,15 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else text[:80] + "..."
 
 
-def _sizes(rank: int, input_shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
+def _sizes(rank: int, input_shape: Shape) -> tuple[int, ...]:
     expected = f"input_shape must be a tuple of {rank} to {rank + 2} ints"
-    if not isinstance(input_shape, (tuple, list)):
+    given: object = input_shape
+    if type(given) is np.ndarray and given.ndim == 1 and given.dtype.kind in "iuO":
+        given = given[:16].tolist()  # a longer one is refused for its length
+    if not isinstance(given, (tuple, list)):
         raise TypeError(f"{expected}, got {_shown(input_shape)}")
     sizes = []
-    for size in input_shape:
+    for size in given:
         if isinstance(size, (bool, np.bool_, np.ndarray)) or not hasattr(size, "__index__"):
             raise TypeError(f"{expected}, got {_shown(input_shape)}")
         sizes.append(operator.index(size))
@@ -52,7 +54,7 @@ def _sizes(rank: int, input_shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
 def _unfold_gradient(
     rank: int,
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     stride: Ints,
     padding: Padding,
@@ -98,7 +100,7 @@ def _fold_gradient(
 
 def unfold2d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints = 1,
@@ -156,7 +158,7 @@ def unfold2d(
 
 def unfold1d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints = 1,
@@ -201,7 +203,7 @@ def unfold1d(
 
 def unfold3d(
     grad_out: ArrayOf[Float],
-    input_shape: Sequence[SupportsIndex],
+    input_shape: Shape,
     kernel_size: Ints,
     *,
     stride: Ints = 1,

@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, SupportsIndex, TypeVar
+from typing import Generic, TypeVar
 
 from ._core import Plan as _Plan
 from ._core import SeparablePlan as _SeparablePlan
 from ._core import TransposedPlan as _TransposedPlan
-from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
+from ._core import plan_conv as _plan_conv
+from ._pickle import Pickled
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape
 
 P = TypeVar("P", bound="Planned")
 
 
-class Planned:
+class Planned(Pickled):
     """What plans of all kinds tell about themselves."""
 
-    __slots__ = ("_plan",)
+    __slots__ = ()
 
     _plan: _Plan | _SeparablePlan | _TransposedPlan
 
@@ -48,14 +49,14 @@ class Planned:
 
     @property
     def packed_bytes(self) -> int:
-        """Size of the packed weights and bias."""
+        """Size of the packed weights and bias. That of the copies for pickling is not counted."""
         return self._plan.packed_bytes
 
     def explain(self) -> str:
         """Tell in words what was chosen and why: algorithm, candidates, tiles, memory, error bound."""
         return self._plan.explain()
 
-    def for_shape(self: P, x_shape: Sequence[SupportsIndex | None]) -> P:
+    def for_shape(self: P, x_shape: PlanShape) -> P:
         """Make a plan of the same convolution for another input shape, sharing the packed weights.
 
         Parameters
@@ -97,7 +98,12 @@ class ConvPlan(Planned, Generic[Float]):
     Made by :func:`plan_conv`, or of a transposed convolution by :func:`plan_conv_transpose`. Type checkers
     tell its dtype: ``ConvPlan[np.float32]``.
 
-    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    Calling it computes. It may be called from several threads at once.
+
+    It has two copies of the weights: packed (:attr:`packed_bytes`), and as they were given, which another
+    plan of :meth:`for_shape` shares. A pickle has the settings and the weights as they were given. They are
+    packed anew where the plan is loaded, for the processor there, with the algorithm that ``"measure"`` chose.
+    On the same machine the loaded plan computes the same results, bit by bit.
     """
 
     __slots__ = ()
@@ -160,7 +166,7 @@ class ConvPlan(Planned, Generic[Float]):
 
 
 def plan_conv(
-    x_shape: Sequence[SupportsIndex | None],
+    x_shape: PlanShape,
     w: ArrayOf[Float],
     bias: ArrayOf[Float] | None = None,
     *,
@@ -184,7 +190,8 @@ def plan_conv(
         any batch. The number of spatial axes follows from the number of axes of `w` and `x_shape`; three
         axes each are read as (batch, channels, length).
     w, bias : array_like
-        Weights and bias, copied. Their dtype is that of the plan.
+        Weights and bias, copied: once packed, and once as they are, for pickling. Their dtype is that of the
+        plan.
     stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm
         As in :func:`conv2d`.
     num_threads : int, optional
@@ -209,7 +216,7 @@ def plan_conv(
     >>> plan(np.zeros((5, 3, 32, 32), np.float32)).shape
     (5, 8, 32, 32)
     """
-    core = _Plan(
+    core = _plan_conv(
         x_shape, w, bias, stride, padding, dilation, groups, padding_mode, flip, layout, activation,
         algorithm, num_threads,
     )  # fmt: skip

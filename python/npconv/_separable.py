@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, SupportsIndex
+from typing import Generic
 
 from ._core import SeparablePlan as _SeparablePlan
+from ._core import plan_separable_conv2d as _plan_separable_conv2d
 from ._core import separable_conv2d as _separable_conv2d
 from ._plan import Planned, wrap
-from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode
+from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape
 
 
 def separable_conv2d(
@@ -100,7 +100,8 @@ def separable_conv2d(
 class SeparableConvPlan(Planned, Generic[Float]):
     """A separable convolution with its weights packed. Made by :func:`plan_separable_conv2d`.
 
-    Calling it computes. It has a copy of the weights, and may be called from several threads at once.
+    Calling it computes. It may be called from several threads at once. What it keeps of the weights, and what
+    is pickled, is as of :class:`npconv.ConvPlan`.
     """
 
     __slots__ = ()
@@ -155,7 +156,7 @@ class SeparableConvPlan(Planned, Generic[Float]):
 
 
 def plan_separable_conv2d(
-    x_shape: Sequence[SupportsIndex | None],
+    x_shape: PlanShape,
     depthwise_w: ArrayOf[Float],
     pointwise_w: ArrayOf[Float],
     bias: ArrayOf[Float] | None = None,
@@ -177,7 +178,8 @@ def plan_separable_conv2d(
     x_shape : tuple of int
         Shape of the inputs of :func:`separable_conv2d`; None for the batch means any batch.
     depthwise_w, pointwise_w, bias, depthwise_bias : array_like
-        Weights and biases, copied. Their dtype is that of the plan.
+        Weights and biases, copied: once packed, and once as they are, for pickling. Their dtype is that of
+        the plan.
     depthwise_activation, stride, padding, dilation, padding_mode, layout, activation
         As in :func:`separable_conv2d`.
     num_threads : int, optional
@@ -200,7 +202,7 @@ def plan_separable_conv2d(
     >>> plan(np.zeros((2, 32, 56, 56), np.float32)).shape
     (2, 16, 56, 56)
     """
-    core = _SeparablePlan(
+    core = _plan_separable_conv2d(
         x_shape, depthwise_w, pointwise_w, bias, depthwise_bias, depthwise_activation, stride, padding,
         dilation, padding_mode, layout, activation, num_threads,
     )  # fmt: skip

@@ -26,6 +26,7 @@ __all__ = [
     "Float",
     "FloatArray",
     "IndexArray",
+    "IntArray",
     "Ints",
     "Layout",
     "NDArray",
@@ -34,6 +35,8 @@ __all__ = [
     "OutputSize",
     "Padding",
     "PaddingMode",
+    "PlanShape",
+    "Shape",
 ]
 
 Floats: TypeAlias = np.float32 | np.float64
@@ -60,13 +63,18 @@ ArrayOf: TypeAlias = SupportsArray[Scalar] | Sequence[Any]
 FloatArray: TypeAlias = NDArray[Any]  # of _core, whose functions return the dtype that they are given
 NumberArray: TypeAlias = NDArray[Any]
 IndexArray: TypeAlias = NDArray[np.int64]
-Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
-OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None]
+IntArray: TypeAlias = NDArray[np.integer[Any]]
+Ints: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | IntArray
+Shape: TypeAlias = Sequence[SupportsIndex] | IntArray
+PlanShape: TypeAlias = Sequence[SupportsIndex | None] | IntArray  # None: any batch
+OutputSize: TypeAlias = SupportsIndex | Sequence[SupportsIndex | None] | IntArray
 Padding: TypeAlias = (
     Literal["valid", "full", "same", "same_lower", "causal"]
     | SupportsIndex
     | Sequence[SupportsIndex]
     | Sequence[Sequence[SupportsIndex]]
+    | Sequence[IntArray]
+    | IntArray
 )
 PaddingMode: TypeAlias = Literal["zeros", "reflect", "replicate", "circular"]
 Layout: TypeAlias = Literal["channels_first", "channels_last"]
