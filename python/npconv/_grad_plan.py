@@ -293,7 +293,7 @@ def plan_conv_weight_grad(
     shape: Shape = w
     axes = np.asarray(x_shape, dtype=object).size
     # A 1-D array of integers can only be a shape, unless x is one channel of a signal.
-    if isinstance(w, np.ndarray) and not (w.ndim == 1 and w.dtype.kind in "iu" and axes > 1):
+    if isinstance(w, np.ndarray) and not (w.ndim == 1 and w.dtype.kind in "iuO" and axes > 1):
         shape, dtype = w.shape, w if dtype is None else dtype
     elif dtype is None:
         dtype = np.float32
