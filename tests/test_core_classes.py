@@ -9,7 +9,6 @@ import threading
 from typing import Any
 
 import npconv
-import numpy as np
 import pytest
 from npconv import _core
 from rules import ints, printed_by
@@ -86,7 +85,9 @@ def test_a_second_init_while_another_thread_calls_changes_nothing() -> None:
     try:
         for _ in range(200):
             with pytest.raises(TypeError):
-                plan._plan.__init__(x.shape, 2 * w, None, 1, 0, 1, 1, "zeros", False, "channels_first", None, "auto", None)
+                plan._plan.__init__(
+                    x.shape, 2 * w, None, 1, 0, 1, 1, "zeros", False, "channels_first", None, "auto", None
+                )
     finally:
         stop.set()
         thread.join()

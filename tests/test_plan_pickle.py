@@ -26,7 +26,9 @@ def values(shape: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> Arr
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(dtype)
 
 
-def conv(x: tuple[int, ...], w: tuple[int, ...], dtype: str = "float32", *, free: bool = False, **how: Any) -> Made:
+def conv(
+    x: tuple[int, ...], w: tuple[int, ...], dtype: str = "float32", *, free: bool = False, **how: Any
+) -> Made:
     bias = values(w[:1], dtype, 3) if how.pop("biased", True) else None
     shape = (None, *x[1:]) if free else x
     return npconv.plan_conv(shape, values(w, dtype, 1), bias, **how), (values(x, dtype),)
@@ -41,7 +43,9 @@ def separable(layout: str = "channels_first", **how: Any) -> Made:
     x = values((2, 8, 9, 10) if layout == "channels_first" else (2, 9, 10, 8))
     depthwise, pointwise = values((16, 1, 3, 3), seed=1), values((12, 16, 1, 1), seed=2)
     biases = {"depthwise_bias": values((16,), seed=3), "bias": values((12,), seed=4)}
-    plan = npconv.plan_separable_conv2d((None, *x.shape[1:]), depthwise, pointwise, layout=layout, **biases, **how)
+    plan = npconv.plan_separable_conv2d(
+        (None, *x.shape[1:]), depthwise, pointwise, layout=layout, **biases, **how
+    )
     return plan, (x,)
 
 
@@ -85,7 +89,9 @@ PLANS: dict[str, Callable[[], Made]] = {
     "transposed": lambda: transposed((2, 8, 6, 7), (8, 5, 4, 4), stride=2, padding=1, output_padding=1),
     "transposed to a size": lambda: transposed((2, 8, 6, 7), (8, 5, 3, 3), stride=2, output_size=(14, 16)),
     "transposed 1d": lambda: transposed((2, 8, 20), (8, 5, 3), "float64", padding="valid", activation="tanh"),
-    "transposed same": lambda: transposed((2, 8, 5, 6, 7), (8, 2, 3, 3, 3), stride=2, padding="same", groups=2),
+    "transposed same": lambda: transposed(
+        (2, 8, 5, 6, 7), (8, 2, 3, 3, 3), stride=2, padding="same", groups=2
+    ),
     "transposed by definition": lambda: transposed((2, 8, 6, 7), (8, 5, 3, 3), algorithm="naive"),
     "separable": lambda: separable(padding=1, depthwise_activation="relu6", activation=("clip", -1, 1)),
     "separable last": lambda: separable("channels_last", stride=2, dilation=(1, 2), padding_mode="reflect"),
@@ -110,7 +116,15 @@ def expect_same(plan: Any, other: Any, inputs: tuple[Array, ...], *, explained: 
     assert other._plan is not plan._plan
     assert type(other) is type(plan)
     assert repr(other) == repr(plan)
-    for name in ("x_shape", "output_shape", "grad_shape", "flops", "workspace_bytes", "packed_bytes", "algorithm"):
+    for name in (
+        "x_shape",
+        "output_shape",
+        "grad_shape",
+        "flops",
+        "workspace_bytes",
+        "packed_bytes",
+        "algorithm",
+    ):
         assert getattr(other, name, None) == getattr(plan, name, None), name
     if explained:
         assert other.explain() == plan.explain()
@@ -171,7 +185,9 @@ def test_a_plan_of_a_weight_gradient_has_no_weights_to_pickle() -> None:
 # ---- whose weights, and which -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["as they are", "swapped", "misaligned", "strided", "reversed", "broadcast", "Fortran"])
+@pytest.mark.parametrize(
+    "how", ["as they are", "swapped", "misaligned", "strided", "reversed", "broadcast", "Fortran"]
+)
 def test_weights_in_any_memory_are_kept_as_values(how: str) -> None:
     """And copied: what the caller writes to his arrays later is not pickled."""
     w, bias = values((16, 8, 3, 3), seed=1), values((16,), seed=2)
@@ -329,11 +345,21 @@ def test_what_was_measured_is_pickled(kind: str) -> None:
         expect_same(plan, restored, inputs, explained=False)  # the name that was asked for is told
         if kind == "conv":
             larger = plan.for_shape((2, 16, 30, 30))
-            expect_same(larger, pickle.loads(pickle.dumps(larger)), (values((2, 16, 30, 30)),), explained=False)
+            expect_same(
+                larger, pickle.loads(pickle.dumps(larger)), (values((2, 16, 30, 30)),), explained=False
+            )
 
 
 def test_a_plan_is_loaded_for_the_instruction_set_that_it_finds(isa: str) -> None:
-    for name in ("2d", "winograd", "depthwise", "transposed", "separable", "input gradient", "weight gradient"):
+    for name in (
+        "2d",
+        "winograd",
+        "depthwise",
+        "transposed",
+        "separable",
+        "input gradient",
+        "weight gradient",
+    ):
         with cases.forced(_core._isa_names()[-1]):
             plan, inputs = PLANS[name]()
             data = pickle.dumps(plan)
@@ -342,7 +368,7 @@ def test_a_plan_is_loaded_for_the_instruction_set_that_it_finds(isa: str) -> Non
 
 
 def test_what_cannot_serve_on_another_machine_is_decided_there() -> None:
-    """An algorithm that was measured, or a shape that shares packed weights: the plan is made from its settings."""
+    """Where what was measured, or shares packed weights, cannot: a plan is made from the settings."""
     plan, (x,) = conv((1, 8, 12, 13), (16, 8, 3, 3), algorithm="measure")
     restore, (version, maker, keywords, x_shape, algorithm) = plan.__reduce__()
     assert (maker, x_shape, algorithm) == ("plan_conv", None, plan.algorithm)
@@ -353,11 +379,11 @@ def test_what_cannot_serve_on_another_machine_is_decided_there() -> None:
     assert other.x_shape == (2, 8, 30, 31)
     assert other.algorithm == "gemm"
     keywords["algorithm"] = "depthwise"  # asked for by name: an error is told
-    with pytest.raises(ValueError, match="depthwise.*cannot serve"):
+    with pytest.raises(ValueError, match=r"depthwise.*cannot serve"):
         restore(version, maker, keywords, None, None)
 
 
-# ---- worker processes ----------------------------------------------------------------------------------------
+# ---- worker processes --------------------------------------------------------------------------------------
 
 
 def test_plans_are_sent_to_spawned_processes() -> None:
@@ -375,13 +401,20 @@ if __name__ == "__main__":
 """, timeout=120) == "the same"  # fmt: skip
 
 
-# ---- what is no state of ours --------------------------------------------------------------------------------
+# ---- what is no state of ours ------------------------------------------------------------------------------
 
 
 def test_a_state_that_is_not_ours_is_refused() -> None:
     plan, _ = PLANS["2d"]()
     restore, (version, maker, keywords, x_shape, algorithm) = plan.__reduce__()
-    for wrong in ((2, maker), ("1", maker), (None, maker), (version, "conv2d"), (version, "set_num_threads"), (1, 7)):
+    for wrong in (
+        (2, maker),
+        ("1", maker),
+        (None, maker),
+        (version, "conv2d"),
+        (version, "set_num_threads"),
+        (1, 7),
+    ):
         with pytest.raises(ValueError, match="no pickled plan of this version of npconv"):
             restore(*wrong, keywords, x_shape, algorithm)
     for no_keywords in (None, [], 7, "w"):
@@ -395,11 +428,27 @@ def test_a_state_that_is_not_ours_is_refused() -> None:
 def test_a_tampered_state_gives_an_error_or_a_plan(name: str) -> None:
     plan, _ = PLANS[name]()
     restore, (version, maker, keywords, _, _) = plan.__reduce__()
-    junk = (None, -1, 2**70, "x", b"", (), (1, 2, 3), [None], {}, np.float64(1), np.ones(3), np.ones((1,) * 7), object())
+    junk = (
+        None,
+        -1,
+        2**70,
+        "x",
+        b"",
+        (),
+        (1, 2, 3),
+        [None],
+        {},
+        np.float64(1),
+        np.ones(3),
+        np.ones((1,) * 7),
+        object(),
+    )
     made = 0
     for key in keywords:
         with pytest.raises((TypeError, ValueError)):
-            restore(version, maker, {k: v for k, v in keywords.items() if k != key} | {key + "_": 1}, None, None)
+            restore(
+                version, maker, {k: v for k, v in keywords.items() if k != key} | {key + "_": 1}, None, None
+            )
         for value in junk:
             try:
                 restore(version, maker, keywords | {key: value}, None, None)

@@ -42,6 +42,7 @@ def calls(rank: int) -> dict[str, tuple[Any, dict[str, Any], dict[str, Any]]]:
     of_x, of_w = {"input_shape": shape}, {"weight_shape": [*w.shape]}
     of_turned = {"weight_shape": [*turned.shape]}
     plan: dict[str, Any] = {"x_shape": shape}
+    free = npconv.plan_conv((None, *x.shape[1:]), w)
 
     def planned(make: Any, *inputs: Any) -> Any:
         return lambda **how: make(**how)(*inputs)
@@ -65,14 +66,16 @@ def calls(rank: int) -> dict[str, tuple[Any, dict[str, Any], dict[str, Any]]]:
         "plan_conv_weight_grad": (
             planned(npconv.plan_conv_weight_grad, x, y), {}, lists | plan | {"w": [*w.shape]}
         ),
-        "for_shape": (lambda x_shape: npconv.plan_conv((None, *x.shape[1:]), w).for_shape(x_shape)(x), {}, plan),
+        "for_shape": (lambda x_shape: free.for_shape(x_shape)(x), {}, plan),
     }  # fmt: skip
 
 
 @every_rank
 def test_convolutions_take_arrays_as_they_take_tuples(rank: int) -> None:
     for name, (function, right, lists) in calls(rank).items():
-        want = function(**right, **{k: tuple(map(tuple, v)) if "pairs" in name else tuple(v) for k, v in lists.items()})
+        want = function(
+            **right, **{k: tuple(map(tuple, v)) if "pairs" in name else tuple(v) for k, v in lists.items()}
+        )
         for form in FORMS:
             if "pairs" in name:
                 given: list[dict[str, Any]] = [{"padding": [form(pair) for pair in lists["padding"]]}]
@@ -81,7 +84,12 @@ def test_convolutions_take_arrays_as_they_take_tuples(rank: int) -> None:
             else:
                 given = [{k: form(v)} for k, v in lists.items()]
             for one in given:
-                same(function(**right, **{k: tuple(v) for k, v in (lists | one).items() if k not in one}, **one), want)
+                same(
+                    function(
+                        **right, **{k: tuple(v) for k, v in (lists | one).items() if k not in one}, **one
+                    ),
+                    want,
+                )
 
 
 def test_separable_convolutions_take_arrays() -> None:

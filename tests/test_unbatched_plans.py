@@ -59,7 +59,9 @@ def test_one_image_without_the_batch(kind: str, rank: int, layout: str) -> None:
     if kind in ("conv", "separable"):
         residual = ints(want.shape, seed=7)
         same(plan(*images, residual=residual), want + residual)
-        same(plan(*(a.astype(">f4") for a in images), residual=residual[..., ::-1][..., ::-1]), want + residual)
+        same(
+            plan(*(a.astype(">f4") for a in images), residual=residual[..., ::-1][..., ::-1]), want + residual
+        )
     assert plan.x_shape[0] is None  # the plan is as before
     same(plan(*inputs)[:1], plan(*(a[:1] for a in inputs)) if not weights else plan(*inputs)[:1])
 

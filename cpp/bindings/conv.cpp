@@ -82,7 +82,8 @@ class Plan {
         w_shape_ = shape_of(w);
         const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
         x_.check_free_batch(form);
-        Problem problem = make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_, planned_names);
+        Problem problem =
+            make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_, planned_names);
         problem.free_batch = x_.free_batch;
         shape_ = problem.shape;
         merge_rows(problem);
@@ -189,8 +190,7 @@ void register_conv(py::module_& m) {
     m.def("conv", &conv, "conv{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
     const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
     py::class_<Plan> plan(m, "Plan", meta, py::is_final());
-    plan
-        .def("__call__", &Plan::operator())
+    plan.def("__call__", &Plan::operator())
         .def("for_shape", &Plan::for_shape)
         .def("update_weights", &Plan::update_weights)
         .def("explain", &Plan::explain)

@@ -413,8 +413,7 @@ void register_conv_gradients(py::module_& m) {
     m.def("grad_conv_transpose_weight", &grad_transposed_weight, "rank, x, weight_shape, grad_out, then the keywords");
     const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
     py::class_<PlannedInputGradient> input_plan(m, "InputGradientPlan", meta, py::is_final());
-    input_plan
-        .def("__call__", &PlannedInputGradient::operator())
+    input_plan.def("__call__", &PlannedInputGradient::operator())
         .def("update_weights", &PlannedInputGradient::update_weights)
         .def("explain", &PlannedInputGradient::explain)
         .def("state", &PlannedInputGradient::state)
@@ -426,11 +425,10 @@ void register_conv_gradients(py::module_& m) {
         .def_property_readonly("workspace_bytes", &PlannedInputGradient::workspace_bytes)
         .def_property_readonly("packed_bytes", &PlannedInputGradient::packed_bytes);
     seal(input_plan);
-    m.def("plan_conv_input_grad", &make<PlannedInputGradient, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                                        py::handle, py::handle, py::handle, py::handle>);
+    m.def("plan_conv_input_grad", &make<PlannedInputGradient, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                        py::handle, py::handle, py::handle, py::handle, py::handle>);
     py::class_<PlannedWeightGradient> weight_plan(m, "WeightGradientPlan", meta, py::is_final());
-    weight_plan
-        .def("__call__", &PlannedWeightGradient::operator())
+    weight_plan.def("__call__", &PlannedWeightGradient::operator())
         .def("explain", &PlannedWeightGradient::explain)
         .def("state", &PlannedWeightGradient::state)
         .def_property_readonly("x_shape", &PlannedWeightGradient::x_shape)

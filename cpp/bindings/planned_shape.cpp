@@ -40,8 +40,9 @@ Form PlannedShape::expect(const py::array& x, Form planned) const {
     if ((whole || image) && std::equal(sizes.begin() + skipped, sizes.end(), shape.begin() + (whole ? skipped : 0))) {
         return image ? Form::unbatched : planned;
     }
-    throw py::value_error("x must have the shape that the plan was made for" + std::string(free_batch ? ", with or without the batch, " : ", ") +
-                          std::string(py::str(with_free_batch(sizes))) + "; got " + shape_text(x));
+    throw py::value_error("x must have the shape that the plan was made for" +
+                          std::string(free_batch ? ", with or without the batch, " : ", ") + std::string(py::str(with_free_batch(sizes))) +
+                          "; got " + shape_text(x));
 }
 
 std::int64_t batch_of(const py::array& x, Form form) { return form == Form::batched ? x.shape(0) : 1; }

@@ -87,8 +87,8 @@ void check_weights(const SeparableArrays& a, std::int64_t channels, const Operan
     if (channels < 1) throw py::value_error(std::string(names.x) + " must have at least one channel, got none");
     const bool images = depthwise.size() == 4 && depthwise[1] == 1 && depthwise[2] >= 1 && depthwise[3] >= 1;
     if (!images || depthwise[0] < 1 || depthwise[0] % channels != 0) {
-        throw py::value_error("depthwise_w must have shape (a multiple of the " + std::to_string(channels) +
-                              " channels of " + names.x + ", 1, kernel height, kernel width); got " + tuple_text(depthwise));
+        throw py::value_error("depthwise_w must have shape (a multiple of the " + std::to_string(channels) + " channels of " + names.x +
+                              ", 1, kernel height, kernel width); got " + tuple_text(depthwise));
     }
     if (pointwise.size() != 4 || pointwise[1] != depthwise[0] || pointwise[2] != 1 || pointwise[3] != 1) {
         throw py::value_error("pointwise_w must have shape (output channels, " + std::to_string(depthwise[0]) + ", 1, 1); got " +
@@ -286,8 +286,7 @@ void register_separable(py::module_& m) {
           "x, depthwise_w, pointwise_w, bias, then the keywords in the order of the public signature");
     const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
     py::class_<PlannedSeparable> plan(m, "SeparablePlan", meta, py::is_final());
-    plan
-        .def("__call__", &PlannedSeparable::operator())
+    plan.def("__call__", &PlannedSeparable::operator())
         .def("for_shape", &PlannedSeparable::for_shape)
         .def("update_weights", &PlannedSeparable::update_weights)
         .def("explain", &PlannedSeparable::explain)
@@ -298,8 +297,8 @@ void register_separable(py::module_& m) {
         .def_property_readonly("workspace_bytes", &PlannedSeparable::workspace_bytes)
         .def_property_readonly("packed_bytes", &PlannedSeparable::packed_bytes);
     seal(plan);
-    m.def("plan_separable_conv2d", &make<PlannedSeparable, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                                         py::handle, py::handle, py::handle, py::handle, py::handle, py::handle>);
+    m.def("plan_separable_conv2d", &make<PlannedSeparable, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                         py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle>);
 }
 
 }  // namespace npconv

@@ -232,8 +232,7 @@ void register_transposed(py::module_& m) {
           "conv_transpose{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
     const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
     py::class_<PlannedTransposed> plan(m, "TransposedPlan", meta, py::is_final());
-    plan
-        .def("__call__", &PlannedTransposed::operator())
+    plan.def("__call__", &PlannedTransposed::operator())
         .def("for_shape", &PlannedTransposed::for_shape)
         .def("update_weights", &PlannedTransposed::update_weights)
         .def("explain", &PlannedTransposed::explain)
@@ -245,8 +244,8 @@ void register_transposed(py::module_& m) {
         .def_property_readonly("workspace_bytes", &PlannedTransposed::workspace_bytes)
         .def_property_readonly("packed_bytes", &PlannedTransposed::packed_bytes);
     seal(plan);
-    m.def("plan_conv_transpose", &make<PlannedTransposed, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                                       py::handle, py::handle, py::handle, py::handle, py::handle, py::handle>);
+    m.def("plan_conv_transpose", &make<PlannedTransposed, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
+                                       py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle>);
 }
 
 }  // namespace npconv

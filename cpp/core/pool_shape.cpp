@@ -116,7 +116,8 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
                 refuse("padding must be less than the kernel, " + std::to_string(a.kernel) + " elements, got (" +
                        std::to_string(a.pad_before) + ", " + std::to_string(a.pad_after) + ")" + on_axis(i));
             }
-            usual = plus(times(a.output - 1, a.stride, {r.what, " and stride: the size of the result"}), a.kernel, {r.what, ", stride and kernel_size"}) -
+            usual = plus(times(a.output - 1, a.stride, {r.what, " and stride: the size of the result"}), a.kernel,
+                         {r.what, ", stride and kernel_size"}) -
                     a.pad_before - a.pad_after;
         }
         a.input = output_size.empty() ? usual : output_size[i];

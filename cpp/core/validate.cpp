@@ -12,8 +12,9 @@ void check_channels(const ConvRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
     if (times(r.w_in, r.groups, {r.names.w, r.names.dot_shape(), "[1] * groups"}) != r.channels) {
         refuse(std::string(r.names.x) + " has " + std::to_string(r.channels) + " channels with layout=\"" +
-               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " + std::to_string(r.w_in) +
-               " (" + r.names.w + r.names.dot_shape() + "[1]) in each of groups=" + std::to_string(r.groups) + ", expected " + std::to_string(r.w_in * r.groups));
+               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " +
+               std::to_string(r.w_in) + " (" + r.names.w + r.names.dot_shape() + "[1]) in each of groups=" + std::to_string(r.groups) +
+               ", expected " + std::to_string(r.w_in * r.groups));
     }
     if (r.w_out % r.groups != 0) {
         refuse("groups must divide the output channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_out) +

@@ -16,8 +16,8 @@ void check_channels(const TransposedRequest& r) {
     if (r.groups < 1) refuse("groups must be at least 1, got " + std::to_string(r.groups));
     if (r.w_in != r.channels) {
         refuse(std::string(r.names.x) + " has " + std::to_string(r.channels) + " channels with layout=\"" +
-               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " + std::to_string(r.w_in) +
-               " (" + r.names.w + r.names.dot_shape() + "[0])");
+               (r.layout == Layout::channels_first ? "channels_first" : "channels_last") + "\", but " + r.names.w + " takes " +
+               std::to_string(r.w_in) + " (" + r.names.w + r.names.dot_shape() + "[0])");
     }
     if (r.w_in % r.groups != 0) {
         refuse("groups must divide the input channels, got groups=" + std::to_string(r.groups) + " and " + std::to_string(r.w_in) +

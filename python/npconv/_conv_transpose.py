@@ -247,8 +247,8 @@ def plan_conv_transpose(
     ----------
     x_shape : tuple of int
         Shape of the inputs, as for :func:`conv_transpose1d`, :func:`conv_transpose2d`,
-        :func:`conv_transpose3d`; None for the batch means any batch. The number of spatial axes follows from
-        the number of axes of `w` and `x_shape`, as in :func:`plan_conv`.
+        :func:`conv_transpose3d`; None for the batch means any batch, and one image without the batch. The
+        number of spatial axes follows from the number of axes of `w` and `x_shape`, as in :func:`plan_conv`.
     w, bias : array_like
         Weights and bias, copied: once packed, and once as they are, for pickling. Their dtype is that of the
         plan.

@@ -72,14 +72,15 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
         Parameters
         ----------
         grad_out : array_like
-            Of shape :attr:`grad_shape` and the dtype that the plan was made for.
+            Of shape :attr:`grad_shape` and the dtype that the plan was made for. A plan for any batch takes
+            that of one image without the batch, too.
         out : ndarray, optional
             As in :func:`npconv.grad.conv2d_input`.
 
         Returns
         -------
         ndarray
-            `out`, or a new array of shape :attr:`output_shape`.
+            `out`, or a new array of shape :attr:`output_shape`, which lacks the batch where `grad_out` does.
 
         Raises
         ------
@@ -139,7 +140,8 @@ class WeightGradientPlan(PlannedGradient, Generic[Float]):
         x : array_like
             The input of the convolution, of shape :attr:`x_shape`.
         grad_out : array_like
-            The gradient of its result, of shape :attr:`grad_shape`.
+            The gradient of its result, of shape :attr:`grad_shape`. A plan for any batch takes both of one
+            image without the batch, too.
         out : ndarray, optional
             As in :func:`npconv.grad.conv2d_weight`.
 
@@ -265,7 +267,8 @@ def plan_conv_weight_grad(
     x_shape : tuple of int
         Shape of the convolution's input, as for :func:`npconv.plan_conv`; None for the batch means any batch.
     w : ndarray or tuple of int
-        The weights, of which only shape and dtype count, or their shape, also as an array of integers.
+        The weights, of which only shape and dtype count, or their shape (a tuple, or a 1-D array
+        of integers).
     stride, padding, dilation, groups, padding_mode, flip, layout
         Of the convolution.
     dtype : dtype-like, optional
@@ -291,7 +294,7 @@ def plan_conv_weight_grad(
     (8, 3, 3, 3)
     """
     shape: Shape = w
-    axes = np.asarray(x_shape, dtype=object).size
+    axes = len(x_shape) if isinstance(x_shape, (tuple, list)) else getattr(x_shape, "size", 0)
     # A 1-D array of integers can only be a shape, unless x is one channel of a signal.
     if isinstance(w, np.ndarray) and not (w.ndim == 1 and w.dtype.kind in "iuO" and axes > 1):
         shape, dtype = w.shape, w if dtype is None else dtype

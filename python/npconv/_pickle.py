@@ -51,9 +51,8 @@ def restore(
     """
     if version != FORMAT or maker not in MAKERS or not isinstance(keywords, dict):
         raise ValueError(
-            f"no pickled plan of this version of npconv (format {FORMAT}, made by one of "
-            f"{', '.join(MAKERS)}): format {version!r:.80}, made by {maker!r:.80} from "
-            f"{type(keywords).__name__}"
+            f"no pickled plan of this version of npconv (format {FORMAT}, by one of {', '.join(MAKERS)}): "
+            f"format {version!r:.80}, made by {maker!r:.80} from {type(keywords).__name__}"
         )
     import npconv
 

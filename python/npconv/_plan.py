@@ -61,7 +61,7 @@ class Planned(Pickled):
 
         Parameters
         ----------
-        x_shape : tuple of int
+        x_shape : tuple of int, or array of integers
             With as many axes and channels as this plan's.
 
         Returns
@@ -101,9 +101,9 @@ class ConvPlan(Planned, Generic[Float]):
     Calling it computes. It may be called from several threads at once.
 
     It has two copies of the weights: packed (:attr:`packed_bytes`), and as they were given, which another
-    plan of :meth:`for_shape` shares. A pickle has the settings and the weights as they were given. They are
-    packed anew where the plan is loaded, for the processor there, with the algorithm that ``"measure"``
-    chose. On the same machine the loaded plan computes the same results, bit by bit.
+    plan of :meth:`for_shape` shares. A pickle has the settings and the weights as they were given; the plan
+    is packed anew where it is loaded, for the processor there, with the algorithm that ``"measure"`` chose. On
+    the same machine it computes the same results, bit by bit.
     """
 
     __slots__ = ()
@@ -121,7 +121,8 @@ class ConvPlan(Planned, Generic[Float]):
         Parameters
         ----------
         x : array_like
-            Of the shape and dtype that the plan was made for.
+            Of the shape and dtype that the plan was made for. A plan for any batch takes one image without
+            the batch, too.
         residual : array_like of the result's shape, optional
             Added before the activation. Not of a transposed convolution.
         out : ndarray, optional
@@ -130,7 +131,7 @@ class ConvPlan(Planned, Generic[Float]):
         Returns
         -------
         ndarray
-            `out`, or a new array of shape :attr:`output_shape`.
+            `out`, or a new array of shape :attr:`output_shape`, which lacks the batch where `x` does.
 
         Raises
         ------
@@ -187,8 +188,8 @@ def plan_conv(
     ----------
     x_shape : tuple of int
         Shape of the inputs, as for :func:`conv1d`, :func:`conv2d`, :func:`conv3d`; None for the batch means
-        any batch. The number of spatial axes follows from the number of axes of `w` and `x_shape`; three
-        axes each are read as (batch, channels, length).
+        any batch, and one image without the batch. The number of spatial axes follows from the number of
+        axes of `w` and `x_shape`; three axes each are read as (batch, channels, length).
     w, bias : array_like
         Weights and bias, copied: once packed, and once as they are, for pickling. Their dtype is that of the
         plan.

@@ -71,7 +71,8 @@ def separable_conv2d(
         An argument of the wrong type, or dtypes that do not agree.
     ValueError
         Sizes that do not fit, unknown names, an `out` that cannot take the result, which is untouched then;
-        a kernel of more than 20,000 taps, or whose padded window is too large to be copied.
+        a kernel of more than 20,000 taps, or whose padded window is too large to be copied; more than 393,216
+        channels of z or of the result in float32, half as many in float64.
     MemoryError
         The result or the workspace cannot be allocated.
 
@@ -118,6 +119,7 @@ class SeparableConvPlan(Planned, Generic[Float]):
     ) -> NDArray[Float]:
         """Convolve x, of the shape and dtype that the plan was made for.
 
+        A plan for any batch takes one image without the batch, too.
         Parameters and result are those of :meth:`npconv.ConvPlan.__call__`.
         """
         return self._plan(x, residual, out)
@@ -176,7 +178,8 @@ def plan_separable_conv2d(
     Parameters
     ----------
     x_shape : tuple of int
-        Shape of the inputs of :func:`separable_conv2d`; None for the batch means any batch.
+        Shape of the inputs of :func:`separable_conv2d`; None for the batch means any batch, and one image
+        without the batch.
     depthwise_w, pointwise_w, bias, depthwise_bias : array_like
         Weights and biases, copied: once packed, and once as they are, for pickling. Their dtype is that of
         the plan.
