@@ -102,8 +102,8 @@ class ConvPlan(Planned, Generic[Float]):
 
     It has two copies of the weights: packed (:attr:`packed_bytes`), and as they were given, which another
     plan of :meth:`for_shape` shares. A pickle has the settings and the weights as they were given; the plan
-    is packed anew where it is loaded, for the processor there, with the algorithm that ``"measure"`` chose. On
-    the same machine it computes the same results, bit by bit.
+    is packed anew where it is loaded, for the processor there, with the algorithm that ``"measure"`` chose.
+    On the same machine it computes the same results, bit by bit.
     """
 
     __slots__ = ()
