@@ -10,6 +10,7 @@ import nox
 
 nox.options.sessions = [
     "tests",
+    "machines",
     "oldest",
     "examples",
     "overhead",
@@ -47,6 +48,13 @@ def tests(session: nox.Session) -> None:
     """The test suite on each Python that is installed."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """The tests that rest on what is chosen, with each instruction set on each kind of core."""
+    session.install(".[test]")
+    session.run("python", "tests/pretended.py", *session.posargs)
 
 
 @nox.session

@@ -12,6 +12,7 @@ import sys
 
 import cases
 import numpy as np
+import pretended
 from arrangements import AFTER, BEFORE, block
 from reference import Array
 
@@ -67,6 +68,7 @@ def run(
 
 
 def main() -> None:
+    pretended.inherit()
     isa, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     algorithm = sys.argv[4] if len(sys.argv) > 4 else "gemm"
     draws = {"depthwise": cases.random_depthwise_case, "direct": cases.random_direct_case}

@@ -13,6 +13,7 @@ from typing import Any
 import cases
 import npconv
 import numpy as np
+import pretended
 import reference_grad
 from grad_cases import exact_input_gradient, random_layer, random_transposed, to_layout
 from guarded import AFTER, BEFORE, copy, guarded
@@ -62,6 +63,7 @@ def run(call: Any, side: int, small: bool) -> Array:
 
 
 def main(isa: str, count: int, seed: int) -> None:
+    pretended.inherit()
     r = random.Random(seed)
     with cases.forced(isa):
         for i in range(count):

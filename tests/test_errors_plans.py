@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from rules import RANKS, canary, oracle, problem, same
 
+pytestmark = pytest.mark.machine
+
 every_rank = pytest.mark.parametrize("rank", RANKS)
 
 

@@ -9,9 +9,12 @@ from typing import Any
 
 import npconv
 import numpy as np
+import pretended
 import pytest
 from npconv import _core
 from rules import needs_plain_memory
+
+pytestmark = pytest.mark.machine
 
 MEGABYTE = 1_000_000
 SHAPES: dict[str, dict[str, Any]] = {
@@ -67,7 +70,7 @@ def test_a_run_allocates_exactly_what_the_plan_tells(layout: str, threads: int, 
 def run(code: str) -> str:
     """The output of a script in an interpreter of its own, which may limit its memory."""
     needs_plain_memory()
-    prelude = "import resource, sys\nimport numpy as np\nimport npconv\n"
+    prelude = "import resource, sys\nimport numpy as np\nimport npconv\n" + pretended.prelude()
     result = subprocess.run(
         [sys.executable, "-c", prelude + code], capture_output=True, text=True, timeout=300
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import npconv
 import numpy as np
+import pretended
 import pytest
 from reference import Array
 from rules import needs_plain_memory
@@ -98,7 +99,7 @@ def test_16_python_threads_at_once(isa: str) -> None:
 
 def run(code: str, **environment: str) -> str:
     """The output of a script in an interpreter of its own: what it changes must not reach the other tests."""
-    prelude = "import ctypes, ctypes.util, os, sys\nimport numpy as np\nimport npconv\n"
+    prelude = "import ctypes, ctypes.util, os, sys\nimport numpy as np\nimport npconv\n" + pretended.prelude()
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", prelude + code], capture_output=True, text=True, timeout=120
     )

@@ -21,6 +21,8 @@ from npconv import _core
 from winograd_cases import ALGORITHMS
 from winograd_tiles import axes, choice, served
 
+pytestmark = pytest.mark.machine
+
 # Of an axis: outputs of a tile, taps, runs of taps. Axes without taps are left out.
 Axis = tuple[int, int, int]
 CHANNELS = (8, 256, 2048)

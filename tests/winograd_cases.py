@@ -20,6 +20,7 @@ from typing import Any
 
 import cases
 import numpy as np
+import pretended
 import reference
 from cases import Case, Solution
 from reference import Array
@@ -247,6 +248,7 @@ def guarded_cases(isa: str, count: int, seed: int, any_shape: bool) -> None:
     """For a child of test_winograd_guard_pages.py: random cases with every array against a guard page."""
     import guarded
 
+    pretended.inherit()
     drawn = [random_cases(seed, -(-count // 3), None, a if any_shape else None) for a in ALGORITHMS]
     for i in range(count):
         algorithm, case = list(ALGORITHMS)[i % 3], drawn[i % 3][i // 3]

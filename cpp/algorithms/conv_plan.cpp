@@ -11,9 +11,12 @@
 #include "algorithms/gemm.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
+#include "algorithms/section_operands.hpp"
 #include "algorithms/winograd.hpp"
 #include "kernels/registry.hpp"
 #include "plan/plain_calls.hpp"
+#include "plan/sections.hpp"
+#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -189,6 +192,29 @@ std::int64_t ConvPlan::workspace_bytes(int threads) const {
 }
 
 template <class T>
+void pack_and_run(const Problem& problem, Algorithm wanted, const TensorView<const T>& w, const Operands<T>& all, int threads,
+                  std::optional<double> largest) {
+    const std::vector<Section> sections = sections_of(problem, wanted, threads);
+    if (sections.size() == 1) {
+        const PackedWeights packed = pack_weights(problem, wanted, w, threads);
+        Operands<T> io = all;
+        io.w = packed.data.template as<const T>();
+        io.finite_weights = std::isfinite(packed.largest);
+        io.largest_weight = largest.value_or(packed.largest);
+        return run_algorithm(problem, wanted, io, threads);
+    }
+    // What Winograd's convolution can compute depends on the largest of all weights.
+    if (winograd_tiles(wanted) && !largest) largest = largest_weight(problem.shape, w, threads);
+    const Algorithm algorithm = largest ? used(wanted, problem, *largest) : wanted;
+    const Problem whole = algorithm == wanted ? problem : direct_problem(problem);
+    for (const Section& section : sections) {
+        TensorView<const T> of_section = w;
+        of_section.data += section.first(whole.shape.out_channels) * w.batch;
+        pack_and_run(problem_of(whole, section), algorithm, of_section, operands_of_section(whole, section, all), threads, largest);
+    }
+}
+
+template <class T>
 void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> io, int threads) {
     if (algorithm == "measure" && !problem.shape.empty() && has_a_choice(decide(problem, algorithm))) {
         const ConvPlan plan(problem, algorithm, weights, threads);
@@ -202,27 +228,27 @@ void convolve_once(const Problem& problem, const std::string& algorithm, const W
     Buffer bias;
     if (weights.bias) bias = pack_bias(p.shape.groups * p.shape.out_channels, weights.bias, weights.bias_stride);
     io.bias = weights.bias ? bias.as<const T>() : nullptr;
+    if (choice.algorithm != Algorithm::gemm || !gemm_packs_panels(p)) return pack_and_run(p, choice.algorithm, weights.w, io, threads);
     // Zeros beside a weight that is not finite count, which is known only when all are packed: the result is computed anew then, for which
     // a residual must not have been overwritten.
-    const bool zeros = p.border == Border::zeros && p.shape.padded();
-    if (choice.algorithm == Algorithm::gemm && gemm_packs_panels(p) && !(zeros && io.residual.data)) {
-        io.raw_weights = &weights.w;
-        io.finite_weights = true;
-        count_run(p, Algorithm::gemm);
-        if (run_gemm(p, io, threads) || !zeros) return;
-        io.raw_weights = nullptr;
+    const bool zeros = p.border == Border::zeros && p.shape.padded(), keeps_residual = !(zeros && io.residual.data);
+    if (!keeps_residual && packed_bytes(p, Algorithm::gemm) <= room_for_weights(threads)) {
+        return pack_and_run(p, Algorithm::gemm, weights.w, io, threads);
     }
-    const PackedWeights packed = pack_weights(p, choice.algorithm, weights.w, threads);
-    io.w = packed.data.template as<const T>();
-    io.finite_weights = std::isfinite(packed.largest);
-    io.largest_weight = packed.largest;
-    run_algorithm(p, choice.algorithm, io, threads);
+    io.raw_weights = &weights.w;
+    io.finite_weights = keeps_residual || std::isfinite(largest_weight(p.shape, weights.w, threads));
+    count_run(p, Algorithm::gemm);
+    if (run_gemm(p, io, threads) || !zeros || !io.finite_weights) return;
+    io.finite_weights = false;
+    run_gemm(p, io, threads);
 }
 
 template Parameters pack_parameters(const Problem&, Algorithm, const WeightsView<float>&, int);
 template Parameters pack_parameters(const Problem&, Algorithm, const WeightsView<double>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
 template ConvPlan::ConvPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
+template void pack_and_run(const Problem&, Algorithm, const TensorView<const float>&, const Operands<float>&, int, std::optional<double>);
+template void pack_and_run(const Problem&, Algorithm, const TensorView<const double>&, const Operands<double>&, int, std::optional<double>);
 template void convolve_once(const Problem&, const std::string&, const WeightsView<float>&, Operands<float>, int);
 template void convolve_once(const Problem&, const std::string&, const WeightsView<double>&, Operands<double>, int);
 template void ConvPlan::run(const ConvShape&, const Parameters&, Operands<float>, int) const;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "algorithms/operands.hpp"
@@ -78,6 +79,12 @@ class ConvPlan {
     mutable std::mutex mutex_;  // of parameters_
     Parameters parameters_;
 };
+
+// What a plain call does when it has decided: packs the weights, as a whole or in sections (plan/sections.hpp), and runs. Of the operands w is
+// filled in. largest: magnitude of all weights, if these are a section of them.
+template <class T>
+void pack_and_run(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, const Operands<T>& operands, int threads,
+                  std::optional<double> largest = {});
 
 // A plain call: decides, packs (all weights, or panel by panel as they are used) and runs. w and bias of the operands are filled in.
 template <class T>

@@ -32,10 +32,10 @@ DirectWorkspace::Sizes sizes(const Problem& p, const DirectTiling& t) {
     return bytes;
 }
 
-// With one output channel both layouts are the same.
-Problem in_either_layout(const Problem& problem) {
+// With one channel of y both layouts are the same.
+Problem in_either_layout(const Problem& problem, std::int64_t channels_of_y) {
     Problem p = problem;
-    if (p.shape.groups * p.shape.out_channels == 1) p.layout = Layout::channels_first;
+    if (channels_of_y == 1) p.layout = Layout::channels_first;
     return p;
 }
 
@@ -43,7 +43,7 @@ template <class T>
 class DirectRun {
   public:
     DirectRun(const Problem& p, const DirectTiling& t, const Operands<T>& io, const DirectWorkspace& workspace)
-        : p_(in_either_layout(p)),
+        : p_(in_either_layout(p, io.channels_of_y(p.shape.groups * p.shape.out_channels))),
           s_(p_.shape),
           t_(t),
           io_(io),

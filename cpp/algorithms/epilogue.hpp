@@ -21,7 +21,7 @@ class Epilogue {
                      T* copy) const {
         const ConvShape& s = p_.shape;
         const bool last = p_.layout == Layout::channels_last;
-        const std::int64_t all_channels = s.groups * s.out_channels;
+        const std::int64_t all_channels = io_.channels_of_y(s.groups * s.out_channels);
         Output<T> o{};
         if (io_.y) o.y = io_.y + image * io_.y_batch + (last ? first * all_channels + channel : channel * s.pixels() + first);
         o.y_stride = last ? all_channels : s.pixels();

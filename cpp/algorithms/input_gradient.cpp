@@ -111,6 +111,11 @@ std::unique_ptr<TransposedPlan> plan_of_strip(const Problem& p, const std::strin
     }
 }
 
+// Does the border give its gradient back to elements that it repeats?
+bool repeats(const Problem& forward) {
+    return forward.border != Border::zeros && forward.shape.padded() && !forward.shape.without_products();
+}
+
 Problem with_shape(Problem p, const ConvShape& shape) {
     p.shape = shape;
     p.free_batch = false;
@@ -128,7 +133,7 @@ std::int64_t InputGradientParameters::bytes() const {
 template <class T>
 InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads)
     : forward_(forward) {
-    const bool border = forward.border != Border::zeros && forward.shape.padded() && !forward.shape.without_products();
+    const bool border = repeats(forward);
     by_product_ = border && huge_border(forward.shape);
     expect_algorithm(algorithm);
     inside_ = std::make_unique<TransposedPlan>(linear(forward), by_product_ ? "naive" : algorithm, weights, threads);
@@ -252,6 +257,16 @@ std::string InputGradientPlan::explain(int threads) const {
     return text;
 }
 
+template <class T>
+void input_gradient_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& io,
+                         int threads) {
+    if (!repeats(forward)) return transpose_once(linear(forward), algorithm, weights, io, threads);
+    const InputGradientPlan plan(forward, algorithm, weights, threads);
+    plan.run(forward.shape, plan.parameters(), io, threads);
+}
+
+template void input_gradient_once(const Problem&, const std::string&, const WeightsView<float>&, const Operands<float>&, int);
+template void input_gradient_once(const Problem&, const std::string&, const WeightsView<double>&, const Operands<double>&, int);
 template InputGradientPlan::InputGradientPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
 template InputGradientPlan::InputGradientPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
 template InputGradientParameters InputGradientPlan::pack(const WeightsView<float>&, int) const;

@@ -59,4 +59,10 @@ class InputGradientPlan {
     InputGradientParameters parameters_;
 };
 
+// A plain call: decides, packs and runs. w of the operands is filled in. All weights are packed at once where a border repeats elements,
+// else as transpose_once does it.
+template <class T>
+void input_gradient_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& operands,
+                         int threads);
+
 }  // namespace npconv

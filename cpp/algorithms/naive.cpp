@@ -70,6 +70,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
     const std::int64_t width = s.axis[2].kernel, height = s.axis[1].kernel;
     const bool last = p.layout == Layout::channels_last;
+    const std::int64_t channels_of_y = io.channels_of_y(channels);
     const ActivationSpec activation = rounded<T>(p.activation);
     const int used = worthwhile_threads(p, threads);
     parallel_for(s.batch * channels, used, [&](std::int64_t task, int) {
@@ -99,7 +100,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
                 sum += static_cast<double>(
                     r.data[image * r.batch + channel * r.channel + o[0] * r.spatial[0] + o[1] * r.spatial[1] + o[2] * r.spatial[2]]);
             }
-            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
+            io.y[image * io.y_batch + (last ? pixel * channels_of_y + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
         }
     });
 }
@@ -110,6 +111,7 @@ void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) 
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
     const std::int64_t depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input, pixels = depth * height * width;
     const bool last = p.layout == Layout::channels_last;
+    const std::int64_t channels_of_y = io.channels_of_y(channels);
     const ActivationSpec activation = rounded<T>(p.activation);
     parallel_for(s.batch * channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
@@ -133,7 +135,7 @@ void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) 
                 }
             }
             if (io.bias) sum += static_cast<double>(io.bias[channel]);
-            io.y[image * io.y_batch + (last ? pixel * channels + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
+            io.y[image * io.y_batch + (last ? pixel * channels_of_y + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
         }
     });
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "algorithms/packed_weights.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include "algorithms/depthwise.hpp"
@@ -138,6 +141,54 @@ PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorVi
     throw std::logic_error("no packing for this algorithm");
 }
 
+// Magnitudes are compared as integers, whose order is theirs; NaN is the largest.
+template <class T>
+double largest_weight(const ConvShape& s, const TensorView<const T>& w, int threads) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    if (s.without_products()) return 0.0;
+    const auto& axis = s.axis;
+    const bool rows = axis[2].kernel == 1 || w.spatial[2] == 1;
+    const bool planes = rows && (axis[1].kernel == 1 || w.spatial[1] == axis[2].kernel);
+    const bool taps = planes && (axis[0].kernel == 1 || w.spatial[0] == axis[1].kernel * axis[2].kernel);
+    const bool neighbours = taps && (s.in_channels == 1 || w.channel == s.taps());  // all weights of an output channel
+    const auto magnitude = [](T value) { return std::bit_cast<Bits>(value) & std::numeric_limits<Bits>::max(); };
+    const auto of_neighbours = [&](const T* from, std::int64_t n) {  // a loop of its own, so that it is one of vectors
+        Bits most = 0;
+        for (std::int64_t i = 0; i < n; ++i) {
+            const Bits bits = magnitude(from[i]);
+            most = bits > most ? bits : most;
+        }
+        return most;
+    };
+    const auto of_row = [&](const T* from, std::int64_t n, std::int64_t step) {
+        Bits most = 0;
+        for (std::int64_t i = 0; i < n; ++i) most = std::max(most, magnitude(from[i * step]));
+        return most;
+    };
+    const auto of_channel = [&](const T* from) {
+        if (neighbours) return of_neighbours(from, s.k());
+        Bits most = 0;
+        for (std::int64_t c = 0; c < s.in_channels; ++c) {
+            for (std::int64_t d = 0; d < axis[0].kernel; ++d) {
+                for (std::int64_t h = 0; h < axis[1].kernel; ++h) {
+                    const T* row = from + c * w.channel + d * w.spatial[0] + h * w.spatial[1];
+                    most = std::max(most, of_row(row, axis[2].kernel, w.spatial[2]));
+                }
+            }
+        }
+        return most;
+    };
+    const EvenSplit parts(s.groups * s.out_channels, std::min<std::int64_t>(s.groups * s.out_channels, 64));
+    std::vector<Bits> most(static_cast<std::size_t>(parts.parts), 0);
+    parallel_for(parts.parts, parts.n * s.k() < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
+        Bits& of_part = most[static_cast<std::size_t>(i)];
+        for (std::int64_t o = parts.begin(i); o < parts.begin(i) + parts.length(i); ++o) {
+            of_part = std::max(of_part, of_channel(w.data + o * w.batch));
+        }
+    });
+    return static_cast<double>(std::bit_cast<T>(*std::max_element(most.begin(), most.end())));
+}
+
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
     Buffer packed = allocate<T>(channels);
@@ -145,6 +196,8 @@ Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride) {
     return packed;
 }
 
+template double largest_weight(const ConvShape&, const TensorView<const float>&, int);
+template double largest_weight(const ConvShape&, const TensorView<const double>&, int);
 template Buffer pack_bias(std::int64_t, const float*, std::int64_t);
 template Buffer pack_bias(std::int64_t, const double*, std::int64_t);
 template PackedWeights pack_weights(const Problem&, Algorithm, const TensorView<const float>&, int);

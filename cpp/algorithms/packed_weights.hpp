@@ -45,6 +45,10 @@ struct PackedWeights {
 template <class T>
 PackedWeights pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);
 
+// Of weights that are not packed yet, what `largest` of packed ones is.
+template <class T>
+double largest_weight(const ConvShape& shape, const TensorView<const T>& w, int threads);
+
 template <class T>
 Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride);
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "algorithms/operands.hpp"
 #include "kernels/registry.hpp"
 #include "plan/transposed_tiling.hpp"
 
@@ -15,15 +16,15 @@ template <class T>
 class Assembly {
   public:
     // channels: of a group, as blocks have them.
-    Assembly(const Problem& forward, const Phases& phases, const TransposedTiling& t, std::int64_t channels, T* y, std::int64_t y_batch)
+    Assembly(const Problem& forward, const Phases& phases, const TransposedTiling& t, std::int64_t channels, const Operands<T>& io)
         : layout_(forward.layout),
-          all_channels_(forward.shape.groups * forward.shape.in_channels),
+          all_channels_(io.channels_of_y(forward.shape.groups * forward.shape.in_channels)),
           channels_(channels),
           phases_(phases),
           t_(t),
           kernels_(kernels_of<T>(*forward.kernels)),
-          y_(y),
-          y_batch_(y_batch) {
+          y_(io.y),
+          y_batch_(io.y_batch) {
         for (std::size_t a = 0; a < 3; ++a) size_[a] = forward.shape.axis[a].input;
         plane_ = size_[0] * size_[1] * size_[2];
     }

@@ -5,12 +5,15 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "algorithms/depthwise.hpp"
 #include "algorithms/gemm.hpp"
 #include "algorithms/kernel_runs.hpp"
+#include "algorithms/section_operands.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
+#include "plan/sections.hpp"
 
 namespace npconv {
 namespace {
@@ -114,6 +117,37 @@ std::int64_t SeparablePlan::workspace_bytes(int threads) const {
     return std::max({bytes(1), bytes(2), bytes(depthwise_limits().enough_tasks)});
 }
 
+template <class T>
+void separable_once(const SeparableProblem& problem, const SeparableWeights<T>& weights, const Operands<T>& operands, int threads) {
+    expect_served(problem, "depthwise_w");
+    const ConvShape& s = problem.pointwise.shape;
+    const std::int64_t room = room_for_weights(threads);
+    const auto bytes = [&] { return packed_bytes(problem.depthwise, Algorithm::depthwise) + packed_bytes(problem.pointwise, Algorithm::gemm); };
+    constexpr std::int64_t most_growth = 128;  // of few channels in vectors
+    const std::int64_t taken = (problem.depthwise.shape.taps() + s.out_channels) * s.in_channels * size_of(problem.pointwise.dtype);
+    if (s.batch != 1 || s.empty() || taken <= room / most_growth || bytes() <= room) {
+        const SeparablePlan plan(problem, weights, threads);
+        return plan.run(s.batch, plan.parameters(), operands, threads);
+    }
+    const std::int64_t depthwise = packed_bytes(problem.depthwise, Algorithm::depthwise);
+    SeparableProblem p = problem;
+    p.pointwise.lane = format_of(p.pointwise, Algorithm::gemm).lane;
+    const Problem whole = p.pointwise;
+    const std::int64_t pointwise = packed_bytes(whole, Algorithm::gemm);
+    const std::vector<Section> sections = cut_channels(1, s.out_channels, ceil_div(pointwise, s.out_channels),
+                                                       unit_of(whole, Algorithm::gemm), std::max(room - depthwise, room / 2));
+    for (const Section& section : sections) {
+        p.pointwise = problem_of(whole, section);
+        SeparableWeights<T> of_section = weights;
+        of_section.pointwise.w.data += section.channel * weights.pointwise.w.batch;
+        if (weights.pointwise.bias) of_section.pointwise.bias += section.channel * weights.pointwise.bias_stride;
+        const SeparablePlan plan(p, of_section, threads);
+        plan.run(1, plan.parameters(), operands_of_section(whole, section, operands), threads);
+    }
+}
+
+template void separable_once(const SeparableProblem&, const SeparableWeights<float>&, const Operands<float>&, int);
+template void separable_once(const SeparableProblem&, const SeparableWeights<double>&, const Operands<double>&, int);
 template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<float>&, int);
 template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<double>&, int);
 template SeparableParameters SeparablePlan::pack(const SeparableWeights<float>&, int) const;

@@ -51,4 +51,8 @@ class SeparablePlan {
     SeparableParameters parameters_;
 };
 
+// A plain call: packs and runs, of one image in sections of the pointwise output channels (plan/sections.hpp).
+template <class T>
+void separable_once(const SeparableProblem& problem, const SeparableWeights<T>& weights, const Operands<T>& operands, int threads);
+
 }  // namespace npconv

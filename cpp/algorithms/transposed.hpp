@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
+#include "plan/sections.hpp"
 #include "plan/transposed_tiling.hpp"
 
 namespace npconv {
@@ -50,6 +51,20 @@ class TransposedPlan {
     std::string explain(int threads) const;
 
   private:
+    template <class T>
+    friend void transpose_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights,
+                               const Operands<T>& operands, int threads);
+
+    // Decided, without weights.
+    TransposedPlan(const Problem& forward, const std::string& algorithm);
+    // The same decisions for some channels of the result.
+    TransposedPlan(const TransposedPlan& whole, const Section& section, bool by_definition);
+    // Bytes that packing takes at most, with a copy of the weights of a phase.
+    std::int64_t bytes_to_pack() const;
+    SectionUnit unit() const;
+    // Packs weights of a section and runs.
+    template <class T>
+    void run_section(const WeightsView<T>& weights, const Operands<T>& operands, double largest, int threads) const;
     void choose(const std::string& wanted);
     void set_phases(Arrangement arrangement);
     template <class T>
@@ -70,5 +85,10 @@ class TransposedPlan {
     mutable std::mutex mutex_;       // of parameters_
     TransposedParameters parameters_;
 };
+
+// A plain call: decides, packs (all weights, or section by section) and runs. w and bias of the operands are filled in.
+template <class T>
+void transpose_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& operands,
+                    int threads);
 
 }  // namespace npconv

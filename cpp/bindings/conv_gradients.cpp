@@ -98,9 +98,14 @@ py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value,
     checked.x = readable(grad);
     const RunFrame frame{rank, form, dtype, settings.layout, "grad_out"};
     const int threads = threads_for_call(settings.threads);
-    const auto plan = with_weights(
-        dtype, rank, w, [&](const auto& view) { return std::make_unique<InputGradientPlan>(problem, settings.algorithm, view, threads); });
-    return run_input_gradient(frame, *plan, problem.shape, checked, threads);
+    const py::array weights = readable(w);
+    with_real(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const Operands<T> io = operands_of<T>(frame, checked);
+        const WeightsView<T> view = weights_of<T>(weights, rank, std::nullopt);
+        without_gil([&] { input_gradient_once(problem, settings.algorithm, view, io, threads); });
+    });
+    return checked.result;
 }
 
 // x and the gradient of the result, as the convolution has them, give that of the weights.

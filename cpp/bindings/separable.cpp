@@ -124,15 +124,29 @@ SeparableProblem make_separable(SeparableSettings& s, DType dtype, Form form, co
     return p;
 }
 
+// Weights and biases in the machine's byte order, aligned.
+struct ReadableWeights {
+    py::array depthwise, pointwise;
+    std::optional<py::array> depthwise_bias, bias;
+
+    explicit ReadableWeights(const SeparableArrays& given)
+        : depthwise(readable(given.depthwise_w)),
+          pointwise(readable(given.pointwise_w)),
+          depthwise_bias(given.depthwise_bias ? std::optional<py::array>(readable(*given.depthwise_bias)) : std::nullopt),
+          bias(given.bias ? std::optional<py::array>(readable(*given.bias)) : std::nullopt) {}
+
+    template <class T>
+    SeparableWeights<T> view() const {
+        return {weights_of<T>(depthwise, 2, depthwise_bias), weights_of<T>(pointwise, 2, bias)};
+    }
+};
+
 // f(weights) without the GIL.
 template <class F>
 auto with_weights(const SeparableArrays& given, DType dtype, const F& f) {
-    const auto readable_bias = [](const std::optional<py::array>& b) { return b ? std::optional<py::array>(readable(*b)) : std::nullopt; };
-    const py::array depthwise = readable(given.depthwise_w), pointwise = readable(given.pointwise_w);
-    const std::optional<py::array> depthwise_bias = readable_bias(given.depthwise_bias), bias = readable_bias(given.bias);
+    const ReadableWeights readable(given);
     return with_real(dtype, [&](auto zero) {
-        using T = decltype(zero);
-        const SeparableWeights<T> weights{weights_of<T>(depthwise, 2, depthwise_bias), weights_of<T>(pointwise, 2, bias)};
+        const auto weights = readable.view<decltype(zero)>();
         return without_gil([&] { return f(weights); });
     });
 }
@@ -170,7 +184,14 @@ py::object separable_conv2d(py::handle x, py::handle depthwise_w, py::handle poi
     const RunFrame frame{2, form, dtype, settings.of_conv.layout, "x"};
     Checked checked = check(frame, problem.pointwise.shape, arrays, weights.named());
     const int threads = threads_for_call(settings.of_conv.threads);
-    return run_plan(frame, *make_plan(problem, weights, threads), problem.depthwise.shape.batch, checked, threads);
+    const ReadableWeights readable(weights);
+    with_real(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const Operands<T> io = operands_of<T>(frame, checked);
+        const SeparableWeights<T> view = readable.view<T>();
+        without_gil([&] { separable_once(problem, view, io, threads); });
+    });
+    return checked.result;
 }
 
 class PlannedSeparable {

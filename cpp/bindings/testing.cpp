@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "algorithms/kernel_runs.hpp"
@@ -99,6 +100,7 @@ void register_testing(pybind11::module_& m) {
                           .used_aliased = 1,
                           .larger_copy = 2,
                           .bytes_of_copy = 4096,
+                          .bytes_of_weights = 3000,
                           .macs_of_region = 1};
         if (!small) tiny = {};
         tiny.lane = lane;
@@ -144,6 +146,13 @@ void register_testing(pybind11::module_& m) {
         set_separable_limits(small ? few_pixels : SeparableLimits{});
         set_winograd_limits(small ? few : WinogradLimits{});
     });
+    m.def("_core_kinds", [] {
+        std::vector<std::string> kinds;
+        for (const CoreKind& kind : core_kinds) kinds.emplace_back(kind.name);
+        return kinds;
+    });
+    m.def("_core_kind", [] { return std::string(name_of(this_core())); });
+    m.def("_pretend_core", &pretend_core);
     m.def("_products_per_cycle", [] { return this_core().products_per_cycle(active_kernels().vector_bytes); });
     m.def("_rates_name", [] { return rates_name(this_core(), active_kernels().vector_bytes); });
     m.def("_set_lane", [](const std::string& lane) {
@@ -153,6 +162,12 @@ void register_testing(pybind11::module_& m) {
         DepthwiseLimits depthwise = depthwise_limits();
         depthwise.lane = forced.lane;
         set_depthwise_limits(depthwise);
+    });
+    m.def("_set_bytes_of_weights", [](std::int64_t bytes) {
+        TilingLimits limits = tiling_limits();
+        std::swap(limits.bytes_of_weights, bytes);
+        set_tiling_limits(limits);
+        return bytes;
     });
     m.def("_set_guard_pages", [](int mode) {
         if (mode < 0 || mode > 2) throw pybind11::value_error("mode must be 0 (off), 1 (after) or 2 (before), got " + std::to_string(mode));

@@ -54,8 +54,15 @@ py::object conv_transpose(int rank, py::handle x, py::handle w_value, py::handle
     if (bias) parameters.push_back({"bias", &*bias});
     Checked checked = check(frame, with_result_as_output(problem.shape), arrays, parameters);
     const int threads = threads_for_call(settings.common.threads);
-    const auto plan = make_transposed(problem, settings.common.algorithm, rank, w, bias, threads);
-    return run_transposed(frame, *plan, problem.shape, checked, threads);
+    const py::array weights = readable(w);
+    const std::optional<py::array> readable_bias = bias ? std::optional<py::array>(readable(*bias)) : std::nullopt;
+    with_real(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const Operands<T> io = operands_of<T>(frame, checked);
+        const WeightsView<T> view = weights_of<T>(weights, rank, readable_bias);
+        without_gil([&] { transpose_once(problem, settings.common.algorithm, view, io, threads); });
+    });
+    return checked.result;
 }
 
 class PlannedTransposed {

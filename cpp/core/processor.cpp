@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/processor.hpp"
 
+#include <atomic>
+#include <stdexcept>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
 #include <array>
 #include <cstring>
-#include <string>
 #endif
 
 namespace npconv {
@@ -33,11 +35,32 @@ Core find_core() {
 Core find_core() { return {}; }
 #endif
 
+std::atomic<const CoreKind*> pretended{nullptr};
+
 }  // namespace
 
 Core this_core() {
     static const Core core = find_core();
-    return core;
+    const CoreKind* kind = pretended;
+    return kind ? kind->core : core;
+}
+
+const char* name_of(const Core& core) {
+    for (const CoreKind& kind : core_kinds) {
+        if (kind.core == core) return kind.name;
+    }
+    throw std::logic_error("a core of no known kind");
+}
+
+void pretend_core(const std::string& kind) {
+    const CoreKind* wanted = nullptr;
+    std::string names;
+    for (const CoreKind& known : core_kinds) {
+        if (kind == known.name) wanted = &known;
+        names += (names.empty() ? "\"" : ", \"") + std::string(known.name) + "\"";
+    }
+    if (!wanted && !kind.empty()) throw std::invalid_argument("the kind of core must be one of " + names + "; got \"" + kind + "\"");
+    pretended = wanted;
 }
 
 }  // namespace npconv

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a processor core does with its vectors beyond what its instruction set tells. The best tiles depend on it, results never do.
 #pragma once
+#include <string>
 
 namespace npconv {
 
@@ -16,7 +17,17 @@ struct Core {
     int products_per_cycle(int vector_bytes) const { return vector_bytes >= 64 ? wide_products : 2; }
 };
 
-// The core that this process runs on.
+// The kinds that are known. "narrow": Zen 4 and older, and whatever is unknown; "wide": Intel's servers; "far-sighted": Zen 5.
+struct CoreKind {
+    const char* name;
+    Core core;
+};
+constexpr CoreKind core_kinds[] = {{"narrow", {1, false}}, {"wide", {2, false}}, {"far-sighted", {2, true}}};
+
+// The core that this process runs on, or another kind that a test lets it pretend to run on.
 Core this_core();
+const char* name_of(const Core& core);
+// For what is planned from now on. "" is the real core again; std::invalid_argument, listing the kinds, where there is none of the name.
+void pretend_core(const std::string& kind);
 
 }  // namespace npconv

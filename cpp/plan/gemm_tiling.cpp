@@ -157,6 +157,13 @@ GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
     } else {
         set_pixel_tiles(t, p, kernels);
     }
+    // Of one image. Where not even a panel of weights may be packed as a whole, each task packs it block by block of k, whatever it costs.
+    const bool long_panels = p.packing == Packing::every_call && s.batch == 1 &&
+                             t.panels.longest() * t.unit * t.k_length * static_cast<std::int64_t>(sizeof(T)) > limits.bytes_of_weights;
+    if (long_panels) {
+        t.packs_panels = true;
+        t.panels_inside = false;
+    }
     const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
     const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels
     const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);

@@ -38,6 +38,7 @@ struct Problem {
     Lane depthwise_lane = Lane::automatic;  // the same of depthwise convolution (depthwise_tiling.hpp)
     Packing packing = Packing::once;
     Transformed transformed = Transformed::automatic;
+    std::int64_t all_channels = 0;  // of the output, of a group, if the shape has only a section of them (sections.hpp)
     const KernelTable* kernels = nullptr;
     Core core = this_core();
 

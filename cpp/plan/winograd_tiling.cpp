@@ -141,7 +141,8 @@ WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, cons
     constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36;
     const ConvShape& s = p.shape;
     WinogradTiling t = of_channels(p, axis, kernels);
-    const std::int64_t weights = t.points_of_set() * t.products() * t.panels.n * t.lanes * element(p);
+    const std::int64_t vectors = p.all_channels > 0 ? ceil_div(p.all_channels, t.lanes) : t.panels.n;
+    const std::int64_t weights = t.points_of_set() * t.products() * vectors * t.lanes * element(p);
     const bool many_weights = weights > limits.most_prepared;
     t.far = weights > limits.far_weights;
     t.prepared = p.transformed == Transformed::automatic ? !many_weights : p.transformed == Transformed::packed;

@@ -30,6 +30,7 @@ inline TilingLimits other_tiles(Random& random) {
     limits.often_used = limits.used_from_afar = limits.used_aliased = random.integer(0, 40);
     limits.larger_copy = random.integer(1, 8);
     limits.bytes_of_copy = random.integer(0, 100'000);
+    limits.bytes_of_weights = random.integer(1, 20'000);
     limits.macs_of_region = 0;
     return limits;
 }

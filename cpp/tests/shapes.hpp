@@ -2,6 +2,7 @@
 // Short ways to write convolutions down in tests.
 #pragma once
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -68,7 +69,8 @@ inline Core& core_of_problems() {
 }
 
 // All that a planner may meet.
-constexpr Core all_cores[] = {{1, false}, {2, false}, {2, true}};
+constexpr Core all_cores[] = {core_kinds[0].core, core_kinds[1].core, core_kinds[2].core};
+static_assert(std::size(core_kinds) == std::size(all_cores));
 
 class CoreScope {
   public:

@@ -6,7 +6,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
+#include <stdexcept>
 #include <string>
+
+#include "plan/problem.hpp"
 
 namespace npconv::test {
 namespace {
@@ -29,6 +33,21 @@ TEST(Processor, NarrowVectorsTwoACycle) {
         EXPECT_EQ(core.products_per_cycle(32), 2);
         EXPECT_EQ(core.products_per_cycle(16), 2);
     }
+}
+
+// What is planned while a kind is pretended is planned for it; a plain call remembers no other's choice.
+TEST(Processor, PretendsToBeEachKind) {
+    const Core real = this_core();
+    for (const CoreKind& kind : core_kinds) {
+        pretend_core(kind.name);
+        EXPECT_EQ(this_core(), kind.core);
+        EXPECT_STREQ(name_of(this_core()), kind.name);
+        EXPECT_EQ(Problem().core, kind.core);
+    }
+    EXPECT_THROW(pretend_core("square"), std::invalid_argument);
+    EXPECT_EQ(this_core(), core_kinds[std::size(core_kinds) - 1].core) << "as before the error";
+    pretend_core("");
+    EXPECT_EQ(this_core(), real);
 }
 
 TEST(Processor, IsOfThisMachine) {

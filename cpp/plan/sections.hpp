@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Plain calls pack the weights for themselves. Those of one image are used once: they are packed in sections of output channels, one after
+// the other in the same memory, so that a call needs at most 6 MB a thread for them, however large they are. (Weights of several images are
+// packed as a whole.) A section is a convolution of its own, decided and tiled like the whole: no sum depends on it.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "plan/planner.hpp"
+
+namespace npconv {
+
+// Some groups with all their channels, or some channels of one group.
+struct Section {
+    std::int64_t group, groups;      // the first, and how many
+    std::int64_t channel, channels;  // of a group
+
+    // The number of the first channel among all, of groups of so many.
+    std::int64_t first(std::int64_t channels_of_group) const { return group * channels_of_group + channel; }
+    bool operator==(const Section&) const = default;
+};
+
+// How weights may be cut.
+struct SectionUnit {
+    std::int64_t channels = 1;  // of a group, best cut in multiples of so many,
+    std::int64_t least = 1;     //   or at least of so many; 0: not at all
+    std::int64_t groups = 1;    // best taken so many at a time
+};
+
+SectionUnit unit_of(const Problem& problem, Algorithm algorithm);
+
+// Sections whose bytes are at most `room`, if units allow it. bytes: of the weights of a channel.
+std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, std::int64_t bytes, const SectionUnit& unit, std::int64_t room);
+
+// What a plain call may take for packed weights.
+std::int64_t room_for_weights(int threads);
+
+// Of a plain call that is decided. One section, if the weights are packed as a whole.
+std::vector<Section> sections_of(const Problem& problem, Algorithm algorithm, int threads);
+
+// The convolution of a section.
+Problem problem_of(const Problem& whole, const Section& section);
+
+// Bytes of packed weights, without bias.
+std::int64_t packed_bytes(const Problem& problem, Algorithm algorithm);
+
+}  // namespace npconv
