@@ -80,8 +80,8 @@ class ConvPlan {
     Parameters parameters_;
 };
 
-// What a plain call does when it has decided: packs the weights, as a whole or in sections (plan/sections.hpp), and runs. Of the operands w is
-// filled in. largest: magnitude of all weights, if these are a section of them.
+// What a plain call does when it has decided: packs the weights, as a whole or in sections (plan/sections.hpp), and runs. Of the operands w
+// is filled in. largest: magnitude of all weights, if these are a section of them.
 template <class T>
 void pack_and_run(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, const Operands<T>& operands, int threads,
                   std::optional<double> largest = {});

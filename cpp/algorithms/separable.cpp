@@ -122,7 +122,9 @@ void separable_once(const SeparableProblem& problem, const SeparableWeights<T>& 
     expect_served(problem, "depthwise_w");
     const ConvShape& s = problem.pointwise.shape;
     const std::int64_t room = room_for_weights(threads);
-    const auto bytes = [&] { return packed_bytes(problem.depthwise, Algorithm::depthwise) + packed_bytes(problem.pointwise, Algorithm::gemm); };
+    const auto bytes = [&] {
+        return packed_bytes(problem.depthwise, Algorithm::depthwise) + packed_bytes(problem.pointwise, Algorithm::gemm);
+    };
     constexpr std::int64_t most_growth = 128;  // of few channels in vectors
     const std::int64_t taken = (problem.depthwise.shape.taps() + s.out_channels) * s.in_channels * size_of(problem.pointwise.dtype);
     if (s.batch != 1 || s.empty() || taken <= room / most_growth || bytes() <= room) {

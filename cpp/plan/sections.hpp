@@ -30,7 +30,8 @@ struct SectionUnit {
 SectionUnit unit_of(const Problem& problem, Algorithm algorithm);
 
 // Sections whose bytes are at most `room`, if units allow it. bytes: of the weights of a channel.
-std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, std::int64_t bytes, const SectionUnit& unit, std::int64_t room);
+std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, std::int64_t bytes, const SectionUnit& unit,
+                                  std::int64_t room);
 
 // What a plain call may take for packed weights.
 std::int64_t room_for_weights(int threads);
