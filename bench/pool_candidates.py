@@ -96,7 +96,7 @@ def _gradient(problem: PoolProblem) -> partial[Any]:
         function = _function(importlib.import_module("npconv.grad"), problem)
     except ImportError as error:
         raise UnsupportedError(str(error)) from error
-    if layer.op == "max":
+    if layer.op != "avg":
         forward = _forward(problem)
         del forward.keywords["out"]
         _, indices = forward(return_indices=True)

@@ -20,7 +20,7 @@ class PoolLayer:
     everywhere, global; it has no kernel, stride and padding.
     """
 
-    op: str  # max, avg
+    op: str  # max, min, avg
     c: int
     size: Ints  # of the input
     kernel: Ints = ()
@@ -51,9 +51,9 @@ class PoolLayer:
 
     @property
     def bytes(self) -> int:
-        """Read and written: the input and the output, for gradients of max the indices, too."""
+        """Read and written: the input and the output, for gradients of max and min the indices, too."""
         y = prod(self.output_size)
-        indices = INDEX * y if self.gradient and self.op == "max" else 0
+        indices = INDEX * y if self.gradient and self.op != "avg" else 0
         return self.c * (ITEM * (prod(self.size) + y) + indices)
 
     def x_shape(self, layout: str) -> Ints:
@@ -118,9 +118,9 @@ def gradients() -> tuple[PoolLayer, ...]:
 
 
 def filters() -> tuple[PoolLayer, ...]:
-    """What scipy.ndimage calls maximum_filter and uniform_filter, on one image."""
+    """What scipy.ndimage calls maximum_filter, minimum_filter and uniform_filter, on one image."""
     return tuple(
-        pool(op, 1, 2048, k, stride=1, padding=(k - 1) // 2) for op in ("max", "avg") for k in (5, 31)
+        pool(op, 1, 2048, k, stride=1, padding=(k - 1) // 2) for op in ("max", "min", "avg") for k in (5, 31)
     )
 
 
@@ -131,7 +131,7 @@ POOL_SETS = {
         PoolSet("pooling-gradients", "the gradients of these and of three more", gradients),
         # With one channel both layouts are the same bytes.
         PoolSet(
-            "filters", "max and average 5x5 and 31x31 of one image", filters, layouts=("channels_first",)
+            "filters", "max, min and average 5x5 and 31x31 of one image", filters, layouts=("channels_first",)
         ),
     )
 }

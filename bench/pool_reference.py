@@ -16,15 +16,15 @@ from pool_candidates import PoolProblem
 
 
 def reference(problem: PoolProblem) -> Array:
-    """In float64, but for maxima: these have no rounding."""
+    """In float64, but for maxima and minima: these have no rounding."""
     if not problem.layer.gradient:
-        return _max(problem) if problem.layer.op == "max" else _average(problem)
-    return _max_gradient(problem) if problem.layer.op == "max" else _average_gradient(problem)
+        return _average(problem) if problem.layer.op == "avg" else _extreme(problem)
+    return _average_gradient(problem) if problem.layer.op == "avg" else _extreme_gradient(problem)
 
 
 def error_of(problem: PoolProblem, y: Array, expected: Array) -> float:
-    """Maxima have to be equal bit by bit: 0 or infinity. Else the relative L2 error."""
-    if problem.layer.op == "max" and not problem.layer.gradient:
+    """Maxima and minima have to be equal bit by bit: 0 or infinity. Else the relative L2 error."""
+    if problem.layer.op != "avg" and not problem.layer.gradient:
         same = y.shape == expected.shape and y.dtype == expected.dtype and y.tobytes() == expected.tobytes()
         return 0.0 if same else float("inf")
     return relative_error(y, expected)
@@ -40,10 +40,11 @@ def _windows(x: Array, axis: int, kernel: int, stride: int, pads: tuple[int, int
     return sliding_window_view(padded, kernel, axis)[tuple(at)]
 
 
-def _max(problem: PoolProblem) -> Array:
+def _extreme(problem: PoolProblem) -> Array:
     layer, y = problem.layer, problem.x
+    of, border = (np.max, -np.inf) if layer.op == "max" else (np.min, np.inf)
     for axis, k, s, p in zip(problem.spatial_axes, layer.kernel, layer.stride, layer.padding, strict=True):
-        y = _windows(y, axis, k, s, p, -np.inf).max(-1)
+        y = of(_windows(y, axis, k, s, p, border), -1)
     return y
 
 
@@ -86,17 +87,18 @@ def _adaptive_matrices(problem: PoolProblem) -> list[Array]:
     return matrices
 
 
-def _max_gradient(problem: PoolProblem) -> Array:
-    """Every value of the output's gradient goes to the first maximum of its window."""
+def _extreme_gradient(problem: PoolProblem) -> Array:
+    """Every value of the output's gradient goes to the first maximum or minimum of its window."""
     layer = problem.layer
     x, g = problem.x[0], problem.given[0]
     if problem.channels_last:
         x, g = np.moveaxis(x, -1, 0), np.moveaxis(g, -1, 0)
-    windows = np.pad(x, [(0, 0), *layer.padding], constant_values=-np.inf)
+    of, border = (np.argmax, -np.inf) if layer.op == "max" else (np.argmin, np.inf)
+    windows = np.pad(x, [(0, 0), *layer.padding], constant_values=border)
     windows = sliding_window_view(windows, layer.kernel, tuple(range(1, x.ndim)))
     steps = (slice(None), *(slice(None, None, s) for s in layer.stride))
     windows = windows[steps]
-    taps = windows.reshape(*g.shape, prod(layer.kernel)).argmax(-1)
+    taps = of(windows.reshape(*g.shape, prod(layer.kernel)), -1)
     at = np.zeros(g.shape, np.int64)
     for axis, tap in enumerate(np.unravel_index(taps, layer.kernel)):
         outputs = np.arange(g.shape[axis + 1]).reshape(-1, *[1] * (layer.rank - axis - 1))

@@ -14,7 +14,7 @@ import cases
 import numpy as np
 import pool_cases
 from arrangements import AFTER, BEFORE, NAMES, Result, place
-from pool_cases import FLOATS, GLOBAL, LAYOUTS, MAXIMA, Pool
+from pool_cases import EXTREMA, FLOATS, GLOBAL, LAYOUTS, PLACED, Pool
 from pool_check import difference
 from reference import Array
 
@@ -74,7 +74,7 @@ class Run:
         more: dict[str, Any] = case.keywords | {"num_threads": 2, "out": out}
         y = self.call(function, x, *case.arguments, **more)
         self.compare(y, solution.y, solution.allowed, self.axes)
-        if case.op in ("max", "adaptive_max"):
+        if case.op in PLACED:
             y, indices = self.call(function, x, *case.arguments, return_indices=True, **more)
             assert solution.indices is not None
             self.compare(y, solution.y, None, self.axes)
@@ -92,7 +92,7 @@ class Run:
             "out": blank(x.shape, self.dtype, self.side),
         }
         arguments: tuple[Any, ...] = (x.shape,)
-        if case.op in ("max", "adaptive_max"):
+        if case.op in PLACED:
             assert solution.indices is not None
             arguments, more = (self.arranged(self.laid(solution.indices, case.rank)), x.shape), {}
         elif case.op in ("lp", "global_max"):
@@ -138,7 +138,7 @@ def main() -> None:
     for i in range(count):
         case = pool_cases.for_gradient(pool_cases.random_pool(r, taps=10_000))
         layout, side = LAYOUTS[i // 2 % 2], (AFTER, BEFORE)[i // 4 % 2]
-        dtype = r.choice(pool_cases.DTYPES) if case.op in MAXIMA else r.choice(FLOATS)
+        dtype = r.choice(pool_cases.DTYPES) if case.op in EXTREMA else r.choice(FLOATS)
         # Said first: a fault leaves no other trace.
         print(f"Run({case!r}, {isa!r}, {dtype!r}, {layout!r}, {side})", file=sys.stderr, flush=True)
         Run(case, isa, dtype, layout, side).forward()

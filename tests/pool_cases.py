@@ -21,13 +21,14 @@ from reference import Array, per_axis
 LAYOUTS = cases.LAYOUTS
 FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
-DTYPES = FLOATS + INTEGERS  # those of maxima
+DTYPES = FLOATS + INTEGERS  # those of maxima and minima
 EXACT = ("ints", "ties", "zeros", "nonfinite", "flat")  # data whose sums have no rounding in them
-SLIDING = ("max", "avg", "lp")
+SLIDING = ("max", "min", "avg", "lp")
 ADAPTIVE = ("adaptive_max", "adaptive_avg")
 GLOBAL = ("global_max", "global_avg")
 OPS = SLIDING + ADAPTIVE + GLOBAL
-MAXIMA = ("max", "adaptive_max", "global_max")
+PLACED = ("max", "min", "adaptive_max")  # that have indices
+EXTREMA = (*PLACED, "global_max")
 
 
 # ---- a case ------------------------------------------------------------------------------------------------
@@ -59,8 +60,8 @@ class Pool:
         return len(self.spatial)
 
     @property
-    def maximum(self) -> bool:
-        return self.op in MAXIMA
+    def extreme(self) -> bool:
+        return self.op in EXTREMA
 
     @property
     def lead(self) -> tuple[int, ...]:
@@ -116,8 +117,8 @@ def values(kind: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generat
 
     ints: small integers, whose sums are exact; ties: -1, 0 and 1; normal: standard normal, or any integers;
     special: NaN of both signs and of other bits, infinities, zeros of both signs among a few numbers; zeros:
-    those of both signs; lowest: nothing but -inf; nonfinite: ints with a few NaN and infinities; flat: ints,
-    constant along some axes; rising and falling: each number once, in order.
+    those of both signs; lowest, highest: nothing but -inf, inf; nonfinite: ints with a few NaN and
+    infinities; flat: ints, constant along some axes; rising and falling: each number once, in order.
     """
     is_float = np.dtype(dtype).kind == "f"
     limits: Any = None if is_float else np.iinfo(dtype)
@@ -137,6 +138,8 @@ def values(kind: str, shape: tuple[int, ...], dtype: str, rng: np.random.Generat
         return (a if kind == "rising" else size - a).astype(dtype)
     if kind == "lowest":
         return np.full(shape, ref.lowest(dtype), dtype)
+    if kind == "highest":
+        return np.full(shape, ref.highest(dtype), dtype)
     if not is_float:
         if kind == "normal":
             return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
@@ -205,7 +208,7 @@ def solve(case: Pool, dtype: str) -> Solution:
     x = input_of(case, dtype)
     how = case.keywords | {"rank": case.rank}
     result = function(case.op)(x, *case.arguments, **how)
-    if case.maximum:
+    if case.extreme:
         return Solution(result[0], None, result[1])
     with np.errstate(invalid="ignore", over="ignore"):
         if case.op == "lp":
@@ -261,7 +264,7 @@ def solve_gradient(case: Pool, dtype: str) -> Solution:
     forward = solve(case, dtype)
     g = gradient_of(case, forward.y.shape, dtype)
     shape, how = case.x_shape, {"rank": case.rank}
-    if case.op in ("max", "adaptive_max"):
+    if case.op in PLACED:
         dx = ref.grad_max_pool(g, forward.indices, shape, **how)
         return Solution(dx, None, forward.indices)
     if case.op == "global_max":
@@ -310,7 +313,10 @@ def for_gradient(case: Pool) -> Pool:
 
 CHANNELS = (1, 1, 1, 2, 3, 5, 16, 17, 33, 70)
 KINDS = {  # of data
-    "max": ("ties", "ties", "flat", "normal", "special", "special", "zeros", "lowest", "rising", "falling"),
+    "max": (
+        *("ties", "ties", "flat", "normal", "special", "special", "zeros", "lowest", "highest"),
+        *("rising", "falling"),
+    ),
     "avg": ("ints", "ints", "flat", "normal", "normal", "nonfinite"),
     "lp": ("ints", "flat", "normal", "normal", "nonfinite"),
 }
@@ -338,7 +344,7 @@ def random_pool(
                 break
         except ValueError:  # no window fits
             continue
-    kind = "max" if case.maximum else "lp" if op == "lp" else "avg"
+    kind = "max" if case.extreme else "lp" if op == "lp" else "avg"
     return dataclasses.replace(case, data=r.choice(KINDS[kind]), seed=r.randrange(2**31))
 
 

@@ -22,6 +22,7 @@ from pool_cases import (
     FLOATS,
     GLOBAL,
     LAYOUTS,
+    PLACED,
     Pool,
     gradient_of,
     input_of,
@@ -79,7 +80,7 @@ class Call:
     form: str = "call"  # FORMS: by keyword, in other types, with `out`
     view: str = "plain"  # VIEWS
     threads: int | None = None
-    indices: bool = True  # of maxima
+    indices: bool = True  # of PLACED
 
     def __str__(self) -> str:
         fields = [(f, getattr(self, f.name)) for f in dataclasses.fields(self)]
@@ -171,7 +172,7 @@ def _forward(case: Pool, how: Call) -> str | None:
     keywords = frame.keywords()
     if how.form == "out":
         keywords["out"] = frame.out_for(solution.y, axes)
-    with_indices = case.op in ("max", "adaptive_max") and how.indices
+    with_indices = case.op in PLACED and how.indices
     if with_indices:
         keywords["return_indices"] = True
     y = getattr(npconv, f"{case.op}_pool{case.rank}d")(x, *frame.arguments(), **keywords)
@@ -197,7 +198,7 @@ def _backward(case: Pool, how: Call) -> str | None:
     keywords = frame.keywords()
     if how.form == "typed":
         shape = _typed(shape)
-    if case.op in ("max", "adaptive_max"):
+    if case.op in PLACED:
         assert solution.indices is not None
         arguments: tuple[Any, ...] = (frame.given(solution.indices, case.rank), shape)
         keywords = {"layout": how.layout}
@@ -205,7 +206,7 @@ def _backward(case: Pool, how: Call) -> str | None:
         arguments = (frame.given(input_of(case, how.dtype), case.rank), *frame.arguments())
     else:
         arguments = (shape, *frame.arguments()) if case.op == "avg" else (shape,)
-    if how.form == "out" and case.op not in ("max", "adaptive_max"):
+    if how.form == "out" and case.op not in PLACED:
         keywords["out"] = frame.out_for(solution.y, case.rank)
     y = getattr(grad, f"{case.op}_pool{case.rank}d")(g, *arguments, **keywords)
     return frame.wrong(y, solution.y, solution.allowed, case.rank, how.dtype) or frame.damage(y)
@@ -214,7 +215,7 @@ def _backward(case: Pool, how: Call) -> str | None:
 def ways(r: random.Random, case: Pool) -> dict[str, Any]:
     """A random way to call npconv for `check`, but the instruction set."""
     return {
-        "dtype": r.choice(DTYPES if case.maximum else FLOATS),
+        "dtype": r.choice(DTYPES if case.extreme else FLOATS),
         "layout": r.choice(LAYOUTS),
         "form": r.choice(FORMS),
         "view": r.choice(VIEWS),

@@ -169,20 +169,35 @@ def lowest(dtype: Any) -> Any:
     return dtype.type(-np.inf) if dtype.kind == "f" else np.iinfo(dtype).min
 
 
+def highest(dtype: Any) -> Any:
+    dtype = np.dtype(dtype)
+    return dtype.type(np.inf) if dtype.kind == "f" else np.iinfo(dtype).max
+
+
 def _max(x: Array, windows: Windows) -> tuple[Array, Array]:
-    """Of each window the last NaN, else the first maximum, and its place; -1 where nothing is real."""
+    return _extreme(x, windows, np.max, lowest(x.dtype))
+
+
+def _min(x: Array, windows: Windows) -> tuple[Array, Array]:
+    return _extreme(x, windows, np.min, highest(x.dtype))
+
+
+def _extreme(x: Array, windows: Windows, of: Any, nothing: Any) -> tuple[Array, Array]:
+    """Of each window the last NaN, else the first maximum (or what `of` is), and its place.
+
+    Where nothing is real: `nothing`, which loses against every number, and -1.
+    """
     x = x.astype(x.dtype.newbyteorder("="))
     values, real = windows.gather(x), windows.real
     is_nan = real & (values != values)
     last_nan = real.shape[1] - 1 - is_nan[..., ::-1].argmax(-1)
-    low = lowest(x.dtype)
-    top = np.where(real & ~is_nan, values, low).max(-1, keepdims=True)
+    top = of(np.where(real & ~is_nan, values, nothing), -1, keepdims=True)
     first_top = (real & (values == top)).argmax(-1)
     tap = np.where(is_nan.any(-1), last_nan, first_top)[..., None]
     y = np.take_along_axis(values, tap, -1)[..., 0]
     places = np.take_along_axis(np.broadcast_to(windows.index, values.shape), tap, -1)[..., 0]
     some = real.any(-1)
-    y, places = np.where(some, y, low).astype(x.dtype), np.where(some, places, -1).astype(np.int64)
+    y, places = np.where(some, y, nothing).astype(x.dtype), np.where(some, places, -1).astype(np.int64)
     return windows.shaped(y), windows.shaped(places)
 
 
@@ -219,6 +234,24 @@ def max_pool(
     planes = unify(x, rank, layout)
     windows = sliding(planes.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     y, places = _max(planes, windows)
+    return like(y, x.ndim, rank, layout), like(places, x.ndim, rank, layout)
+
+
+def min_pool(
+    x: Array,
+    kernel_size: Any,
+    *,
+    rank: int,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    layout: str = "channels_first",
+) -> tuple[Array, Array]:
+    """(values, indices)"""
+    planes = unify(x, rank, layout)
+    windows = sliding(planes.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    y, places = _min(planes, windows)
     return like(y, x.ndim, rank, layout), like(places, x.ndim, rank, layout)
 
 

@@ -221,7 +221,7 @@ def test_the_pooling_sets_have_their_layers() -> None:
         "max 3x3 192 at 35 s1 p1",
         "adaptive avg 7x7 256 at 32",
     ]
-    assert names["filters"] == [f"{op} {k} 1 at 2048 s1 p{p}" for op in ("max", "avg") for k, p in
+    assert names["filters"] == [f"{op} {k} 1 at 2048 s1 p{p}" for op in ("max", "min", "avg") for k, p in
                                 [("5x5", 2), ("31x31", 15)]]  # fmt: skip
     disjoint = [layer.name for layer in pool_layers.pooling() if layer.disjoint]
     assert disjoint == [names["pooling"][i] for i in (1, 4, 5, 6, 7)]
@@ -262,7 +262,8 @@ def test_the_growth_with_the_kernel_is_that_of_npconv() -> None:
     entries = {name: [Entry("npconv", "", t, t, t, 7, 0.0)] for name, t in times.items()}
     run_of = Run(100.0, [LayerRun(name, 1, 0, found) for name, found in entries.items()])
     filters = Table(Key("filters", "channels_first", 1, kind="pool"), False, [run_of])
-    assert pool_figures.growth(filters) == {"max 31x31 / 5x5": 6.2, "avg 31x31 / 5x5": 6.2}
+    wanted = {f"{op} 31x31 / 5x5": 6.2 for op in ("max", "min", "avg")}
+    assert pool_figures.growth(filters) == wanted
     assert pool_figures.growth(pool_table({"npconv": 1.0})) == {}
 
 
@@ -270,6 +271,7 @@ TINY = (
     pool_layers.pool("max", 3, 9, 3, stride=2, padding=1),
     pool_layers.pool("avg", 3, 8, 3, stride=2, padding=1),
     pool_layers.pool("max", 2, (5, 6, 7), 2, stride=2),
+    pool_layers.pool("min", 3, 9, 3, stride=1, padding=1),
     pool_layers.pool("avg", 5, (21,), 5, stride=1, padding=2),
     pool_layers.pool_to("avg", 6, 7, 1),
     pool_layers.pool_to("avg", 4, 8, 3),

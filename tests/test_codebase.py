@@ -17,8 +17,6 @@ from pathlib import Path
 import npconv
 import numpy as np
 import pytest
-import scipy.ndimage
-import scipy.signal
 from npconv import _core
 from rules import needs_plain_memory
 
@@ -200,22 +198,3 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_says() -> None:
         runner.run(test)
     assert examples >= 9
     assert runner.summarize(verbose=False).failed == 0
-
-
-def test_the_same_elsewhere_in_numpy_and_scipy() -> None:
-    """The README's table, its NumPy and SciPy rows run side by side."""
-    rows = re.findall(
-        r"^\| `(-?\w.*?)` \| (?:SciPy|NumPy).*?: `((?:scipy|np)\..*?)`",
-        (ROOT / "README.md").read_text(encoding="utf-8"),
-        re.MULTILINE,
-    )
-    assert len(rows) >= 5
-    rng = np.random.default_rng(0)
-    names: dict[str, object] = {name: getattr(npconv, name) for name in npconv.__all__}
-    names |= {"np": np, "scipy": scipy, "x": rng.standard_normal(30), "w": rng.standard_normal(7)}
-    names |= {"image": rng.standard_normal((20, 21)), "volume": rng.standard_normal((8, 9, 7))}
-    for ours, theirs in rows:
-        names["kernel"] = rng.standard_normal((3, 5, 3) if "volume" in ours else (3, 5))
-        np.testing.assert_allclose(
-            eval(ours, names), eval(theirs, names), rtol=1e-12, atol=1e-12, err_msg=ours
-        )

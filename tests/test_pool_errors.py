@@ -47,9 +47,11 @@ def right_call(name: str, rank: int, dtype: str = "float32") -> Call:
     columns = ref.unfold(x, 2, rank=rank)
     like_pooled, one = ints(pooled.shape, dtype, 2), ints((2, 3, *[1] * rank), dtype, 2)
     even = x[(..., *[slice(n // 2 * 2) for n in SPATIAL[rank]])]
+    _, places_of_minima = ref.min_pool(x, 2, rank=rank)
     maxima, their_places = ref.max_pool(even, 2, rank=rank)
     right: dict[str, dict[str, Any]] = {
         "max_pool": {"x": x, **kernel},
+        "min_pool": {"x": x, **kernel},
         "avg_pool": {"x": x, **kernel},
         "lp_pool": {"x": x, "norm_type": 2, **kernel},
         "adaptive_max_pool": {"x": x, "output_size": 2},
@@ -60,6 +62,7 @@ def right_call(name: str, rank: int, dtype: str = "float32") -> Call:
         "unfold": {"x": x, **kernel},
         "fold": {"cols": columns, "output_size": SPATIAL[rank], **kernel},
         "grad.max_pool": {"grad_out": like_pooled, "indices": indices, "input_shape": shape},
+        "grad.min_pool": {"grad_out": like_pooled, "indices": places_of_minima, "input_shape": shape},
         "grad.adaptive_max_pool": {"grad_out": adapted, "indices": places, "input_shape": shape},
         "grad.avg_pool": {"grad_out": like_pooled, "input_shape": shape, **kernel},
         "grad.lp_pool": {"grad_out": like_pooled, "x": x, "norm_type": 2, **kernel},
@@ -251,14 +254,20 @@ def test_an_input_shape_that_does_not_fit_grad_out(rank: int) -> None:
 @every_rank
 def test_layouts_that_do_not_fit(rank: int) -> None:
     """grad_out of the other layout has other channels."""
-    for name in ("grad.max_pool", "grad.avg_pool", "grad.global_avg_pool", "grad.adaptive_avg_pool"):
+    for name in (
+        "grad.max_pool",
+        "grad.min_pool",
+        "grad.avg_pool",
+        "grad.global_avg_pool",
+        "grad.adaptive_avg_pool",
+    ):
         refused(right_call(name, rank), "layout", "channels_last", ValueError, "", named="grad_out")
 
 
 def test_stride_none_is_not_for_dilation() -> None:
     """None is the kernel size for the stride of pools alone."""
     x = ints((1, 1, 7, 8))
-    for name in ("max_pool2d", "avg_pool2d"):
+    for name in ("max_pool2d", "min_pool2d", "avg_pool2d"):
         np.testing.assert_array_equal(
             getattr(npconv, name)(x, (2, 3), stride=None), getattr(npconv, name)(x, (2, 3), stride=(2, 3))
         )
@@ -268,7 +277,7 @@ def test_stride_none_is_not_for_dilation() -> None:
 
 # ---- windows that do not fit -------------------------------------------------------------------------------
 
-WITH_PADDING = ("max_pool", "avg_pool", "lp_pool", "grad.avg_pool", "grad.lp_pool")
+WITH_PADDING = ("max_pool", "min_pool", "avg_pool", "lp_pool", "grad.avg_pool", "grad.lp_pool")
 
 
 @every_rank
@@ -282,7 +291,7 @@ def test_padding_must_stay_below_the_effective_kernel(name: str, rank: int) -> N
         ((((0, 0),) * (rank - 1) + ((5, 0),)), "5"),
     ):
         refused(call, "padding", padding, ValueError, shown)
-    if name in ("max_pool", "avg_pool", "lp_pool"):
+    if name in ("max_pool", "min_pool", "avg_pool", "lp_pool"):
         x = call.right["x"]
         given: dict[str, Any] = {k: v for k, v in call.right.items() if k not in ("x", "out")}
         for padding in (3, 4):  # dilation 3: the effective kernel is 4
@@ -296,7 +305,7 @@ def test_padding_must_stay_below_the_effective_kernel(name: str, rank: int) -> N
 
 
 @every_rank
-@pytest.mark.parametrize("name", ["max_pool", "avg_pool", "lp_pool", "unfold"])
+@pytest.mark.parametrize("name", ["max_pool", "min_pool", "avg_pool", "lp_pool", "unfold"])
 def test_a_kernel_larger_than_the_padded_input(name: str, rank: int) -> None:
     """With a stride larger than what is missing, too: -1 / 5 is not 0."""
     call = right_call(name, rank)
@@ -376,7 +385,7 @@ def test_columns_that_do_not_fit_the_output_size(rank: int) -> None:
 
 @pytest.mark.parametrize("argument", ["kernel_size", "stride", "padding", "dilation", "num_threads"])
 def test_an_error_of_the_callers_own_index_passes_through(argument: str) -> None:
-    for name in ("max_pool", "avg_pool", "lp_pool"):
+    for name in ("max_pool", "min_pool", "avg_pool", "lp_pool"):
         call = right_call(name, 2)
         with pytest.raises(KeyError, match="mine"):
             call.function(**call.right | {argument: Indexes(KeyError("mine"))})
@@ -418,13 +427,14 @@ def run(name, call, right=None):
     else:
         np.testing.assert_allclose(y, right, rtol=1e-6)
     print("right")
-pools = {"max": npconv.max_pool1d, "avg": npconv.avg_pool1d}
+pools = {"max": npconv.max_pool1d, "min": npconv.min_pool1d, "avg": npconv.avg_pool1d}
 pools["lp"] = lambda x, k, **how: npconv.lp_pool1d(x, 2, k, **how)
 for name, pool in pools.items():
-    value = {"max": 4, "avg": 2, "lp": 30**0.5}[name]
+    value = {"max": 4, "min": 0, "avg": 2, "lp": 30**0.5}[name]
     for n in (2**62, top):
         run(f"{name}: kernel {n}", lambda: pool(x, n))
-        two = {"max": [0, 4], "avg": [0, 10 / n], "lp": [0, value]}[name]  # the first element, and the others
+        # of the first element, and of the others
+        two = {"max": [0, 4], "min": [0, 1], "avg": [0, 10 / n], "lp": [0, value]}[name]
         run(f"{name}: kernel {n}, padded", lambda: pool(x, n, padding=n - 1), two)
         run(f"{name}: kernel {n}, full", lambda: pool(x, n, padding="full"), two)
         all_of_it = [10 / n if name == "avg" else value]
@@ -437,16 +447,17 @@ for name, pool in pools.items():
         run(f"{name}: stride {n}, same", lambda: pool(x, 5, stride=n, padding="same"), [value])
     k = 2**40
     run(f"{name}: kernel 2^40, padded", lambda: pool(x, k, padding=k - 1, stride=k),
-        {"max": [0, 4], "avg": [0, 10 / k], "lp": [0, 30**0.5]}[name])
+        {"max": [0, 4], "min": [0, 1], "avg": [0, 10 / k], "lp": [0, 30**0.5]}[name])
     run(f"{name}: dilation 2^61", lambda: pool(x, 2, padding=2**61, dilation=2**61, stride=2**60),
-        {"max": [0, -inf, 0], "avg": [0, 0, 0], "lp": [0, 0, 0]}[name])
+        {"max": [0, -inf, 0], "min": [0, inf, 0], "avg": [0, 0, 0], "lp": [0, 0, 0]}[name])
     run(f"{name}: few of many", lambda: pool(ones(1, 1, 2**60), 1, stride=2**58), [[[1, 1, 1, 1]]])
     run(f"{name}: more than there can be", lambda: pool(ones(1, 1, 2**60), 1))
 big = 2**30
 how = {"padding": big - 1, "stride": big}
 run("avg: 2^60 taps", lambda: npconv.avg_pool2d(image, big, **how), (1, 1, 2, 2))
 run("avg: 2^90 taps", lambda: npconv.avg_pool3d(ones(1, 1, 2, 2, 2), big, **how), (1, 1, 2, 2, 2))
-run("max: 2^90 taps", lambda: npconv.max_pool3d(ones(1, 1, 2, 2, 2), big, **how), np.ones((1, 1, 2, 2, 2)))
+for pool in (npconv.max_pool3d, npconv.min_pool3d):
+    run("max, min: 2^90 taps", lambda: pool(ones(1, 1, 2, 2, 2), big, **how), np.ones((1, 1, 2, 2, 2)))
 for n in (2**44, 2**62, top):
     run(f"adaptive avg {n}", lambda: npconv.adaptive_avg_pool2d(image, n))
     run(f"adaptive max {n}", lambda: npconv.adaptive_max_pool2d(image, (n, 1), return_indices=True))
@@ -460,6 +471,7 @@ for n in (2**44, 2**62, top):
     run(f"unpool, stride {n}", lambda: npconv.max_unpool1d(g, np.zeros((1, 1, 3), np.int64), 2, stride=n))
     run(f"unpool, kernel {n}", lambda: npconv.max_unpool2d(image, np.zeros((1, 1, 6, 7), np.int64), n))
     run(f"grad max {n}", lambda: grad.max_pool2d(image, np.zeros((1, 1, 6, 7), np.int64), (1, 1, n, n)))
+    run(f"grad min {n}", lambda: grad.min_pool2d(image, np.zeros((1, 1, 6, 7), np.int64), (1, 1, n, n)))
     run(f"grad avg {n}", lambda: grad.avg_pool1d(g, (1, 1, n), 2))
     run(f"grad avg {n}, fits", lambda: grad.avg_pool1d(ones(1, 1, 1), (1, 1, n), 2, stride=top))
     run(f"grad global {n}", lambda: grad.global_avg_pool2d(ones(1, 1, 1, 1), (1, 1, n, n)))
@@ -471,6 +483,7 @@ run("adaptive of no images", lambda: npconv.adaptive_avg_pool2d(none, 7), (0, 1,
 signals = np.empty((0, 1, 2**60), np.float32)
 run("adaptive of no signals", lambda: npconv.adaptive_max_pool1d(signals, 16), (0, 1, 16))
 run("max of no images", lambda: npconv.max_pool2d(none, big), (0, 1, 1, 1))
+run("min of no images", lambda: npconv.min_pool2d(none, big), (0, 1, 1, 1))
 print("alive")
 """
     lines = printed_by(code, timeout=100).splitlines()

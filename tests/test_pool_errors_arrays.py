@@ -19,7 +19,7 @@ from test_pool_errors import FUNCTIONS, Call, function_of, refused, right_call
 
 every_rank = pytest.mark.parametrize("rank", RANKS)
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
-ANY_DTYPE = ("max_pool", "adaptive_max_pool", "global_max_pool", "max_unpool")
+ANY_DTYPE = ("max_pool", "min_pool", "adaptive_max_pool", "global_max_pool", "max_unpool")
 WITH_OUT = [name for name in FUNCTIONS if "out" in right_call(name, 1).right]
 # Of the gradients of maxima the contract of integers is left open: they are not asked.
 NEVER = [
@@ -178,7 +178,9 @@ def test_out_must_have_the_shape_of_the_result(name: str) -> None:
 
 
 @every_rank
-@pytest.mark.parametrize("name", ["max_unpool", "grad.max_unpool", "grad.max_pool", "grad.adaptive_max_pool"])
+@pytest.mark.parametrize(
+    "name", ["max_unpool", "grad.max_unpool", "grad.max_pool", "grad.min_pool", "grad.adaptive_max_pool"]
+)
 def test_indices_out_of_the_plane(name: str, rank: int) -> None:
     """-1 is nothing's place for the gradient of a maximum alone."""
     call = right_call(name, rank)
@@ -187,7 +189,7 @@ def test_indices_out_of_the_plane(name: str, rank: int) -> None:
         "max_unpool": lambda: call.right["out"][0, 0].size,
         "grad.max_unpool": lambda: call.right["grad_out"][0, 0].size,
     }.get(name, lambda: int(np.prod(call.right["input_shape"][2:])))()
-    none = name in ("grad.max_pool", "grad.adaptive_max_pool")
+    none = name in ("grad.max_pool", "grad.min_pool", "grad.adaptive_max_pool")
     for wrong in (plane, plane + 1, 2**31, 2**62, 2**63 - 1, -2, -plane, -(2**63), *([] if none else [-1])):
         for at in (0, right.size // 2, right.size - 1):
             indices = right.copy()
@@ -200,7 +202,7 @@ def test_indices_out_of_the_plane(name: str, rank: int) -> None:
 
 def test_minus_one_is_nothing_to_the_gradient_of_a_maximum() -> None:
     g = ints((2, 3, 4, 4)) + 9
-    for gradient in (grad.max_pool2d, grad.adaptive_max_pool2d):
+    for gradient in (grad.max_pool2d, grad.min_pool2d, grad.adaptive_max_pool2d):
         dx = gradient(g, np.full(g.shape, -1), (2, 3, 5, 5))
         assert not dx.any()
 
@@ -272,13 +274,15 @@ def test_return_indices_leaves_out_alone_too_where_the_call_is_wrong() -> None:
     x, out = ints((1, 2, 7, 8)), canary((1, 2, 3, 4))
     before = out.tobytes()
     wrongs: list[dict[str, Any]] = [{"stride": 0}, {"padding": 2}, {"layout": "x"}, {"out": out[..., ::-1]}]
-    for wrong in wrongs:
-        with pytest.raises(ValueError, match="must"):
-            npconv.max_pool2d(x, 2, **{"return_indices": True, "out": out} | wrong)
-        assert out.tobytes() == before
-    y, indices = npconv.max_pool2d(x, 2, return_indices=True, out=out)
-    assert y is out
-    assert indices.dtype == np.int64
+    for pool in (npconv.max_pool2d, npconv.min_pool2d):
+        out = canary((1, 2, 3, 4))
+        for wrong in wrongs:
+            with pytest.raises(ValueError, match="must"):
+                pool(x, 2, **{"return_indices": True, "out": out} | wrong)
+            assert out.tobytes() == before
+        y, indices = pool(x, 2, return_indices=True, out=out)
+        assert y is out
+        assert indices.dtype == np.int64
 
 
 def test_an_integer_is_not_taken_for_a_float_nor_converted() -> None:
@@ -289,3 +293,4 @@ def test_an_integer_is_not_taken_for_a_float_nor_converted() -> None:
             refused(call, first, value, TypeError, "int")
     assert set(FLOATS) < set(DTYPES)
     assert function_of("max_pool", 1)([3, 1, 2, 5], 2).tolist() == [3, 5]
+    assert function_of("min_pool", 1)([3, 1, 2, 5], 2).tolist() == [1, 2]

@@ -46,7 +46,7 @@ def test_the_random_cases_have_what_they_should() -> None:
     calls = [how for rank in RANKS for _, how in random_cases(rank)]
     for name, choices in (("dtype", DTYPES), ("layout", LAYOUTS), ("form", FORMS), ("view", VIEWS)):
         assert {how[name] for how in calls} == set(choices)
-    assert {c.data for c in cases if c.maximum} == set(pool_cases.KINDS["max"])
+    assert {c.data for c in cases if c.extreme} == set(pool_cases.KINDS["max"])
     assert {c.batch for c in cases} == {None, 0, 1, 2, 3}
     assert {c.channels for c in cases} >= set(pool_cases.CHANNELS)
     assert {c.padding for c in cases if isinstance(c.padding, str)} == set(PADDING_NAMES)
@@ -87,7 +87,10 @@ NAMED: dict[str, list[Pool]] = {
         for n in (33, 64, 100, 257)
         for k in (9, 16, 31, 33)
         for s, p in ((1, 0), (1, "same"), (2, k // 2))
-        for op, data in (("max", "ties"), ("max", "rising"), ("max", "falling"), ("avg", "ints"))
+        for op, data in (
+            *((op, data) for op in ("max", "min") for data in ("ties", "rising", "falling")),
+            ("avg", "ints"),
+        )
     ],
     "large windows of an image": [
         Pool(op, (40, 50), k, stride=1, padding="same", batch=None, single=False, data="normal")
@@ -145,8 +148,11 @@ NAMED: dict[str, list[Pool]] = {
         for c in (1, 5, 17)
         for keep in (True, False)
     ],
-    "nothing but -inf": [
-        Pool("max", (7, 40), 3, stride=s, padding=p, data="lowest") for s in (1, 2) for p in (0, 1, "same")
+    "nothing but -inf, or inf": [
+        Pool(op, (7, 40), 3, stride=s, padding=p, data=data)
+        for op, data in (("max", "lowest"), ("min", "highest"))
+        for s in (1, 2)
+        for p in (0, 1, "same")
     ]
     + [Pool("adaptive_max", (7, 40), 3, data="lowest"), Pool("global_max", (7, 40), data="lowest")],
 }
@@ -156,7 +162,7 @@ NAMED: dict[str, list[Pool]] = {
 def test_named_cases(isa: str, reason: str) -> None:
     for i, case in enumerate(NAMED[reason]):
         for layout in LAYOUTS:
-            dtype = DTYPES[i % 7] if case.maximum else FLOATS[i % 2]
+            dtype = DTYPES[i % 7] if case.extreme else FLOATS[i % 2]
             check(case, isa=isa, dtype=dtype, layout=layout, form=FORMS[i % 3], threads=1 + i % 2)
 
 
@@ -179,7 +185,7 @@ def test_every_dtype_form_memory_and_layout(op: str) -> None:
     for rank in RANKS:
         for _ in range(2):
             case = pool_cases.random_pool(r, op, rank, taps=4_000)
-            for dtype in DTYPES if case.maximum else FLOATS:
+            for dtype in DTYPES if case.extreme else FLOATS:
                 for form in FORMS:
                     for view in VIEWS:
                         for layout in LAYOUTS:

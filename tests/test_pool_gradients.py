@@ -71,7 +71,7 @@ def test_equal_indices_are_added_in_row_major_order(dtype: str) -> None:
         g = (rng.standard_normal((2, 3, *shape)) * 10.0 ** rng.integers(-4, 9, (2, 3, *shape))).astype(dtype)
         sizes = (5, 4, 3)[:rank]
         indices = rng.integers(-1, np.prod(sizes), g.shape)
-        for name in ("max_pool", "adaptive_max_pool"):
+        for name in ("max_pool", "min_pool", "adaptive_max_pool"):
             gradient = of(name, rank, grad)
             want = ref.grad_max_pool(g, indices, (2, 3, *sizes), rank=rank)
             same(gradient(g, indices, (2, 3, *sizes)), want)

@@ -33,7 +33,7 @@ def any_pool(draw: Any) -> Pool:
     def one_or_each(values: Any) -> Any:
         return draw(values) if draw(st.booleans()) else axes(values)
 
-    kind = "max" if op in pool_cases.MAXIMA else "lp" if op == "lp" else "avg"
+    kind = "max" if op in pool_cases.EXTREMA else "lp" if op == "lp" else "avg"
     common: dict[str, Any] = {
         "data": draw(st.sampled_from(pool_cases.KINDS[kind])),
         "seed": draw(st.integers(0, 2**16)),
@@ -96,7 +96,7 @@ def valid(case: Pool) -> bool:
 def all_arguments(case: Pool, call: dict[str, Any]) -> None:
     assume(valid(case))
     note(repr(case))
-    if not case.maximum:
+    if not case.extreme:
         call = call | {"dtype": pool_cases.FLOATS[pool_cases.DTYPES.index(call["dtype"]) % 2]}
     smooth, real = pool_cases.for_gradient(case), call["dtype"] in pool_cases.FLOATS
     for isa in _core._isa_names():

@@ -38,7 +38,8 @@ def test_peak_memory_of_windows_of_31_x_31_on_an_image_of_4096_x_4096(threads: i
         + f"""
 x = np.ones({shape}, np.float32)
 small = np.ascontiguousarray(x[:, -40:, -40:, -40:])
-for pool in (npconv.max_pool2d, npconv.avg_pool2d): peak_of(pool, x, small, kernel_size=31, **how)
+for pool in (npconv.max_pool2d, npconv.min_pool2d, npconv.avg_pool2d):
+    peak_of(pool, x, small, kernel_size=31, **how)
 """
     )
     for line in out.splitlines():
@@ -53,7 +54,8 @@ def test_peak_memory_of_windows_of_1001_on_10_million_samples(threads: int) -> N
         PEAK.format(threads=threads, layout="channels_first")
         + """
 x = np.ones((1, 1, 10_000_000), np.float32)
-for pool in (npconv.max_pool1d, npconv.avg_pool1d): peak_of(pool, x, x[..., :5000], kernel_size=1001, **how)
+for pool in (npconv.max_pool1d, npconv.min_pool1d, npconv.avg_pool1d):
+    peak_of(pool, x, x[..., :5000], kernel_size=1001, **how)
 """
     )
     for line in out.splitlines():
@@ -86,6 +88,10 @@ def test_a_call_allocates_at_most_6_mebibytes_a_thread(
         for name, arguments in (
             ("max_pool2d", {"kernel_size": 3, "padding": 1, "stride": 2, "return_indices": True}),
             ("max_pool2d", {"kernel_size": (3, 2), "padding": "same", "stride": 1}),
+            ("min_pool2d", {"kernel_size": 3, "padding": 1, "stride": 2, "return_indices": True}),
+            ("min_pool2d", {"kernel_size": (3, 2), "padding": "same", "stride": 1}),
+            ("min_pool2d", {"kernel_size": 2}),
+            ("min_pool2d", {"kernel_size": (3, 40), "padding": "same", "stride": 1}),
             ("avg_pool2d", {"kernel_size": 3, "padding": 1, "stride": 1}),
             ("lp_pool2d", {"kernel_size": 3, "padding": 1, "norm_type": 2}),
             ("adaptive_avg_pool2d", {"output_size": (7, 5)}),
@@ -114,7 +120,7 @@ def test_the_gradient_of_a_norm_allocates_no_more(layout: str, isa: str) -> None
 def test_windows_as_large_as_the_plane_allocate_no_more(layout: str, isa: str) -> None:
     x = np.ones((1, 1, 1500, 1700) if layout == "channels_first" else (1, 1500, 1700, 1), np.float32)
     for kernel in ((1500, 1700), (1500, 1), (1, 1700), (1400, 1600)):
-        for pool in (npconv.max_pool2d, npconv.avg_pool2d):
+        for pool in (npconv.max_pool2d, npconv.min_pool2d, npconv.avg_pool2d):
             how: Any = {"stride": (20, 20), "layout": layout, "num_threads": 1}
             assert allocated(lambda f=pool, k=kernel, h=how: f(x, k, **h)) <= LARGEST
 
@@ -127,6 +133,7 @@ zeros = np.zeros((1, 1, 1, 1), np.int64)
 for call in (
     lambda: npconv.max_pool2d(x, 1),
     lambda: npconv.max_pool2d(x, 2, return_indices=True, stride=1),
+    lambda: npconv.min_pool2d(x, 2, return_indices=True, stride=1),
     lambda: npconv.avg_pool2d(x, 3, stride=1),
     lambda: npconv.lp_pool2d(x, 2, 1),
     lambda: npconv.unfold2d(x, 2, stride=2),
@@ -135,7 +142,8 @@ for call in (
     lambda: npconv.max_unpool2d(x[..., :1, :1], zeros, 40_000),
     lambda: npconv.grad.global_avg_pool2d(x[..., :1, :1], x.shape),
     lambda: npconv.grad.max_pool2d(x[..., :1, :1], zeros, x.shape),
+    lambda: npconv.grad.min_pool2d(x[..., :1, :1], zeros, x.shape),
 ):
     try: call()
     except MemoryError: print("MemoryError")
-""") == 10 * "MemoryError\n"  # fmt: skip
+""") == 12 * "MemoryError\n"  # fmt: skip

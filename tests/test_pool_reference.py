@@ -116,6 +116,27 @@ def test_zeros_are_equal_whatever_their_sign() -> None:
     assert (np.signbit(y).tolist(), places) == ([True, False], [0, 2])
 
 
+def test_minima_are_the_maxima_of_an_order_turned_round() -> None:
+    image = np.array([[1, 5, 2, 0], [3, 4, 1, 6]], np.uint8)
+    y, places = ref.min_pool(image, 2, rank=2)
+    assert (y.tolist(), places.tolist()) == ([[1, 0]], [[0, 3]])
+    y, places = ref.min_pool(line(2, 1, 1, NAN, 3, NAN, -0.0, 0.0, 0.0), 3, rank=1)
+    is_line(y, 1, NAN, -0.0)
+    assert np.signbit(y).tolist()[2]
+    assert places.tolist() == [1, 5, 6]
+    how: Any = {"stride": 1, "padding": ((1, 2),), "dilation": 3}
+    for dtype, high in ((np.float32, INF), (np.int8, 127), (np.uint8, 255), (np.int64, 2**63 - 1)):
+        y, places = ref.min_pool(line(1, dtype=dtype), 2, rank=1, **how)
+        assert (y.dtype, y.tolist(), places.tolist()) == (dtype, [high], [-1])
+    x = np.random.default_rng(0).integers(-9, 9, (2, 3, 8, 9)).astype(np.float64)
+    for layout in ("channels_first", "channels_last"):
+        least, largest = (f(v, 3, rank=2, stride=2, padding=1, layout=layout) for f, v in (
+            (ref.min_pool, x), (ref.max_pool, -x),
+        ))  # fmt: skip
+        np.testing.assert_array_equal(least[0], -largest[0])
+        np.testing.assert_array_equal(least[1], largest[1])
+
+
 def test_padding_never_wins() -> None:
     y, places = max_of(line(-INF, -INF), 3, stride=1, padding=1)
     is_line(y, -INF, -INF)
@@ -267,7 +288,8 @@ def literal(case: Pool, plane: Any) -> tuple[list[float], list[int]]:
     pads = paddings(case.padding, case.spatial, kernel, stride, dilation)
     result, places = [], []
     for pixel in itertools.product(*map(range, case.windows.outputs)):
-        best, place, total, real, counted = -INF, -1, 0.0, 0, 0
+        sign = -1 if case.op == "min" else 1
+        best, place, total, real, counted = -sign * INF, -1, 0.0, 0, 0
         for tap in itertools.product(*map(range, kernel)):
             at = [
                 o * s + t * d - before
@@ -278,12 +300,13 @@ def literal(case: Pool, plane: Any) -> tuple[list[float], list[int]]:
                 continue
             value, real = float(plane[tuple(at)]), real + 1
             total += abs(value) ** case.norm if case.op == "lp" else value
-            if place == -1 or value > best or math.isnan(value):
+            if place == -1 or sign * value > sign * best or math.isnan(value):
                 best, place = value, int(np.ravel_multi_index(at, case.spatial))
         count = case.divisor or (counted if case.include else real)
         result.append(
             {
                 "max": best,
+                "min": best,
                 "avg": total / count if count else NAN,
                 "lp": total ** (1 / case.norm),
             }[case.op]
@@ -299,14 +322,14 @@ def test_literal_loops(op: str, rank: int) -> None:
     done = 0
     while done < 25:
         case = pool_cases.random_pool(r, op, rank, taps=1500)
-        if not case.taps or case.data in ("nonfinite", "lowest"):
+        if not case.taps or case.data in ("nonfinite", "lowest", "highest"):
             continue
         done += 1
         x = pool_cases.input_of(case, "float64")
         solution = pool_cases.solve(case, "float64")
         for lead in np.ndindex(*case.lead):
             values, places = literal(case, x[lead])
-            if op == "max":
+            if op in ("max", "min"):
                 assert solution.indices is not None
                 assert solution.indices[lead].ravel().tolist() == places, case
             np.testing.assert_allclose(

@@ -25,6 +25,7 @@ END = f"{LAYOUT} out=None num_threads=None"
 FOLD = "stride=1 padding=0 dilation=1"
 SIGNATURES: dict[str, tuple[str, str]] = {
     "max_pool": ("x kernel_size", f"{WINDOWS} return_indices=False {END}"),
+    "min_pool": ("x kernel_size", f"{WINDOWS} return_indices=False {END}"),
     "avg_pool": ("x kernel_size", f"{AVERAGE} {END}"),
     "lp_pool": ("x norm_type kernel_size", f"{WINDOWS} {END}"),
     "adaptive_avg_pool": ("x output_size", END),
@@ -35,6 +36,7 @@ SIGNATURES: dict[str, tuple[str, str]] = {
     "unfold": ("x kernel_size", f"{FOLD} {END}"),
     "fold": ("cols output_size kernel_size", f"{FOLD} {END}"),
     "grad.max_pool": ("grad_out indices input_shape", END),
+    "grad.min_pool": ("grad_out indices input_shape", END),
     "grad.adaptive_max_pool": ("grad_out indices input_shape", END),
     "grad.avg_pool": ("grad_out input_shape kernel_size", f"{AVERAGE} {END}"),
     "grad.lp_pool": ("grad_out x norm_type kernel_size", f"{WINDOWS} {END}"),
@@ -162,9 +164,10 @@ def test_empty_batches_and_channels_give_empty_results(rank: int) -> None:
             assert y.shape[0] == lead[0]
         for layout in LAYOUTS:
             given = x if layout == "channels_first" else np.moveaxis(x, 1, -1)
-            pool = function_of("max_pool", rank)
-            y, indices = pool(given, 2, return_indices=True, layout=layout)
-            assert (y.shape, y.dtype, indices.dtype) == (indices.shape, np.float32, np.int64)
+            for name in ("max_pool", "min_pool"):
+                pool = function_of(name, rank)
+                y, indices = pool(given, 2, return_indices=True, layout=layout)
+                assert (y.shape, y.dtype, indices.dtype) == (indices.shape, np.float32, np.int64)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -239,11 +242,12 @@ def test_norms_may_be_any_real_number() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_maxima_keep_the_dtype_in_native_order(dtype: str) -> None:
+def test_maxima_and_minima_keep_the_dtype_in_native_order(dtype: str) -> None:
     x = np.arange(24).reshape(1, 2, 3, 4).astype(dtype)
     for a in (x, x.astype(x.dtype.newbyteorder()), x.tolist() if dtype in ("int64", "float64") else x):
         for y in (
             npconv.max_pool2d(a, 2),
+            npconv.min_pool2d(a, 2),
             npconv.adaptive_max_pool2d(a, 2),
             npconv.global_max_pool2d(a),
             npconv.max_unpool2d(a, np.zeros((1, 2, 3, 4), np.int64), 1),
@@ -269,7 +273,7 @@ def test_named_paddings_keep_the_size_whatever_ceil_mode_says() -> None:
     x = ints((1, 1, 11, 13))
     for padding in ("same", "same_lower", "causal"):
         for stride in (1, 2, 3, 5):
-            for pool in (npconv.max_pool2d, npconv.avg_pool2d):
+            for pool in (npconv.max_pool2d, npconv.min_pool2d, npconv.avg_pool2d):
                 y = [pool(x, 3, stride=stride, padding=padding, ceil_mode=c) for c in (False, True)]
                 same(*y)
                 assert y[0].shape == (1, 1, -(-11 // stride), -(-13 // stride))
@@ -287,7 +291,7 @@ def test_public_functions_pass_their_arguments_on_in_order() -> None:
     """Each private function takes rank, then what the public one takes; none is called by another name."""
     for name in SIGNATURES:
         base = name.replace("grad.", "grad_")
-        if base in ("grad_adaptive_max_pool", "grad_unfold", "grad_fold"):
+        if base in ("grad_min_pool", "grad_adaptive_max_pool", "grad_unfold", "grad_fold"):
             continue
         assert callable(getattr(_core, base)), base
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from numpy.lib.stride_tricks import sliding_window_view
-from pool_cases import DTYPES, FLOATS, values
+from pool_cases import DTYPES, FLOATS, LAYOUTS, values
 from rules import RANKS, ints
 
 SIZES = {1: (200,), 2: (40, 67), 3: (9, 12, 17)}
@@ -18,6 +18,11 @@ KERNELS: dict[int, list[Any]] = {
     1: [(1,), (3,), (9,), (33,), (101,)],
     2: [(3, 3), (5, 1), (1, 7), (9, 15), (31, 31)],
     3: [(3, 3, 3), (1, 5, 3), (7, 3, 9)],
+}
+EVEN: dict[int, list[Any]] = {
+    1: [(2,), (8,), (34,)],
+    2: [(2, 2), (3, 4), (16, 1), (30, 15)],
+    3: [(2, 2, 2), (4, 3, 8)],
 }
 every_rank = pytest.mark.parametrize("rank", RANKS)
 
@@ -34,13 +39,45 @@ def test_maximum_filter(rank: int, dtype: str, isa: str) -> None:
     if dtype == "int64":
         x //= 2**12  # SciPy has them in float64
     low = -np.inf if dtype in FLOATS else np.iinfo(dtype).min
-    for kernel in KERNELS[rank]:
-        y = of("max_pool", rank)(x, kernel, stride=1, padding="same")
-        want = scipy.ndimage.maximum_filter(x, kernel, mode="constant", cval=low)
-        np.testing.assert_array_equal(y, want, strict=True)
+    for kernel in KERNELS[rank] + EVEN[rank]:
+        y = of("max_pool", rank)(x, kernel, stride=1, padding="same_lower")
+        for border in ({"mode": "constant", "cval": low}, {"mode": "nearest"}):
+            want = scipy.ndimage.maximum_filter(x, kernel, **border)
+            np.testing.assert_array_equal(y, want, strict=True)
         inside = of("max_pool", rank)(x, kernel, stride=2)
         windows = sliding_window_view(x, kernel)[(slice(None, None, 2),) * rank]
         np.testing.assert_array_equal(inside, windows.max(tuple(range(rank, 2 * rank))), strict=True)
+
+
+@every_rank
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_minimum_filter(rank: int, dtype: str, layout: str, isa: str) -> None:
+    """Of all numbers, 0 of uint8 and -128 of int8 among them; two channels, each filtered alone."""
+    x = values("normal", (2, *SIZES[rank]), dtype, np.random.default_rng(rank))
+    if dtype == "int64":
+        x //= 2**12  # SciPy has them in float64
+    elif dtype not in FLOATS:
+        x.reshape(-1)[::97], x.reshape(-1)[48::97] = np.iinfo(dtype).min, np.iinfo(dtype).max
+    given = x if layout == "channels_first" else np.moveaxis(x, 0, -1)
+    for kernel in KERNELS[rank] + EVEN[rank]:
+        y = of("min_pool", rank)(given, kernel, stride=1, padding="same_lower", layout=layout)
+        y = y if layout == "channels_first" else np.moveaxis(y, -1, 0)
+        want = scipy.ndimage.minimum_filter(x, (1, *kernel), mode="nearest")
+        np.testing.assert_array_equal(y, want, strict=True)
+        inside = of("min_pool", rank)(given, kernel, stride=2, layout=layout)
+        inside = inside if layout == "channels_first" else np.moveaxis(inside, -1, 0)
+        spatial = tuple(range(1, 1 + rank))
+        windows = sliding_window_view(x, kernel, axis=spatial)[(slice(None), *[slice(None, None, 2)] * rank)]
+        np.testing.assert_array_equal(inside, windows.min(tuple(range(-rank, 0))), strict=True)
+
+
+def test_minus_the_maximum_of_minus_x_is_no_minimum_of_integers() -> None:
+    """What the README once advised: 0 of uint8 and -128 of int8 are their own negatives."""
+    for x in (np.array([0, 1, 200], np.uint8), np.array([-128, 1, 2], np.int8)):
+        want = scipy.ndimage.minimum_filter1d(x, 3, mode="nearest")
+        np.testing.assert_array_equal(npconv.min_pool1d(x, 3, stride=1, padding="same"), want)
+        assert (-npconv.max_pool1d(-x, 3, stride=1, padding="same") != want).any()
 
 
 @every_rank

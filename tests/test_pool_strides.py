@@ -28,11 +28,16 @@ def test_one_window_whatever_the_stride(
 ) -> None:
     x, how = images(layout), {"layout": layout, "ceil_mode": ceil_mode}
     once: dict[str, Any] = how | {"stride": 13}
-    once_y, once_i = npconv.max_pool2d(x, kernel, return_indices=True, **once)
-    y, i = npconv.max_pool2d(x, kernel, return_indices=True, stride=stride, **how)
-    np.testing.assert_array_equal(y, once_y)
-    np.testing.assert_array_equal(i, once_i)
-    for function, gradient in ((npconv.max_pool2d, None), (npconv.avg_pool2d, grad.avg_pool2d)):
+    for pool in (npconv.max_pool2d, npconv.min_pool2d):
+        once_y, once_i = pool(x, kernel, return_indices=True, **once)
+        y, i = pool(x, kernel, return_indices=True, stride=stride, **how)
+        np.testing.assert_array_equal(y, once_y)
+        np.testing.assert_array_equal(i, once_i)
+    for function, gradient in (
+        (npconv.max_pool2d, None),
+        (npconv.min_pool2d, None),
+        (npconv.avg_pool2d, grad.avg_pool2d),
+    ):
         y = function(x, kernel, stride=stride, **how)
         np.testing.assert_array_equal(y, function(x, kernel, **once))
         if gradient:

@@ -79,6 +79,9 @@ def poolings(rank: int) -> dict[str, Pooling]:
     return {
         "max": lambda x, **call: of("max_pool")(x, 3, stride=2, padding=1, return_indices=True, **call),
         "max, large": lambda x, **call: of("max_pool")(x, large, **same, **call),
+        "min": lambda x, **call: of("min_pool")(x, 3, stride=2, padding=1, return_indices=True, **call),
+        "min, small": lambda x, **call: of("min_pool")(x, 2, **call),
+        "min, large": lambda x, **call: of("min_pool")(x, large, **same, **call),
         "avg": lambda x, **call: of("avg_pool")(x, 2, **call),
         "avg, large": lambda x, **call: of("avg_pool")(x, large, **same, **call),
         "avg, dilated": lambda x, **call: of("avg_pool")(x, 3, stride=1, padding=2, dilation=2, **call),
@@ -133,7 +136,7 @@ def test_bitwise_equal_for_1_2_3_and_7_threads(name: str, dtype: str, layout: st
 def test_integers_for_1_2_3_and_7_threads(dtype: str, isa: str) -> None:
     x = np.random.default_rng(0).integers(0, 100, (2, 3, 90, 101)).astype(dtype)
     for layout in LAYOUTS:
-        for what in ("max", "max, large", "adaptive max", "global max"):
+        for what in ("max", "max, large", "min", "min, small", "min, large", "adaptive max", "global max"):
             pool = poolings(2)[what]
             one = bits(pool(x, layout=layout, num_threads=1))
             assert all(bits(pool(x, layout=layout, num_threads=n)) == one for n in (2, 3, 7)), what

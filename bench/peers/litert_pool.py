@@ -34,6 +34,8 @@ def prepare(problem: PoolProblem) -> list[Candidate]:
         raise UnsupportedError("no 3-D pooling")
     if layer.kind == "adaptive":
         raise UnsupportedError("no adaptive pooling")
+    if layer.op == "min":
+        raise UnsupportedError("no minimum pooling")
     return [_candidate(problem, *way) for way in _ways(layer)]
 
 

@@ -20,6 +20,8 @@ def prepare(problem: PoolProblem) -> list[Candidate]:
         raise UnsupportedError("no gradients")
     if problem.layer.kind == "adaptive":
         raise UnsupportedError("no adaptive pooling here")
+    if problem.layer.op == "min":
+        raise UnsupportedError("no minimum pooling")
     return [candidate(problem, _param(problem.layer))]
 
 

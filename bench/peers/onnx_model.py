@@ -82,6 +82,8 @@ def _pooling(problem: PoolProblem) -> tuple[list[Any], dict[str, Array]]:
         raise UnsupportedError("no gradients")
     if layer.kind == "adaptive":
         raise UnsupportedError("no adaptive pooling")
+    if layer.op == "min":
+        raise UnsupportedError("no minimum pooling")
     name = "MaxPool" if layer.op == "max" else "AveragePool"
     if layer.kind == "global":
         return [helper.make_node(f"Global{name}", ["x"], ["y"])], {}

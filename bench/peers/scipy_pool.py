@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""SciPy's maximum_filter and uniform_filter: stride 1, as much padding as makes the output as large."""
+"""SciPy's maximum_filter, minimum_filter and uniform_filter.
+
+Stride 1, as much padding as makes the output as large.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,12 @@ from candidates import Candidate, UnsupportedError
 from pool_candidates import PoolProblem
 
 from peers.scipy_peer import MINIMUM, NAME, version
+
+FILTERS = {  # and what stands for the border
+    "max": (scipy.ndimage.maximum_filter, -np.inf),
+    "min": (scipy.ndimage.minimum_filter, np.inf),
+    "avg": (scipy.ndimage.uniform_filter, 0.0),
+}
 
 __all__ = ["MINIMUM", "NAME", "prepare", "version"]
 
@@ -24,8 +33,7 @@ def prepare(problem: PoolProblem) -> list[Candidate]:
     for axis, k in zip(problem.spatial_axes, layer.kernel, strict=True):
         size[axis] = k
     y = problem.new_output()
-    function = scipy.ndimage.maximum_filter if layer.op == "max" else scipy.ndimage.uniform_filter
-    border = -np.inf if layer.op == "max" else 0.0
+    function, border = FILTERS[layer.op]
 
     def call() -> None:
         function(problem.x, size, output=y, mode="constant", cval=border)

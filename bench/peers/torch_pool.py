@@ -46,8 +46,11 @@ def _forward(problem: PoolProblem, flat: bool, inner: torch.memory_format) -> Ca
     if layer.target:
         adaptive = getattr(F, f"adaptive_{layer.op}_pool{layer.rank}d")
         return lambda x: adaptive(x, layer.target)
-    function = getattr(F, f"{layer.op}_pool{2 if flat else layer.rank}d")
     kernel, stride, pads = _numbers(problem, flat)
+    if layer.op == "min":  # which torch does not have
+        largest = getattr(F, f"max_pool{2 if flat else layer.rank}d")
+        return lambda x: -largest(-x, kernel, stride, pads)
+    function = getattr(F, f"{layer.op}_pool{2 if flat else layer.rank}d")
     return lambda x: function(x, kernel, stride, pads)
 
 

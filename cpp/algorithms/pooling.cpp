@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "algorithms/kernel_runs.hpp"
+#include "algorithms/min_pool.hpp"
 #include "algorithms/pool_windows.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
@@ -187,7 +188,9 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
             b.x = io.x.data + image * io.x.batch + channel * io.x.channel;
             b.y = io.y + image * io.y_batch + within;
             if (io.places) b.places = io.places + image * p.channels * outputs + within;
-            if (t.gathered)
+            if (p.flipped)
+                FlippedBlock<X>(t, b).run(kernel);
+            else if (t.gathered)
                 run_gathered(kernel, b);
             else
                 kernel(b);
@@ -228,6 +231,18 @@ void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X
     const PoolTiling t = tile_pool(p);
     if (!t.served) return max_of_windows(WindowAxes(shape), shape, call, io);
     run_blocks<X>(p, t, {}, io, call.threads);
+}
+
+template <class X>
+void min_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
+    if (shape.empty()) return;
+    PoolProblem p = problem_of(shape, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
+    p.flipped = true;
+    const PoolTiling t = tile_pool(p);
+    if (!t.served) return min_of_windows(shape, call, io);
+    Terms<X> terms;
+    if (t.box_rows == 0) terms.before = PoolBefore::flip;
+    run_blocks<X>(p, t, terms, io, call.threads);
 }
 
 template <class X>
@@ -277,7 +292,9 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     run_blocks(p, t, terms, io, call.threads);
 }
 
-#define NPCONV_MAX_POOL(X) template void max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
+#define NPCONV_MAX_POOL(X)                                                             \
+    template void max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&); \
+    template void min_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
 NPCONV_MAX_POOL(float)
 NPCONV_MAX_POOL(double)
 NPCONV_MAX_POOL(std::int8_t)

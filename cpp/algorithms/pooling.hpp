@@ -16,7 +16,7 @@ struct PoolOperands {
     TensorView<const X> x;
     X* y = nullptr;
     std::int64_t y_batch = 0;        // elements between images of y
-    std::int64_t* places = nullptr;  // where the maxima are, in the plane; or null. Dense altogether
+    std::int64_t* places = nullptr;  // where the maxima or minima are, in the plane; or null. Dense altogether
 };
 
 // How a call is run.
@@ -35,6 +35,8 @@ struct AverageRule {
 
 template <class X>
 void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+template <class X>
+void min_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 template <class X>
 void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io);
 template <class X>

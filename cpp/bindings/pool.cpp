@@ -39,8 +39,11 @@ py::object run_pool(const Input& x, int rank, Layout layout, const std::vector<s
     return places ? py::object(py::make_tuple(y.given, indices)) : y.given;
 }
 
-py::object py_max_pool(int rank, py::handle x_value, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
-                       py::handle ceil_mode, py::handle return_indices, py::handle layout_value, py::handle out, py::handle num_threads) {
+// pool(shape, call, operands): of maxima or minima.
+template <class Pool>
+py::object py_extreme_pool(int rank, py::handle x_value, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
+                           py::handle ceil_mode, py::handle return_indices, py::handle layout_value, py::handle out, py::handle num_threads,
+                           const Pool& pool) {
     const WindowSettings settings = parse_windows({kernel_size, stride, padding, dilation, ceil_mode}, rank);
     const bool places = parse_bool(return_indices, "return_indices");
     const Layout layout = parse_layout(layout_value);
@@ -48,7 +51,7 @@ py::object py_max_pool(int rank, py::handle x_value, py::handle kernel_size, py:
     const Input x(x_value, "x", rank, layout, false);
     const PoolShape shape = validate_pool(request_of(settings, x.sizes, "x"));
     return run_pool<false>(x, rank, layout, result_shape(x, spatial_of(shape, rank, &Axis::output), layout), out, places,
-                           [&](const auto& io) { max_pool(shape, call, io); });
+                           [&](const auto& io) { pool(shape, call, io); });
 }
 
 py::object py_avg_pool(int rank, py::handle x_value, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
@@ -258,7 +261,16 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
 }  // namespace
 
 void register_pool(py::module_& m) {
-    m.def("max_pool", &py_max_pool);
+    m.def("max_pool", [](int rank, py::handle x, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
+                         py::handle ceil_mode, py::handle return_indices, py::handle layout, py::handle out, py::handle num_threads) {
+        return py_extreme_pool(rank, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads,
+                               [](const auto& shape, const auto& call, const auto& io) { max_pool(shape, call, io); });
+    });
+    m.def("min_pool", [](int rank, py::handle x, py::handle kernel_size, py::handle stride, py::handle padding, py::handle dilation,
+                         py::handle ceil_mode, py::handle return_indices, py::handle layout, py::handle out, py::handle num_threads) {
+        return py_extreme_pool(rank, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads,
+                               [](const auto& shape, const auto& call, const auto& io) { min_pool(shape, call, io); });
+    });
     m.def("avg_pool", &py_avg_pool);
     m.def("lp_pool", &py_lp_pool);
     m.def("adaptive_avg_pool", &py_adaptive_avg_pool);

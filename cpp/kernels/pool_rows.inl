@@ -178,6 +178,8 @@ struct Rows {
                 }
                 raise(to, (high - low) * unit);
             }
+        } else if (b.before == PoolBefore::flip) {
+            if constexpr (Op::idempotent) flip(row, step, channel, to);
         } else if (unit == 1 && step == 1) {
             for (std::int64_t w = low; w < high; ++w) to[w - low] = static_cast<T>(row[w]);
         } else {
@@ -186,6 +188,38 @@ struct Rows {
             }
         }
         return to - low * unit;
+    }
+
+    // The values of the row in reverse order (PoolBefore::flip); of pixels of many channels only those that a window holds.
+    void flip(const X* row, std::int64_t step, std::int64_t channel, T* to) const {
+        const bool apart = unit > 1 && a.stride > span;
+        for (std::int64_t o = 0; o < (apart ? outputs : 1); ++o) {
+            const std::int64_t at = start + o * a.stride;
+            const std::int64_t begin = apart && at > low ? at : low, end = apart && at + span < high ? at + span : high;
+            if (begin >= end) continue;
+            T* const first = to + (begin - low) * unit;
+            if (step == unit && (unit == 1 || channel == 1)) {
+                flip_run(row + begin * step, 1, (end - begin) * unit, first);
+            } else if (unit == 1) {
+                flip_run(row + begin * step, step, end - begin, first);
+            } else {
+                for (std::int64_t w = begin; w < end; ++w) flip_run(row + w * step, channel, unit, to + (w - low) * unit);
+            }
+        }
+    }
+
+    static void flip_run(const X* __restrict from, std::int64_t step, std::int64_t n, T* __restrict to) {
+        const auto flipped = [](X v) {
+            if constexpr (static_cast<X>(0.5) != 0)
+                return static_cast<T>(-v);
+            else
+                return static_cast<T>(static_cast<X>(~v));
+        };
+        if (step == 1) {
+            for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i]);
+        } else {
+            for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i * step]);
+        }
     }
 
     void raise(T* v, std::int64_t n) const {

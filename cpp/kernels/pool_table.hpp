@@ -17,8 +17,8 @@ struct PoolAxis {
     std::int64_t slots;
 };
 
-// What is made of a value before it is pooled, and of a sum afterwards.
-enum class PoolBefore : int { nothing, divide, power };
+// What is made of a value before it is pooled, and of a sum afterwards. flip: -v, of integers ~v, which reverses their order.
+enum class PoolBefore : int { nothing, divide, power, flip };
 enum class PoolAfter : int { nothing, divide, root };
 
 // A place in memory for the values of lines, and one for their places in the plane where these are asked for.

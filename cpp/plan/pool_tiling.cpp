@@ -20,8 +20,10 @@ constexpr Size most_spread_stride = 64;      // phases that a row is put togethe
 constexpr Size from_blocks = 5;              // taps from which prefixes and suffixes are fewer operations
 constexpr Size preferred_bytes = 640 << 10;  // what a block may have in the second-level cache beside x and y
 constexpr Size most_bytes = 6 << 20;
-constexpr Size slab_bytes = 32 << 10;  // of rows in slots, to stay in the first-level cache
-constexpr Size most_slab_kernel = 8;   // rows of a window that are joined at once
+constexpr Size slab_bytes = 32 << 10;       // of rows in slots, to stay in the first-level cache
+constexpr Size most_slab_kernel = 8;        // rows of a window that are joined at once
+constexpr Size box_bytes = 32 << 10;        // of x, flipped, in the first-level cache,
+constexpr Size most_box_bytes = 256 << 10;  // or in the second where neighbours would share much of them
 constexpr Size enough_tasks = 32;
 constexpr Size least_cells = 8192;  // of a task that is not a whole plane
 
@@ -175,6 +177,21 @@ struct Tiler {
         t.axis[0].slots = t.axis[1].slots = 0;
     }
 
+    void choose_boxes(Size unit) {
+        const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
+        // Slabs have all rows of a step. Strips have whole vectors.
+        t.box_reach = t.slab_rows > 0 ? (span(h) - 1) / h.stride * h.stride + std::min(h.stride, span(h)) : span(h);
+        t.box_beyond = t.strips ? 2 * lanes + 2 : 0;
+        const Size places = std::min((t.width.longest() - 1) * w.stride + span(w) + t.box_beyond, w.input);
+        const Size row = std::min(span(d), d.input) * places * unit;
+        const auto rows_in = [&](Size bytes) { return (bytes / (row * t.element_bytes) - t.box_reach) / h.stride + 1; };
+        const Size enough = std::max(rows_in(box_bytes), 8 * (t.box_reach - h.stride) / h.stride);
+        t.box_rows = std::max<Size>(std::min(enough, rows_in(most_box_bytes)), 1);
+        if (t.slab_rows > 0) t.box_rows = std::max<Size>(t.box_rows / t.slab_rows, 1) * t.slab_rows;
+        t.box_rows = std::min(t.box_rows, t.height.longest());
+        t.elements[0] = row * std::min((t.box_rows - 1) * h.stride + t.box_reach, h.input);
+    }
+
     void cut() {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
         const bool deep = d.kernel > 1 || d.spread;
@@ -233,8 +250,9 @@ struct Tiler {
         if (t.width.parts == 1 && !direct()) choose_slab();
         if (direct()) t.axis[0].slots = t.axis[1].slots = 0;
         // What has been decided so far, and with it the order of sums, does not depend on the strides of x.
-        if (p.side_by_side && !wide && !p.divided_before) t.elements[0] = 0;
-        t.gathered = direct() && !p.side_by_side;
+        if (p.side_by_side && !wide && !p.divided_before && !p.flipped) t.elements[0] = 0;
+        t.gathered = direct() && !p.side_by_side && !p.flipped;
+        if (p.flipped && plain() && (direct() || t.slab_rows > 0)) choose_boxes(unit);
         const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
         if (!t.channels_last) t.planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(t.planes / enough_tasks, 1));
     }

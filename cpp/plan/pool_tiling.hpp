@@ -23,6 +23,7 @@ struct PoolProblem {
     Layout layout = Layout::channels_first;
     bool side_by_side = true;  // neighbours in x: along the width, or between channels
     bool divided_before = false;
+    bool flipped = false;                                // minima: values are pooled in reverse order, see algorithms/min_pool.hpp
     bool counted_width = false, counted_height = false;  // quotients differ along the width, the height
     const KernelTable* kernels = nullptr;
 };
@@ -38,6 +39,9 @@ struct PoolTiling {
     std::int64_t slab_rows = 0, slot = 0;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
+    // Minima, where kernels read x in place: so many output rows from one copy of a box of x. A window has `box_reach` rows of it, and rows
+    // of the box have `box_beyond` columns beyond the last window: what kernels may read. 0: no boxes.
+    std::int64_t box_rows = 0, box_reach = 0, box_beyond = 0;
     // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.
     static constexpr std::size_t buffers = 9;
     std::array<std::int64_t, buffers> elements{};

@@ -2,6 +2,8 @@
 // The plan of pooling: what it decides, what memory it asks for, and that neither threads nor strides have a say in the order of sums.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "algorithms/pool_windows.hpp"
 #include "core/pool_shape.hpp"
 #include "kernels/registry.hpp"
@@ -45,6 +47,36 @@ TEST(PoolTiling, BlocksCoverTheResultOnce) {
             }
         }
     }
+}
+
+TEST(PoolTiling, BoxesOfMinimaHoldTheirWindowsAndAreBounded) {
+    bool boxes = false, rows = false;
+    for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
+        for (const Size channels : {1, 3, 64, 257}) {
+            for (const Size size : {7, 35, 224, 1500, 40000}) {
+                for (const Size kernel : {2, 3, 7, 31}) {
+                    if (kernel > size) continue;
+                    for (const Size stride : {Size{1}, Size{2}, kernel}) {
+                        PoolProblem p = square(PoolOp::maximum, 2, channels, size, kernel, stride, kernel / 2, layout);
+                        p.flipped = true;
+                        const PoolTiling t = tile_pool(p);
+                        ASSERT_TRUE(t.served);
+                        EXPECT_FALSE(t.gathered);
+                        EXPECT_LE(t.bytes(), 6 << 20) << channels << " " << size << " " << kernel << " " << stride;
+                        (t.box_rows > 0 ? boxes : rows) = true;
+                        if (t.box_rows == 0) continue;
+                        EXPECT_GE(t.box_reach, kernel);
+                        const Size unit = t.channels_last ? channels / t.channels.parts : 1;
+                        const Size columns = std::min((t.width.longest() - 1) * stride + kernel, size);
+                        EXPECT_GE(t.elements[0], std::min((t.box_rows - 1) * stride + kernel, size) * columns * unit);
+                        p.op = PoolOp::maximum_and_place;
+                        EXPECT_EQ(tile_pool(p).box_rows, 0);
+                    }
+                }
+            }
+        }
+    }
+    EXPECT_TRUE(boxes && rows);
 }
 
 TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {

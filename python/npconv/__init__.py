@@ -2,7 +2,7 @@
 """Fast convolution and pooling for NumPy arrays on CPUs, with a stated error.
 
 The names and arguments follow ``torch.nn.functional``; arrays are NumPy arrays of float32 or float64, for
-maxima also of integers. Gradients are in ``npconv.grad``.
+maxima and minima also of integers. Gradients are in ``npconv.grad``.
 
 A long call can be ended by Ctrl-C, or by any signal whose Python handler raises: the main thread looks for
 signals some ten times a second, between two tasks of the call. The exception leaves ``out`` partly written,
@@ -44,6 +44,7 @@ from ._global import (
 )
 from ._grad_plan import plan_conv_input_grad, plan_conv_weight_grad
 from ._max_pool import max_pool1d, max_pool2d, max_pool3d
+from ._min_pool import min_pool1d, min_pool2d, min_pool3d
 from ._plan import ConvPlan, plan_conv
 from ._separable import SeparableConvPlan, plan_separable_conv2d, separable_conv2d
 from ._threads import get_num_threads, num_threads, set_num_threads
@@ -91,6 +92,9 @@ __all__ = [
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "min_pool1d",
+    "min_pool2d",
+    "min_pool3d",
     "num_threads",
     "plan_conv",
     "plan_conv_input_grad",

@@ -54,8 +54,9 @@ def conv2d(
     groups : int
         Channels are split into so many groups that do not see each other; ``groups=channels`` is depthwise.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
-        What the border holds: as ``np.pad`` with constant, reflect, edge, wrap. The border is as good as
-        real pixels: a weight of infinity times a zero of the border is NaN.
+        What the border holds: as ``np.pad`` with constant, reflect, edge, wrap; as ``scipy.ndimage`` with
+        constant, mirror, nearest, wrap (its ``"reflect"`` is the symmetric of ``np.pad``, which is not
+        here). The border is as good as real pixels: a weight of infinity times a zero of the border is NaN.
     flip : bool
         Reverse the kernel on its spatial axes.
     layout : {"channels_first", "channels_last"}
@@ -114,6 +115,12 @@ def conv2d(
 
     Notes
     -----
+    TensorFlow's and Keras' weights are (kernel height, kernel width, channels, output channels): pass
+    ``w.transpose(3, 2, 0, 1)``, which copies nothing. Without it their shape is an error, unless it happens
+    to fit: (3, 3, 3, 16) on images of three channels is read as 3 output channels with kernels of 3 x 16
+    pixels. The channels of the result tell: ``assert y.shape[-1] == 16`` (``y.shape[1]``, channels first)
+    fails then.
+
     How exact the result is before the activation depends on the algorithm. With u the unit roundoff and
     ``gamma(m) = m u / (1 - m u)`` (Higham, "Accuracy and Stability of Numerical Algorithms", 2nd ed., 2002,
     section 3.1), overflow and underflow aside:

@@ -156,6 +156,20 @@ def max_pool(
     num_threads: int | None,
     /,
 ) -> NumberArray | tuple[NumberArray, IndexArray]: ...
+def min_pool(
+    rank: int,
+    x: ArrayLike,
+    kernel_size: Ints,
+    stride: Ints | None,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+    return_indices: bool,
+    layout: str,
+    out: NumberArray | None,
+    num_threads: int | None,
+    /,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...
 def avg_pool(
     rank: int,
     x: ArrayLike,

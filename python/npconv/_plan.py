@@ -207,6 +207,12 @@ def plan_conv(
     TypeError, ValueError, MemoryError
         As :func:`conv2d`.
 
+    Notes
+    -----
+    :attr:`ConvPlan.output_shape` tells before anything is computed whether the weights were meant so: those
+    of TensorFlow, (height, width, channels, output channels), may fit untransposed, see :func:`conv2d`. Then
+    ``assert plan.output_shape[-1] == w.shape[-1]`` (channels last) fails.
+
     Examples
     --------
     >>> import numpy as np, npconv

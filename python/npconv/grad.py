@@ -55,6 +55,7 @@ from ._grad_max import (
     max_unpool2d,
     max_unpool3d,
 )
+from ._grad_min import min_pool1d, min_pool2d, min_pool3d
 from ._grad_plan import InputGradientPlan, WeightGradientPlan, plan_conv_input_grad, plan_conv_weight_grad
 from ._grad_unfold import fold1d, fold2d, fold3d, unfold1d, unfold2d, unfold3d
 
@@ -103,6 +104,9 @@ __all__ = [
     "max_unpool1d",
     "max_unpool2d",
     "max_unpool3d",
+    "min_pool1d",
+    "min_pool2d",
+    "min_pool3d",
     "plan_conv_input_grad",
     "plan_conv_weight_grad",
     "unfold1d",

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""min_pool1d, min_pool2d, min_pool3d: the smallest element of each window."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+from ._core import min_pool as _min_pool
+from ._types import ArrayLike, IndexArray, Ints, Layout, NumberArray, Padding
+
+
+@overload
+def min_pool2d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray: ...  # fmt: skip
+@overload
+def min_pool2d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+@overload
+def min_pool2d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+def min_pool2d(
+    x: ArrayLike,
+    kernel_size: Ints,
+    *,
+    stride: Ints | None = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: Layout = "channels_first",
+    out: NumberArray | None = None,
+    num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
+    r"""Smallest pixel of each window: 2-D min pooling.
+
+    .. math:: y[n, c, i, j] = \min_{u, v} \; x[n, c, s i + d u - p, s j + d v - p]
+
+    with stride s, dilation d, padding p, and (u, v) over the taps of the window that lie in x: the border
+    never wins. Of a gray image this is its erosion by a rectangle.
+
+    Parameters
+    ----------
+    x : array_like of float32, float64, int8, uint8, int16, int32 or int64
+        Images of shape (batch, channels, height, width); without the batch (channels, height, width); or
+        (height, width): one channel. With ``layout="channels_last"`` the channels come last. Any strides,
+        byte order and alignment.
+    kernel_size : int or (int, int)
+        Height and width of the window, in pixels.
+    stride : int or (int, int), optional
+        Step of the window, in pixels; None is `kernel_size`: windows side by side.
+    padding : int, (int, int), ((top, bottom), (left, right)) or str
+        Border around x, in pixels, each side smaller than the dilated kernel, dilation * (kernel - 1) + 1.
+        ``"valid"``: none. ``"full"``: dilation * (kernel - 1) on both sides. ``"same"``: output =
+        ceil(input / stride), an odd pixel after (TensorFlow, Keras); ``"same_lower"``: an odd pixel before
+        (ONNX); ``"causal"``: all of it before.
+    dilation : int or (int, int)
+        Distance of the window's taps, in pixels.
+    ceil_mode : bool
+        Round the number of windows up, not down: a last window may reach beyond the border, but begins no
+        later than the last pixel of x.
+    return_indices : bool
+        Return also where the smallest pixels are: row * width + column in the plane of x, in both layouts.
+        :func:`npconv.grad.min_pool2d` takes them.
+    layout : {"channels_first", "channels_last"}
+        Of x, out, the indices and the result: NCHW or NHWC.
+    out : ndarray, optional
+        Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
+        overlap x.
+    num_threads : int, optional
+        At most so many threads for this call. The result is the same, bit for bit, for any number.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ndarray of int64)
+        (batch, channels, height, width), in the layout, form (batch, channels or neither) and dtype of x,
+        with ``(input + padding - dilation * (kernel - 1) - 1) // stride + 1`` pixels on an axis; with
+        `ceil_mode` that division is rounded up, unless the last window would then begin beyond the last
+        pixel of x. With `return_indices` a tuple of it and of the indices, of the same shape.
+
+    Raises
+    ------
+    TypeError
+        An argument of the wrong type, or a dtype that is not one of the seven.
+    ValueError
+        Sizes that do not fit, unknown names, padding as large as the dilated kernel, a result without
+        pixels, an `out` that cannot take the result; `out` is untouched then.
+    MemoryError
+        The result or the workspace cannot be allocated.
+
+    Notes
+    -----
+    Windows, borders, ties and NaN are those of :func:`max_pool2d`: a NaN is smaller than any number here,
+    and of several in a window the last one in row-major order is taken, value and index; of several equal
+    minima the first, so that of -0.0 and 0.0 the one that comes first. A window without a pixel of x, which
+    dilation makes possible, gives inf, or the highest integer, and the index -1.
+
+    ``-max_pool2d(-x, ...)`` is the same for floats. It is wrong for uint8, whose negatives wrap around zero,
+    and for the lowest number of a signed integer type, which is its own negative.
+
+    The kernels of :func:`max_pool2d` do the work, on values in reverse order (-x; for integers ~x, which
+    never overflows), a few rows at a time: at a cost that does not grow with large windows, either.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> image = np.array([[1.0, 5.0, 2.0, 0.0], [3.0, 4.0, 1.0, 6.0]])
+    >>> npconv.min_pool2d(image, 2)
+    array([[1., 0.]])
+    >>> npconv.min_pool2d(image, 2, return_indices=True)[1]
+    array([[0, 3]])
+    >>> npconv.min_pool2d(image, 3, stride=1, padding="same")
+    array([[1., 1., 0., 0.],
+           [1., 1., 0., 0.]])
+    >>> npconv.min_pool2d(np.array([[0, 1, 200]], np.uint8), (1, 2), stride=1)
+    array([[0, 1]], dtype=uint8)
+    """
+    return _min_pool(
+        2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads,
+    )  # fmt: skip
+
+
+@overload
+def min_pool1d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray: ...  # fmt: skip
+@overload
+def min_pool1d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+@overload
+def min_pool1d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+def min_pool1d(
+    x: ArrayLike,
+    kernel_size: Ints,
+    *,
+    stride: Ints | None = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: Layout = "channels_first",
+    out: NumberArray | None = None,
+    num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
+    """Smallest sample of each window: 1-D min pooling.
+
+    Parameters
+    ----------
+    x : array_like of float32, float64, int8, uint8, int16, int32 or int64
+        Signals of shape (batch, channels, length); without the batch (channels, length); or (length,): one
+        channel. With ``layout="channels_last"`` the channels come last.
+    kernel_size : int or (int,)
+        Length of the window, in samples.
+    padding : int, ((before, after),) or str
+        ``(1, 2)`` is an error: two ints would be those of two axes.
+    stride, dilation, ceil_mode, return_indices, layout, out, num_threads
+        As in :func:`min_pool2d`.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ndarray of int64)
+        (batch, channels, length), in the layout and form of x. Indices are places in a signal.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`min_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> npconv.min_pool1d(np.array([1, 4, 2, 8, 5], np.int16), 2)
+    array([1, 2], dtype=int16)
+    >>> y, indices = npconv.min_pool1d(np.array([1, 4, 2, 8, 5]), 2, ceil_mode=True, return_indices=True)
+    >>> y, indices
+    (array([1, 2, 5]), array([0, 2, 4]))
+    """
+    return _min_pool(
+        1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads,
+    )  # fmt: skip
+
+
+@overload
+def min_pool3d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray: ...  # fmt: skip
+@overload
+def min_pool3d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+@overload
+def min_pool3d(
+    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
+    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NumberArray | None = None, num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+def min_pool3d(
+    x: ArrayLike,
+    kernel_size: Ints,
+    *,
+    stride: Ints | None = None,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+    layout: Layout = "channels_first",
+    out: NumberArray | None = None,
+    num_threads: int | None = None,
+) -> NumberArray | tuple[NumberArray, IndexArray]:
+    """Smallest voxel of each window: 3-D min pooling.
+
+    Parameters
+    ----------
+    x : array_like of float32, float64, int8, uint8, int16, int32 or int64
+        Volumes of shape (batch, channels, depth, height, width); without the batch (channels, depth, height,
+        width); or (depth, height, width): one channel. With ``layout="channels_last"`` the channels come
+        last.
+    kernel_size : int or (int, int, int)
+        Depth, height and width of the window, in voxels.
+    stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads
+        As in :func:`min_pool2d`, with three spatial axes.
+
+    Returns
+    -------
+    ndarray, or (ndarray, ndarray of int64)
+        (batch, channels, depth, height, width), in the layout and form of x. Indices are (plane * height +
+        row) * width + column.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As :func:`min_pool2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, npconv
+    >>> volume = np.arange(64.0).reshape(4, 4, 4)
+    >>> npconv.min_pool3d(volume, 2)[0]
+    array([[ 0.,  2.],
+           [ 8., 10.]])
+    """
+    return _min_pool(
+        3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, num_threads,
+    )  # fmt: skip
