@@ -64,10 +64,14 @@ class FlippedBlock {
         std::int64_t size() const { return end - begin; }
     };
 
-    // Of an axis of x, that windows of `span` places see.
-    static Part part(const PoolAxis& a, std::int64_t begin, std::int64_t end, std::int64_t span) {
+    static std::int64_t span(const PoolAxis& a) { return (a.kernel - 1) * a.dilation + 1; }
+    // Are there pixels of many channels between windows?
+    bool apart() const { return b_.unit > 1 && width_.stride > span(width_); }
+
+    // Of an axis of x, that windows of `places` see.
+    static Part part(const PoolAxis& a, std::int64_t begin, std::int64_t end, std::int64_t places) {
         const std::int64_t first = std::clamp<std::int64_t>(begin * a.stride - a.pad_before, 0, a.input);
-        return {first, std::clamp<std::int64_t>((end - 1) * a.stride - a.pad_before + span, first, a.input)};
+        return {first, std::clamp<std::int64_t>((end - 1) * a.stride - a.pad_before + places, first, a.input)};
     }
 
     // Output rows of a call whose results are still in the cache when they are flipped; what neighbouring calls both read is a small part.
@@ -76,19 +80,25 @@ class FlippedBlock {
         const std::int64_t all = x_.end[1] - x_.begin[1];
         if (depth_.kernel > 1) return all;
         const std::int64_t row = (x_.end[2] - x_.begin[2]) * x_.unit * static_cast<std::int64_t>(sizeof(X));
-        const std::int64_t shared = 8 * (height_.kernel - 1) * height_.dilation / height_.stride;
+        const std::int64_t shared = 8 * (span(height_) - 1) / height_.stride;
         return std::clamp<std::int64_t>(std::max(bytes / row, shared), 1, all);
     }
 
     void copy_box() {
         const std::int64_t o = b_.begin[0], first_row = b_.begin[1] * height_.stride - height_.pad_before;
-        const Part d = part(depth_, o, o + 1, (depth_.kernel - 1) * depth_.dilation + 1);
+        const Part d = part(depth_, o, o + 1, span(depth_));
         const Part h = part(height_, b_.begin[1], b_.end[1], t_.box_reach);
-        const Part w = part(width_, b_.begin[2], b_.end[2], (width_.kernel - 1) * width_.dilation + 1 + t_.box_beyond);
+        const Part w = part(width_, b_.begin[2], b_.end[2], span(width_) + t_.box_beyond);
         const std::int64_t row = w.size() * b_.unit;
         X* const copy = static_cast<X*>(x_.raw.values);
+        const bool side_by_side = x_.x_step[2] == b_.unit && (b_.unit == 1 || x_.x_channel == 1);
+        const bool one_run = side_by_side && x_.x_step[1] == row && !apart() && height_.stride <= t_.box_reach;  // rows of x, to their ends
         for (std::int64_t i = d.begin; i < d.end; ++i) {
             if ((i + depth_.pad_before - o * depth_.stride) % depth_.dilation != 0) continue;
+            if (one_run) {
+                flip(x_.x + i * x_.x_step[0] + h.begin * row + w.begin * b_.unit, 1, h.size() * row, copy + (i - d.begin) * h.size() * row);
+                continue;
+            }
             for (std::int64_t j = h.begin; j < h.end; ++j) {
                 if ((j - first_row) % height_.stride >= t_.box_reach) continue;  // between windows
                 X* const to = copy + ((i - d.begin) * h.size() + j - h.begin) * row;
@@ -104,10 +114,9 @@ class FlippedBlock {
 
     // Pixels of many channels between windows are left out.
     void copy_row(const X* x, Part w, X* to) const {
-        const std::int64_t span = (width_.kernel - 1) * width_.dilation + 1;
-        if (b_.unit == 1 || width_.stride <= span) return copy_pixels(x, w, to);
+        if (!apart()) return copy_pixels(x, w, to);
         for (std::int64_t o = b_.begin[2]; o < b_.end[2]; ++o) {
-            const Part window = part(width_, o, o + 1, span);
+            const Part window = part(width_, o, o + 1, span(width_));
             copy_pixels(x, window, to + (window.begin - w.begin) * b_.unit);
         }
     }
