@@ -26,7 +26,14 @@ constexpr X flipped(X v) {
 template <class X>
 void flip(const X* __restrict from, std::int64_t step, std::int64_t n, X* __restrict to) {
     if (step == 1) {
-        for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i]);
+        // Lines are fetched ahead, as the kernels do it that read x once.
+        constexpr std::int64_t ahead = 4096 / static_cast<std::int64_t>(sizeof(X)), line = 64 / static_cast<std::int64_t>(sizeof(X));
+        std::int64_t i = 0;
+        for (; i + line <= n; i += line) {
+            __builtin_prefetch(from + i + ahead);
+            for (std::int64_t l = 0; l < line; ++l) to[i + l] = flipped(from[i + l]);
+        }
+        for (; i < n; ++i) to[i] = flipped(from[i]);
     } else {
         for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i * step]);
     }
