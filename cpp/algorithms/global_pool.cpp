@@ -7,6 +7,8 @@
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/pairwise_sum.hpp"
 #include "algorithms/pixels.hpp"
+#include "algorithms/pool_windows.hpp"
+#include "algorithms/scatter.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
@@ -203,14 +205,14 @@ void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
     const Planes<X> p(shape, call, io);
     const Size planes = shape.planes(), n = p.parts.parts;
     count_kernel_run(*call.kernels);
-    const Buffer buffer(static_cast<std::size_t>(planes * n) * sizeof(X));
-    X* maxima = buffer.as<X>();  // [part][plane]
+    const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(X));
+    X* maxima = buffer.as<X>();  // [part][plane], of several parts
     const auto join = [](X& first, X second) {
         if (second > first || second != second) first = second;
     };
     if (p.last) {
         p.blocks([&](Size image, Size first, Size count, Size part) {
-            X* to = maxima + part * planes + image * shape.channels + first;
+            X* to = n > 1 ? maxima + part * planes + image * shape.channels + first : &p.result(image * shape.channels + first);
             p.of_image(image, first).copy(p.parts.begin(part), 1, count, to);
             p.each_run(image, first, count, part,
                        [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
@@ -228,13 +230,42 @@ void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
                 }
                 join(all, v);
             });
-            maxima[task % n * planes + task / n] = all;
+            (n > 1 ? maxima[task % n * planes + task / n] : p.result(task)) = all;
         });
     }
-    for (Size plane = 0; plane < planes; ++plane) {
+    for (Size plane = 0; n > 1 && plane < planes; ++plane) {
         X v = maxima[plane];
         for (Size part = 1; part < n; ++part) join(v, maxima[part * planes + plane]);
         p.result(plane) = v;
+    }
+}
+
+template <class X>
+void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g,
+                              X* y, Size y_batch) {
+    if (shape.empty()) return;
+    const bool last = call.layout == Layout::channels_last && shape.channels > 1;
+    // Some images at once, or some channels of one.
+    constexpr Size at_once = 1 << 16;
+    const EvenSplit channels = split_by(shape.channels, at_once), images = split_by(shape.batch, std::max<Size>(at_once / channels.longest(), 1));
+    const Size planes = channels.longest() * images.longest();
+    const Buffer places(static_cast<std::size_t>(planes) * sizeof(Size)), maxima(static_cast<std::size_t>(planes) * sizeof(X));
+    for (Size i = 0; i < images.parts; ++i) {
+        for (Size c = 0; c < channels.parts; ++c) {
+            PoolShape part = shape;
+            part.batch = images.length(i);
+            part.channels = channels.length(c);
+            const auto from = [&](TensorView<const X> view) {
+                view.data += images.begin(i) * view.batch + channels.begin(c) * view.channel;
+                return view;
+            };
+            const PoolOperands<X> io{from(x), maxima.as<X>(), part.channels, places.as<Size>()};
+            adaptive_max_pool(part, call, io);
+            PlacedShape placed(part.batch, part.channels, {1, 1, 1}, {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
+            placed.pixel = last ? shape.channels : 0;
+            add_at_places(placed, call, from(g), PlacesView{places.as<Size>(), part.channels, 1, {0, 0, 0}},
+                          y + images.begin(i) * y_batch + channels.begin(c) * (last ? 1 : shape.inputs()), y_batch);
+        }
     }
 }
 
@@ -276,6 +307,10 @@ NPCONV_GLOBAL_MAX(std::int64_t)
 #undef NPCONV_GLOBAL_MAX
 template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
 template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
+template void global_max_pool_gradient(const PoolShape&, const PoolCall&, const TensorView<const float>&, const TensorView<const float>&,
+                                       float*, Size);
+template void global_max_pool_gradient(const PoolShape&, const PoolCall&, const TensorView<const double>&, const TensorView<const double>&,
+                                       double*, Size);
 template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
 template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
 

@@ -11,6 +11,11 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
 template <class X>
 void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 
+// The gradient of global maxima: y = 0, but g at the place of the maximum of each plane of x.
+template <class X>
+void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g,
+                              X* y, std::int64_t y_batch);
+
 // x: the gradients of the averages, y: of the planes.
 template <class X>
 void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <vector>
 
 #include "algorithms/global_pool.hpp"
 #include "algorithms/kernel_runs.hpp"
+#include "algorithms/norms.hpp"
 #include "algorithms/pairwise_sum.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
@@ -263,12 +263,6 @@ struct Windows {
     }
 };
 
-// Powers and roots with the roundings of the kernels.
-double raised(double v, double p) {
-    return p == 1 ? v : p == 2 ? v * v : p == 3 ? v * (v * v) : p == 4 ? (v * v) * (v * v) : std::pow(v, p);
-}
-double root(double v, double p) { return p == 1 ? v : p == 2 ? std::sqrt(v) : p == 3 ? std::cbrt(v) : std::pow(v, 1 / p); }
-
 // What an average of window `o` divides by.
 double divisor_of(const AverageRule& rule, const PoolShape& shape, Size o, const Box& window) {
     if (rule.divisor) return static_cast<double>(*rule.divisor);
@@ -340,66 +334,73 @@ void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shap
 }
 
 // Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in
-// their order.
+// their order. Some columns of the input at a time.
 template <class X>
 void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolShape& shape, const PoolCall& call,
                     const PoolOperands<X>& io) {
-    constexpr Size most_channels = 4096, few_windows = 4096;
+    constexpr Size most_channels = 4096, most_columns = 64 << 10, few_windows = 4096;
     const PoolKernels<X>& kernels = pool_kernels_of<X>(*call.kernels);
     const bool last = call.layout == Layout::channels_last && shape.channels > 1;
     const Axis &d = shape.axis[0], &h = shape.axis[1], &w = shape.axis[2];
-    std::vector<Window> across;  // the width: asked for again and again
-    for (Size o = 0; w.output <= few_windows && o < w.output; ++o) across.push_back(axes.at(2, o));
-    const EvenSplit blocks = split_by(last ? shape.channels : 1, std::clamp<Size>((64 << 10) / w.input, 1, most_channels));
+    const EvenSplit columns = split_by(w.input, most_columns);
+    const EvenSplit blocks = split_by(last ? shape.channels : 1, std::clamp<Size>(most_columns / columns.longest(), 1, most_channels));
     const Size planes = last ? shape.batch * blocks.parts : shape.planes(), pixel = last ? shape.channels : 1;
     const EvenSplit rows(h.input, std::clamp<Size>(enough_tasks / planes, 1, std::max<Size>(h.input / 8, 1)));
     const int threads = shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads;
     constexpr Size bytes = sizeof(X);
     const bool one_row = d.input == 1 && h.input == 1;  // which is then added up where it belongs
-    const Workspace<2> workspace({one_row ? 0 : w.input * blocks.longest() * bytes, blocks.longest() * bytes}, threads);
+    // The windows of the width are asked for again and again.
+    const Buffer memory(w.output <= few_windows ? static_cast<std::size_t>(w.output) * sizeof(Window) : 0);
+    Window* const across = memory.as<Window>();
+    for (Size o = 0; across && o < w.output; ++o) across[o] = axes.at(2, o);
+    const Workspace<2> workspace({one_row ? 0 : columns.longest() * blocks.longest() * bytes, blocks.longest() * bytes}, threads);
     const auto& step = io.x.spatial;
     count_kernel_run(*call.kernels);
-    parallel_for(planes * rows.parts, threads, [&](Size task, int slot) {
+    parallel_for(planes * rows.parts * columns.parts, threads, [&](Size task, int slot) {
+        const Size first_column = columns.begin(task % columns.parts), width = columns.length(task % columns.parts);
+        task /= columns.parts;
         const Size plane = task / rows.parts, first_row = rows.begin(task % rows.parts), end_row = rows.begin(task % rows.parts + 1);
         const Size image = last ? plane / blocks.parts : plane / shape.channels;
         const Size channel = last ? blocks.begin(plane % blocks.parts) : plane % shape.channels;
         const Size n = last ? blocks.length(plane % blocks.parts) : 1;
         const X* g = io.x.data + image * io.x.batch + channel * io.x.channel;
         X* y = io.y + image * io.y_batch + (last ? channel : channel * shape.inputs());
-        X* const line = one_row ? y : workspace.template get<X>(slot, 0);
+        const auto row_of = [&](Size id, Size ih) { return y + ((id * h.input + ih) * w.input + first_column) * pixel; };
+        X* const line = one_row ? row_of(0, 0) : workspace.template get<X>(slot, 0);
         const Size step_of_line = one_row ? pixel : n;
         X* const share = workspace.template get<X>(slot, 1);
-        const auto row_of = [&](Size id, Size ih) { return y + (id * h.input + ih) * w.input * pixel; };
         for (Size id = 0; id < d.input; ++id) {
             for (Size ih = first_row; ih < end_row; ++ih) {
                 if (pixel == n)
-                    std::fill_n(row_of(id, ih), w.input * n, X(0));
+                    std::fill_n(row_of(id, ih), width * n, X(0));
                 else
-                    for (Size iw = 0; iw < w.input; ++iw) std::fill_n(row_of(id, ih) + iw * pixel, n, X(0));
+                    for (Size iw = 0; iw < width; ++iw) std::fill_n(row_of(id, ih) + iw * pixel, n, X(0));
             }
         }
-        Size low, high, unused;
+        Size low, high, left, right, unused;
         axes.outputs_of(1, first_row, low, unused);
         axes.outputs_of(1, end_row - 1, unused, high);
+        axes.outputs_of(2, first_column, left, unused);
+        axes.outputs_of(2, first_column + width - 1, unused, right);
         for (Size od = 0; od < d.output; ++od) {
             const Window wd = axes.at(0, od);
             for (Size oh = low; oh < high; ++oh) {
                 const Window wh = axes.at(1, oh);
                 if (one_row && (wd.count == 0 || wh.count == 0)) continue;
-                if (!one_row) std::fill_n(line, w.input * n, X(0));
-                for (Size ow = 0; ow < w.output; ++ow) {
-                    const Window ww = across.empty() ? axes.at(2, ow) : across[static_cast<std::size_t>(ow)];
+                if (!one_row) std::fill_n(line, width * n, X(0));
+                for (Size ow = left; ow < right; ++ow) {
+                    const Window ww = across ? across[ow] : axes.at(2, ow);
                     const double divisor = divisor_of(rule, shape, (od * h.output + oh) * w.output + ow, {wd, wh, ww});
                     const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
+                    const Inside taps = inside(ww.first - first_column, ww.step, width, 0, ww.count);
+                    const Size first = ww.first - first_column;
                     if (n == 1) {
                         const X one = static_cast<X>(static_cast<double>(*from) / divisor);
-                        for (Size k = 0; k < ww.count; ++k) line[(ww.first + k * ww.step) * step_of_line] += one;
+                        for (Size k = taps.begin; k < taps.end; ++k) line[(first + k * ww.step) * step_of_line] += one;
                         continue;
                     }
                     for (Size c = 0; c < n; ++c) share[c] = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
-                    for (Size k = 0; k < ww.count; ++k) {
-                        kernels.add(share, n, line + (ww.first + k * ww.step) * step_of_line);
-                    }
+                    for (Size k = taps.begin; k < taps.end; ++k) kernels.add(share, n, line + (first + k * ww.step) * step_of_line);
                 }
                 for (Size i = 0; !one_row && i < wd.count; ++i) {
                     for (Size j = 0; j < wh.count; ++j) {
@@ -407,9 +408,9 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
                         if (ih < first_row || ih >= end_row) continue;
                         X* to = row_of(wd.first + i * wd.step, ih);
                         if (pixel == n) {
-                            kernels.add(line, w.input * n, to);
+                            kernels.add(line, width * n, to);
                         } else {
-                            for (Size iw = 0; iw < w.input; ++iw) kernels.add(line + iw * n, n, to + iw * pixel);
+                            for (Size iw = 0; iw < width; ++iw) kernels.add(line + iw * n, n, to + iw * pixel);
                         }
                     }
                 }

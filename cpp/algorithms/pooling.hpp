@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "core/pool_shape.hpp"
 #include "core/types.hpp"
@@ -46,7 +47,13 @@ void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const P
 template <class X>
 void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io);
 
+// The bytes of a thread that lp_pool and then avg_pool_gradient with a divisor take in float64, on dense arrays; none where windows are too
+// large for the kernels.
+std::optional<std::int64_t> bytes_of_norms_and_gradients(const PoolShape& shape, const PoolCall& call);
+
 // Taps that an average counts for output o of an axis.
 std::int64_t counted_taps(const Axis& axis, std::int64_t o, bool count_include_pad);
+// Outputs for which it counts all of them: first to second.
+std::pair<std::int64_t, std::int64_t> complete_windows(const Axis& axis, bool count_include_pad);
 
 }  // namespace npconv

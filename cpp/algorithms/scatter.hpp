@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // By places in planes: the gradient of maxima, unpooling and its gradient. No atomics: each element of y belongs to one task, which adds in
-// the order of x. All arrays are dense but for the batch of y.
+// the order of x. What is read may have any strides; what is written is dense but for the batch of y.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -13,21 +14,38 @@ struct PlacedShape {
     std::int64_t batch = 1, channels = 1;
     std::int64_t few = 1;   // elements of a plane that have places
     std::int64_t many = 1;  // elements of the plane where these are
+    // Of the plane that is read: depth, height, width. Their product is `few`, or where elements are taken, `many`.
+    std::array<std::int64_t, 3> few_sizes{1, 1, 1}, many_sizes{1, 1, 1};
+    std::int64_t pixel = 0;  // channels last: elements between neighbours in y where these channels are not all; else 0
+
+    PlacedShape() = default;
+    PlacedShape(std::int64_t images, std::int64_t of_channels, const std::array<std::int64_t, 3>& with_places,
+                const std::array<std::int64_t, 3>& of_plane)
+        : batch(images),
+          channels(of_channels),
+          few(with_places[0] * with_places[1] * with_places[2]),
+          many(of_plane[0] * of_plane[1] * of_plane[2]),
+          few_sizes(with_places),
+          many_sizes(of_plane) {}
 };
 
+using PlacesView = TensorView<const std::int64_t>;
+
 // A place below `least` or beyond the plane, if there is one.
-std::optional<std::int64_t> bad_place(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const std::int64_t* places);
+std::optional<std::int64_t> bad_place(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places);
 
 // y = 0, then y[places] += x, and nothing at place -1. The places are right.
 template <class X>
-void add_at_places(const PlacedShape& shape, const PoolCall& call, const X* x, const std::int64_t* places, X* y, std::int64_t y_batch);
+void add_at_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y,
+                   std::int64_t y_batch);
 
 // y = 0, then y[places] = x.
 template <class X>
-void put_at_places(const PlacedShape& shape, const PoolCall& call, const X* x, const std::int64_t* places, X* y, std::int64_t y_batch);
+void put_at_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y,
+                   std::int64_t y_batch);
 
 // y = x[places]
 template <class X>
-void take_from_places(const PlacedShape& shape, const PoolCall& call, const X* x, const std::int64_t* places, X* y);
+void take_from_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y);
 
 }  // namespace npconv

@@ -75,7 +75,7 @@ void unfold(const PoolShape& s, const PoolCall& call, const TensorView<const X>&
 }
 
 template <class X>
-void fold(const PoolShape& s, const PoolCall& call, const X* columns, X* y) {
+void fold(const PoolShape& s, const PoolCall& call, const ColumnsView<X>& columns, X* y) {
     const Columns c(s, call);
     const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
     const Size groups = c.last ? 1 : s.channels, run = c.last ? s.channels : 1, rows = d.input * h.input;
@@ -88,12 +88,13 @@ void fold(const PoolShape& s, const PoolCall& call, const X* columns, X* y) {
             for (Size kh = 0; od >= 0 && kh < h.kernel; ++kh) {
                 const Size oh = output_at(h, row % h.input, kh);
                 for (Size kw = 0; oh >= 0 && kw < w.kernel; ++kw) {
-                    const X* from = columns + c.at(image, channel, c.tap(kd, kh, kw), od * h.output + oh);
+                    const Size tap = c.tap(kd, kh, kw), row_of_columns = c.last ? tap * s.channels + channel : channel * c.taps + tap;
+                    const X* from = columns.data + image * columns.batch + row_of_columns * columns.row +
+                                    (od * h.output + oh) * w.output * columns.output;
                     const Inside in = inside(w.at(0, kw), w.stride, w.input, 0, w.output);
-                    const Size step = c.step();
                     for (Size o = in.begin; o < in.end; ++o) {
                         X* pixel = to + w.at(o, kw) * run;
-                        for (Size i = 0; i < run; ++i) pixel[i] += from[o * step + i];
+                        for (Size i = 0; i < run; ++i) pixel[i] += from[o * columns.output + i * columns.row];
                     }
                 }
             }
@@ -103,7 +104,7 @@ void fold(const PoolShape& s, const PoolCall& call, const X* columns, X* y) {
 
 template void unfold(const PoolShape&, const PoolCall&, const TensorView<const float>&, float*);
 template void unfold(const PoolShape&, const PoolCall&, const TensorView<const double>&, double*);
-template void fold(const PoolShape&, const PoolCall&, const float*, float*);
-template void fold(const PoolShape&, const PoolCall&, const double*, double*);
+template void fold(const PoolShape&, const PoolCall&, const ColumnsView<float>&, float*);
+template void fold(const PoolShape&, const PoolCall&, const ColumnsView<double>&, double*);
 
 }  // namespace npconv

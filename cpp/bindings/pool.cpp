@@ -137,18 +137,19 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
         throw py::value_error("indices must have the shape of x, " + shape_text(x.array) + "; got " + shape_text(places));
     }
     const PoolShape shape = validate_unpool(request_of(settings, x.sizes, "x"), output);
-    const PlacedShape placed{shape.batch, shape.channels, shape.outputs(), shape.inputs()};
-    const py::array at = dense(places);
+    const PlacedShape placed(shape.batch, shape.channels, {shape.axis[0].output, shape.axis[1].output, shape.axis[2].output},
+                             {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
+    const py::array native_places = readable(places);
+    const PlacesView at = view_of<std::int64_t>(native_places, rank, x.form, layout);
     check_places(placed, 0, call, at, "the places of a plane of the result");
     PoolResult y(out, x.dtype, result_shape(x, spatial_of(shape, rank, &Axis::input), layout), x.form,
                  {{"x", &x.array}, {"indices", &places}});
-    const py::array values = dense(x.array);
     with_type(x.dtype, [&](auto t) {
         using X = decltype(t);
-        const auto* from = static_cast<const X*>(values.data());
-        const auto* where = static_cast<const std::int64_t*>(at.data());
+        py::array memory;
+        const TensorView<const X> from = view_of_input<X>(x, rank, layout, memory);
         auto* to = static_cast<X*>(y.array.mutable_data());
-        without_gil([&] { put_at_places(placed, call, from, where, to, y.batch_step); });
+        without_gil([&] { put_at_places(placed, call, from, at, to, y.batch_step); });
     });
     return y.given;
 }
@@ -243,14 +244,19 @@ py::object py_fold(int rank, py::handle columns_value, py::handle output_size, p
     }
     sizes.channels = shape.channels;
     PoolResult result(out, dtype, output_shape(sizes, form, layout), form, {{"cols", &columns}});
-    const py::array values = dense(columns);
+    const py::array values = readable(columns);
     const auto run = [&](auto t) {
         using X = decltype(t);
-        const auto* from = static_cast<const X*>(values.data());
+        const auto step = [&](py::ssize_t axis) { return values.strides(axis) / values.itemsize(); };
+        const py::ssize_t first = form == Form::batched ? 1 : 0, row = layout == Layout::channels_first ? first : first + 1;
+        const ColumnsView<X> from{static_cast<const X*>(values.data()), form == Form::batched ? step(0) : 0, step(row),
+                                  step(2 * first + 1 - row)};
         auto* to = static_cast<X*>(result.array.mutable_data());
         without_gil([&] {
             by_dense_batches(shape, result, [&](const PoolShape& part, std::int64_t image, std::int64_t at) {
-                fold(part, call, from + image * rows * shape.outputs(), to + at);
+                ColumnsView<X> images = from;
+                images.data += image * from.batch;
+                fold(part, call, images, to + at);
             });
         });
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bindings/pool_arguments.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -97,15 +98,14 @@ PoolResult::PoolResult(py::handle out, DType dtype, const std::vector<std::int64
     batch_step = form == Form::batched && array.shape(0) > 1 ? array.strides(0) / array.itemsize() : 0;
 }
 
-py::array dense(const py::array& a) {
-    const py::array native = readable(a);
-    if ((native.flags() & py::array::c_style) != 0) return native;
-    return py::reinterpret_steal<py::array>(py::detail::npy_api::get().PyArray_NewCopy_(native.ptr(), 0));  // 0: in C order
+std::array<std::int64_t, 3> three_sizes(const std::vector<std::int64_t>& spatial) {
+    std::array<std::int64_t, 3> sizes{1, 1, 1};
+    std::copy(spatial.begin(), spatial.end(), sizes.end() - static_cast<std::ptrdiff_t>(spatial.size()));
+    return sizes;
 }
 
-void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const py::array& places, const char* expected) {
-    const auto* at = static_cast<const std::int64_t*>(places.data());
-    const std::optional<std::int64_t> bad = without_gil([&] { return bad_place(shape, least, call, at); });
+void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places, const char* expected) {
+    const std::optional<std::int64_t> bad = without_gil([&] { return bad_place(shape, least, call, places); });
     if (!bad) return;
     throw py::value_error("indices must be from 0 to " + std::to_string(shape.many - 1) + ", " + expected + "; got " +
                           std::to_string(*bad));

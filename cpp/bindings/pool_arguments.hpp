@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The arguments of pooling, parsed and judged; and its arrays. As in settings.hpp, what may run the caller's code comes before any shape.
 #pragma once
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -70,11 +71,11 @@ struct PoolResult {
                const std::vector<std::pair<const char*, const py::array*>>& inputs);
 };
 
-// C-contiguous, native, aligned: itself or a copy.
-py::array dense(const py::array& array);
+// An axis for each of the three that a plane has, from the sizes of the last ones.
+std::array<std::int64_t, 3> three_sizes(const std::vector<std::int64_t>& spatial);
 
-// ValueError with a place that is below `least` or not in the plane. places: dense.
-void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const py::array& places, const char* expected);
+// ValueError with a place that is below `least` or not in the plane.
+void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places, const char* expected);
 
 // The outputs or inputs of the axes that belong to x.
 std::vector<std::int64_t> spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size);

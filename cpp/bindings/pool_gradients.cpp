@@ -2,6 +2,7 @@
 // The gradients of pooling, as Python sees them.
 #include <pybind11/pybind11.h>
 
+#include "algorithms/global_pool.hpp"
 #include "algorithms/lp_gradient.hpp"
 #include "algorithms/pool_windows.hpp"
 #include "algorithms/pooling.hpp"
@@ -147,15 +148,6 @@ py::object grad_lp_pool(int rank, py::handle grad_out, py::handle x_value, py::h
     return y.given;
 }
 
-// Dense arrays, places judged: adds g at them.
-template <class X>
-void add_places(const PlacedShape& placed, const PoolCall& call, const py::array& g, const py::array& places, PoolResult& y) {
-    const auto* from = static_cast<const X*>(g.data());
-    const auto* where = static_cast<const std::int64_t*>(places.data());
-    auto* to = static_cast<X*>(y.array.mutable_data());
-    without_gil([&] { add_at_places(placed, call, from, where, to, y.batch_step); });
-}
-
 py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value, py::handle input_shape, py::handle layout_value,
                          py::handle out, py::handle num_threads) {
     const Layout layout = parse_layout(layout_value);
@@ -169,14 +161,21 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices_value
     }
     const Sizes sizes = input_sizes(x_shape, g, rank, layout);
     at_least("input_shape: its spatial sizes", sizes.spatial, 1);
-    PlacedShape placed{sizes.batch, sizes.channels, 1, 1};
-    for (const std::int64_t n : sizes.spatial) placed.many = times(placed.many, n, "input_shape: its size");
-    for (const std::int64_t n : g.sizes.spatial) placed.few *= n;
-    times(times(placed.batch * placed.channels, placed.many, "input_shape: its size"), 8, "input_shape: its size in bytes");
-    const py::array at = dense(places), from = dense(g.array);
+    std::int64_t many = 1;
+    for (const std::int64_t n : sizes.spatial) many = times(many, n, "input_shape: its size");
+    times(times(sizes.batch * sizes.channels, many, "input_shape: its size"), 8, "input_shape: its size in bytes");
+    const PlacedShape placed(sizes.batch, sizes.channels, three_sizes(g.sizes.spatial), three_sizes(sizes.spatial));
+    const py::array native_places = readable(places);
+    const PlacesView at = view_of<std::int64_t>(native_places, rank, g.form, layout);
     check_places(placed, -1, call, at, "the places of a plane of the input, or -1 for none");
     PoolResult y(out, g.dtype, x_shape, g.form, {{"grad_out", &g.array}, {"indices", &places}});
-    with_real(g.dtype, [&](auto t) { add_places<decltype(t)>(placed, call, from, at, y); });
+    with_real(g.dtype, [&](auto t) {
+        using X = decltype(t);
+        py::array memory;
+        const TensorView<const X> from = view_of_input<X>(g, rank, layout, memory);
+        auto* to = static_cast<X*>(y.array.mutable_data());
+        without_gil([&] { add_at_places(placed, call, from, at, to, y.batch_step); });
+    });
     return y.given;
 }
 
@@ -197,24 +196,13 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
     }
     expect_ones(g, shape_of(x.array), keep);
     PoolResult y(out, x.dtype, shape_of(x.array), x.form, {{"x", &x.array}, {"grad_out", &g.array}});
-    const py::array from = dense(g.array);
-    const std::vector<std::int64_t> shape_of_places = shape_of(g.array);
-    py::array places = new_array(DType::i64, shape_of_places), maxima = new_array(x.dtype, shape_of_places);
-    const PlacedShape placed{shape.batch, shape.channels, 1, shape.inputs()};
     with_real(x.dtype, [&](auto t) {
         using X = decltype(t);
-        py::array memory;
-        PoolOperands<X> io;
-        io.x = view_of_input<X>(x, rank, layout, memory);
-        io.y = static_cast<X*>(maxima.mutable_data());
-        io.y_batch = shape.channels;
-        io.places = static_cast<std::int64_t*>(places.mutable_data());
-        const auto* values = static_cast<const X*>(from.data());
+        py::array x_memory, g_memory;
+        const TensorView<const X> values = view_of_input<X>(x, rank, layout, x_memory);
+        const TensorView<const X> gradient = view_of_input<X>(g, rank, layout, g_memory);
         auto* to = static_cast<X*>(y.array.mutable_data());
-        without_gil([&] {
-            adaptive_max_pool(shape, call, io);
-            add_at_places(placed, call, values, io.places, to, y.batch_step);  // does nothing where places were left out: see Interrupt
-        });
+        without_gil([&] { global_max_pool_gradient(shape, call, values, gradient, to, y.batch_step); });
     });
     return y.given;
 }
@@ -232,19 +220,18 @@ py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_val
         throw py::value_error("indices must have the axes, the batch and the channels of grad_out, of shape " + shape_text(g.array) +
                               "; got " + tuple_text(shape));
     }
-    PlacedShape placed{sizes.batch, sizes.channels, 1, 1};
-    for (const std::int64_t n : g.sizes.spatial) placed.many *= n;
-    for (const std::int64_t n : sizes.spatial) placed.few *= n;
-    const py::array at = dense(places), from = dense(g.array);
+    const PlacedShape placed(sizes.batch, sizes.channels, three_sizes(sizes.spatial), three_sizes(g.sizes.spatial));
+    const py::array native_places = readable(places);
+    const PlacesView at = view_of<std::int64_t>(native_places, rank, g.form, layout);
     check_places(placed, 0, call, at, "the places of a plane of grad_out");
     py::array result = new_array(g.dtype, shape);
     with_real(g.dtype, [&](auto t) {
         using X = decltype(t);
-        const auto* values = static_cast<const X*>(from.data());
-        const auto* where = static_cast<const std::int64_t*>(at.data());
+        py::array memory;
+        const TensorView<const X> values = view_of_input<X>(g, rank, layout, memory);
         auto* to = static_cast<X*>(result.mutable_data());
         if (placed.batch * placed.channels * placed.few > 0)
-            without_gil([&] { take_from_places(placed, call, values, where, to); });
+            without_gil([&] { take_from_places(placed, call, values, at, to); });
     });
     return result;
 }

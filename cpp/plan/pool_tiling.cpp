@@ -20,6 +20,11 @@ constexpr Size most_spread_stride = 64;      // phases that a row is put togethe
 constexpr Size from_blocks = 5;              // taps from which prefixes and suffixes are fewer operations
 constexpr Size preferred_bytes = 640 << 10;  // what a block may have in the second-level cache beside x and y
 constexpr Size most_bytes = 6 << 20;
+constexpr Size promised_bytes = 6'000'000;  // of a thread, counts of divisors included
+constexpr Size worth_a_block = 1024;        // elements between two windows from which each is read by a block of its own
+constexpr Size most_repeats = 8;            // times that narrow blocks may read what neighbouring windows share
+constexpr Size large_gather = 1 << 20;      // bytes of rows from which the taps of one pixel at a time are copied
+constexpr Size most_anew = 64;              // times that a line may be made anew where memory is short
 constexpr Size slab_bytes = 32 << 10;       // of rows in slots, to stay in the first-level cache
 constexpr Size most_slab_kernel = 8;        // rows of a window that are joined at once
 constexpr Size box_bytes = 32 << 10;        // of x, flipped, in the first-level cache,
@@ -56,6 +61,12 @@ struct Tiler {
             masks = k.masks;
             wide = t.element_bytes != static_cast<Size>(sizeof x) || powers;
         });
+    }
+
+    Size taps() const {
+        Size n = 1;
+        for (const PoolAxis& a : t.axis) n *= a.kernel;
+        return n;
     }
 
     // Windows that the kernels are not made for.
@@ -133,7 +144,9 @@ struct Tiler {
         const bool deep = t.axis[0].kernel > 1 || t.axis[0].spread;
         t.elements = {};
         if (direct()) {  // the rows of one output row, and a line
-            t.elements[0] = span(t.axis[0]) * span(t.axis[1]) * places * unit;
+            const Size rows = span(t.axis[0]) * span(t.axis[1]);
+            t.by_pixel = dilated() && rows > large_gather / t.element_bytes / places / unit;
+            t.elements[0] = t.by_pixel ? taps() * unit : rows * places * unit;
             t.elements[8] = t.line;
             return;
         }
@@ -192,6 +205,44 @@ struct Tiler {
         t.elements[0] = row * std::min((t.box_rows - 1) * h.stride + t.box_reach, h.input);
     }
 
+    // Blocks of fewer outputs along the width, or of fewer channels, where windows stand so far apart that most of a row would be read for
+    // nothing, and where memory is short. No sum depends on either, nor on whether rows stand in a slab. Where this does not help the
+    // windows are too large for the kernels.
+    void narrow(Size width, Size height, Size& unit) {
+        const PoolAxis& w = t.axis[2];
+        const Size whole = width, channels = unit;
+        const Size depth = ceil_div(t.axis[0].output, t.depth.parts);
+        const auto bytes = [&] {
+            if (!p.counted) return t.bytes();
+            return t.bytes() + 8 * (t.counts(0, depth) + t.counts(1, height) + t.counts(2, width));
+        };
+        const auto again = [&] {
+            if (t.slab_rows > 0 && !t.strips) {
+                t.slab_rows = t.slot = 0;
+                t.axis[0].slots = 1;
+                t.axis[1].slots = span(t.axis[1]);
+                if (t.axis[1].slots > 4096) t.axis[1].slots = 1;
+            }
+            measure(width, height, unit);
+            if (direct()) t.axis[0].slots = t.axis[1].slots = 0;
+        };
+        if (!w.spread && w.stride - span(w) >= worth_a_block && width > 1) {
+            width = 1;
+            again();
+        }
+        while (bytes() > promised_bytes && !t.large) {
+            if (t.channels_last && unit > lanes)
+                unit = round_up(ceil_div(unit, 2), lanes);
+            else if (width > 1 && (w.spread || most_repeats * ceil_div(width, 2) * w.stride >= span(w)))
+                width = ceil_div(width, 2);
+            else
+                t.large = true;
+            if (!t.large) again();
+        }
+        if (unit != channels) t.channels = SpreadSplit(ceil_div(p.channels, lanes), ceil_div(ceil_div(p.channels, lanes), unit / lanes));
+        if (width != whole) t.width = SpreadSplit(w.output, ceil_div(w.output, width));
+    }
+
     void cut() {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
         const bool deep = d.kernel > 1 || d.spread;
@@ -215,6 +266,7 @@ struct Tiler {
         halve(direct() ? most_bytes / 4 : preferred_bytes);
         if (t.bytes() > most_bytes) {  // lines are made anew for each window
             for (std::size_t i = 0; i < 2; ++i) {
+                t.large |= t.axis[i].blocks && t.axis[i].kernel / t.axis[i].stride >= most_anew;
                 t.axis[i].blocks = false;
                 t.axis[i].slots = 1;
             }
@@ -249,10 +301,12 @@ struct Tiler {
         if (t.strips) t.slab_rows = std::max<Size>(slab_bytes / ((w.output * w.stride + w.kernel) * t.element_bytes) / w.stride, 4);
         if (t.width.parts == 1 && !direct()) choose_slab();
         if (direct()) t.axis[0].slots = t.axis[1].slots = 0;
+        narrow(ceil_div(w.output, t.width.parts), ceil_div(h.output, t.height.parts), unit);
         // What has been decided so far, and with it the order of sums, does not depend on the strides of x.
         if (p.side_by_side && !wide && !p.divided_before && !p.flipped) t.elements[0] = 0;
+        t.by_pixel = t.by_pixel && (!p.side_by_side || p.flipped);
         t.gathered = direct() && !p.side_by_side && !p.flipped;
-        if (p.flipped && plain() && (direct() || t.slab_rows > 0)) choose_boxes(unit);
+        if (p.flipped && !t.by_pixel && plain() && (direct() || t.slab_rows > 0)) choose_boxes(unit);
         const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
         if (!t.channels_last) t.planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(t.planes / enough_tasks, 1));
     }
@@ -265,12 +319,18 @@ struct Tiler {
         if (beyond()) return t;
         choose_ways();
         cut();
-        t.served = true;
+        t.served = !t.large;
         return t;
     }
 };
 
 }  // namespace
+
+Size PoolTiling::counts(std::size_t i, Size outputs) const {
+    const PoolAxis& a = axis[i];
+    const Size n = i == 2 ? outputs : std::min(outputs, rows_at_once);
+    return a.spread ? (n + a.stride - 2) / a.stride + 1 + (span(a) - 1) / a.stride : n + (span(a) - 1) / a.stride;
+}
 
 Size PoolTiling::bytes() const {
     Size sum = 0;

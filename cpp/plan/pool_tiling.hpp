@@ -25,17 +25,20 @@ struct PoolProblem {
     bool divided_before = false;
     bool flipped = false;                                // minima: values are pooled in reverse order, see algorithms/min_pool.hpp
     bool counted_width = false, counted_height = false;  // quotients differ along the width, the height
+    bool counted = false;                                // along any axis
     const KernelTable* kernels = nullptr;
 };
 
 struct PoolTiling {
-    bool served = false;  // else the kernels cannot: windows far larger than the input, or than memory
+    bool served = false;  // else the kernels cannot: windows far larger than the input, or
+    bool large = false;   // than the memory of a thread
     std::array<PoolAxis, 3> axis{};
     bool channels_last = false;  // one channel is channels first
     std::int64_t planes = 1;     // or images
     SpreadSplit channels, depth, height, width;
     bool whole_steps = false, few_taps = false, strips = false, dense = false;
     bool gathered = false;  // the rows of x are copied for each output row, because their elements are not side by side
+    bool by_pixel = false;  // or of windows that are dilated far, and for minima: the taps of one output pixel at a time
     std::int64_t slab_rows = 0, slot = 0;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
@@ -49,7 +52,11 @@ struct PoolTiling {
 
     std::int64_t blocks_of_plane() const { return channels.parts * depth.parts * height.parts * width.parts; }
     std::int64_t tasks() const { return ceil_div(planes, planes_of_task) * blocks_of_plane(); }
-    std::int64_t bytes() const;  // of one thread
+    // An average whose divisors differ along an axis has a table of them, of so many numbers for so many outputs. Where there are more than
+    // `rows_at_once` rows or slices in a block, they are pooled in turn.
+    static constexpr std::int64_t rows_at_once = 1 << 16;
+    std::int64_t counts(std::size_t axis, std::int64_t outputs) const;
+    std::int64_t bytes() const;  // of one thread, but for tables of divisors
 };
 
 PoolTiling tile_pool(const PoolProblem& problem);
