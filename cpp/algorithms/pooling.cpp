@@ -391,7 +391,10 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     p.counted = divisors.any();
     p.divided_before = p.counted || divisors.common == X(0);
     const PoolTiling t = tile_pool(p);
-    if (!t.served && (t.large || too_many_taps(shape)) && long_avg_pool_gradient(shape, rule, call, io)) return;
+    // Kernels spread window by window.
+    const bool spread = std::any_of(p.axis.begin(), p.axis.end(), [](const PoolAxis& a) { return a.spread; });
+    const bool slide = t.large || ((spread || !t.served) && too_many_taps(shape));
+    if (slide && long_avg_pool_gradient(shape, rule, call, io)) return;
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;
     if (p.divided_before)
