@@ -95,12 +95,14 @@ class Block {
             });
             avg_pool_gradient(s_, {true, 1}, call_, PoolOperands<double>{dense_view(t, &Axis::output), v, 0});
         };
-        const auto is_odd = [&](double value, double slope) { return value != 0 && std::isfinite(value) && !ordinary(slope); };
         const auto slope_of = [&](double value) { return value == 0 ? 0 : std::copysign(power_of(std::abs(value), p_ - 1), value); };
+        const auto is_odd = [&](double value, double scale) {
+            return value != 0 && std::isfinite(value) && !ordinary(slope_of(value * scale));
+        };
         const auto put = [&](double scale) {
             each_goal(x, y, pixel, channel, [&](Size number, Size, const std::array<Size, 3>&, double value, X& to) {
                 const double slope = slope_of(value * scale);
-                if (is_odd(value * scale, slope)) odd_values = true;
+                if (!ordinary(slope) && is_odd(value, scale)) odd_values = true;
                 to = static_cast<X>(v[number] * slope);
             });
         };
@@ -118,11 +120,10 @@ class Block {
             put(scale);
         }
         if ((!odd_norms && !odd_values) || (odd_norms && taps() > most_taps)) return;
-        norms(x, v, t, scale);
+        norms(x, v, t, 1);
         each_goal(x, y, pixel, channel, [&](Size, Size c, const std::array<Size, 3>& at, double value, X& to) {
-            const double a = value * scale;
-            if (a != 0 && (odd_norms || is_odd(a, slope_of(a))))
-                to = static_cast<X>(std::copysign(1.0, a) * quotients(std::abs(a), c, at, g, t));
+            if (value != 0 && (odd_norms || is_odd(value, scale)))
+                to = static_cast<X>(std::copysign(1.0, value) * quotients(std::abs(value), c, at, g, t));
         });
     }
 
@@ -233,22 +234,24 @@ class Block {
 template <class X>
 bool cut(const Block<X>& block, const PoolShape& s, std::array<EvenSplit, 3>& tiles) {
     std::array<Size, 3> length{s.axis[0].input, s.axis[1].input, s.axis[2].input};
-    const auto largest = [&](const std::array<Size, 3>& n) {  // one in the middle
-        std::array<Size, 3> begin, end;
+    // The most that a tile sees: windows that begin before it and end behind it, where they stand apart the one before, too.
+    const auto numbers_of = [&](const std::array<Size, 3>& n) {
+        Size inputs = 1, outputs = 1;
         for (std::size_t i = 0; i < 3; ++i) {
-            begin[i] = std::min(s.axis[i].input - n[i], std::max<Size>((s.axis[i].input - n[i]) / 2, 0));
-            end[i] = begin[i] + n[i];
+            const Axis& a = s.axis[i];
+            const Size span = (a.kernel - 1) * a.dilation + 1, before = std::max(span, a.stride);
+            inputs *= std::min(a.input, n[i] + before + span);
+            outputs *= std::min(a.output, (n[i] + before) / a.stride + 2);
         }
-        return block.part(begin, end);
+        return inputs + outputs;
     };
-    constexpr Size most = memory_bytes / 8 * 7 / 8;  // others may see a few more
-    while (largest(length).numbers() > most) {
+    while (numbers_of(length) > memory_bytes / 8) {
         std::size_t best = 3;
-        Size least = largest(length).numbers();
+        Size least = numbers_of(length);
         for (std::size_t i = 0; i < 3; ++i) {
             std::array<Size, 3> next = length;
             next[i] = ceil_div(next[i], 2);
-            const Size numbers = largest(next).numbers();
+            const Size numbers = numbers_of(next);
             if (length[i] > 1 && numbers < least) {
                 best = i;
                 least = numbers;
@@ -257,9 +260,14 @@ bool cut(const Block<X>& block, const PoolShape& s, std::array<EvenSplit, 3>& ti
         if (best == 3) return false;
         length[best] = ceil_div(length[best], 2);
     }
-    const Block<X> tile = largest(length);
+    std::array<Size, 3> begin, end;  // of a tile in the middle
+    for (std::size_t i = 0; i < 3; ++i) {
+        begin[i] = (s.axis[i].input - length[i]) / 2;
+        end[i] = begin[i] + length[i];
+    }
+    const Block<X> tile = block.part(begin, end);
     for (std::size_t i = 0; i < 3; ++i) tiles[i] = split_by(s.axis[i].input, length[i]);
-    return tile.numbers() <= most_repeats * 2 * tile.goal() && tile.fits();
+    return numbers_of(length) <= most_repeats * 2 * tile.goal() && tile.fits();
 }
 
 }  // namespace

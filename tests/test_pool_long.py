@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Windows, strides and dilations up to 2^20: right, in bounded memory, and nothing read that no window holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import npconv
+import numpy as np
+import pytest
+from npconv import _core, grad
+from pool_cases import DTYPES, FLOATS, LAYOUTS
+from reference import Array
+from rules import zero_stride
+from test_memory import MEGABYTE, run
+
+LARGEST = 6 * MEGABYTE  # bytes a thread
+
+
+def allocated(call: Callable[[], Any]) -> int:
+    before = _core._buffer_bytes_made()
+    call()
+    return _core._buffer_bytes_made() - before
+
+
+def line(a: Array, layout: str) -> Array:
+    """(n,) -> (1, n) or (n, 1)."""
+    return a[None] if layout == "channels_first" else a[:, None]
+
+
+def window_sums(a: Array, kernel: int, stride: int = 1) -> Array:
+    """Of all windows, in np.longdouble."""
+    total = np.concatenate([[0], np.cumsum(a.astype(np.longdouble))])
+    first = np.arange(0, len(a) - kernel + 1, stride)
+    return total[first + kernel] - total[first]
+
+
+def spread_sums(g: Array, length: int, kernel: int, stride: int) -> Array:
+    """The adjoint of `window_sums`."""
+    ends, first = np.zeros(length + 1, np.longdouble), np.arange(len(g)) * stride
+    np.add.at(ends, first, g)
+    np.add.at(ends, first + kernel, -g)
+    return np.cumsum(ends)[:-1]
+
+
+# ---- what is right -----------------------------------------------------------------------------------------
+
+KERNEL = 400_001
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("stride", [1, 7])
+def test_sums_over_400_001_samples_and_their_gradients(stride: int, dtype: str, layout: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(500_000).astype(dtype)
+    eps = float(np.finfo(dtype).eps)
+    how: Any = {"stride": stride, "layout": layout}
+    mean = window_sums(x, KERNEL, stride) / KERNEL
+    y = npconv.avg_pool1d(line(x, layout), KERNEL, **how).ravel()
+    magnitude = float(abs(x).mean())
+    assert abs(y - mean).max() <= 20 * eps * magnitude
+    norm = np.sqrt(window_sums(x.astype(np.longdouble) ** 2, KERNEL, stride))
+    z = npconv.lp_pool1d(line(x, layout), 2, KERNEL, **how).ravel()
+    assert (abs(z - norm) <= 4 * eps * norm).all()
+    g = rng.standard_normal(y.shape).astype(dtype)
+    got = grad.avg_pool1d(line(g, layout), line(x, layout).shape, KERNEL, **how).ravel()
+    want = spread_sums(g, len(x), KERNEL, stride) / KERNEL
+    assert abs(got - want).max() <= 20 * eps * float(abs(g).sum()) / KERNEL
+    got = grad.lp_pool1d(line(g, layout), line(x, layout), 2, KERNEL, **how).ravel()
+    want = spread_sums(g / norm, len(x), KERNEL, stride) * x
+    assert (abs(got - want) <= 20 * eps * abs(x) * float(abs(g / norm).sum())).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_maxima_over_400_001_samples(dtype: str) -> None:
+    """Few of them change from window to window, so that each is known: x falls but for some peaks."""
+    n = 450_000
+    rng = np.random.default_rng(0)
+    x = np.zeros(n, dtype)
+    peaks = np.sort(rng.choice(n, 60, replace=False))
+    x[peaks] = rng.integers(1, 100, len(peaks)).astype(dtype)
+    y, places = npconv.max_pool1d(x, KERNEL, stride=1, return_indices=True)
+    for o in (*range(0, len(y), 1009), len(y) - 1):
+        inside = peaks[(peaks >= o) & (peaks < o + KERNEL)]
+        top = x[inside].max()
+        assert (y[o], places[o]) == (top, inside[x[inside] == top][0])
+    assert (npconv.max_pool1d(x, KERNEL, stride=1) == y).all()
+    assert (x[places] == y).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_sample_reaches_the_windows_that_hold_it_and_no_other(value: float) -> None:
+    x = np.random.default_rng(0).standard_normal(500_000)
+    before = npconv.lp_pool1d(x, 2, KERNEL, stride=1)
+    x[480_000] = value
+    y = npconv.lp_pool1d(x, 2, KERNEL, stride=1)
+    first = 480_000 - KERNEL + 1
+    np.testing.assert_array_equal(y[:first], before[:first])
+    assert (np.isnan(y[first:]) if np.isnan(value) else y[first:] == np.inf).all()
+
+
+@pytest.mark.parametrize("stride", [1, 3, 250_000])
+def test_three_taps_200_003_samples_apart(stride: int) -> None:
+    rng = np.random.default_rng(0)
+    n, dilation, pad = 1_000_000, 200_003, 1000
+    x = rng.standard_normal(n).astype(np.float32)
+    how: Any = {"stride": stride, "dilation": dilation, "padding": pad}
+    padded = np.pad(x.astype(np.float64), pad)
+    count = np.pad(np.ones(n), pad)
+    taps = [slice(i * dilation, n + 2 * pad - (2 - i) * dilation, stride) for i in range(3)]
+    counts = sum(count[t] for t in taps)
+    y = npconv.avg_pool1d(x, 3, count_include_pad=False, **how)
+    np.testing.assert_allclose(y, sum(padded[t] for t in taps) / counts, atol=1e-6)
+    low = np.pad(x, pad, constant_values=-np.inf)
+    y, places = npconv.max_pool1d(x, 3, return_indices=True, **how)
+    np.testing.assert_array_equal(y, np.max([low[t] for t in taps], axis=0))
+    np.testing.assert_array_equal(x[places], y)
+    norm = np.sqrt(sum(padded[t] ** 2 for t in taps))
+    np.testing.assert_allclose(npconv.lp_pool1d(x, 2, 3, **how), norm, rtol=1e-6)
+    g = rng.standard_normal(y.shape)
+    want = np.zeros(n + 2 * pad)
+    for t in taps:
+        want[t] += g / counts
+    got = grad.avg_pool1d(g, x.shape, 3, count_include_pad=False, **how)
+    np.testing.assert_allclose(got, want[pad : pad + n], atol=1e-12)
+    want = np.zeros(n + 2 * pad)
+    for t in taps:
+        want[t] += g / norm * padded[t]
+    got = grad.lp_pool1d(g, x.astype(np.float64), 2, 3, **how)
+    np.testing.assert_allclose(got, want[pad : pad + n], atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), ((5, 4), (2, 3)), ((7, 6), 1)])
+def test_gradients_of_norms_in_tiles_are_those_of_the_whole_plane(
+    kernel: Any, stride: Any, padding: int
+) -> None:
+    """A plane whose copy has more than 4 MB, against the formula by functions that have other tests."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 720, 800))
+    how: Any = {"stride": stride, "padding": padding}
+    norms = npconv.lp_pool2d(x, 3, kernel, **how)
+    g = rng.standard_normal(norms.shape)
+    spread = grad.avg_pool2d(g * norms**-2.0, x.shape, kernel, divisor_override=1, **how)
+    got = grad.lp_pool2d(g, x, 3, kernel, **how)
+    np.testing.assert_allclose(got, spread * x * abs(x), rtol=1e-12, atol=1e-14)
+    last = [np.moveaxis(a, 0, -1) for a in (g, x)]
+    again = grad.lp_pool2d(*last, 3, kernel, layout="channels_last", num_threads=2, **how)
+    np.testing.assert_array_equal(again[..., 0], got[0])
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((3, 500_000)).astype(np.float32)
+    calls: tuple[Callable[..., Array], ...] = (
+        lambda **n: npconv.lp_pool1d(x, 2, KERNEL, stride=3, **n),
+        lambda **n: npconv.avg_pool1d(x, KERNEL, stride=1, padding=30_000, **n),
+        lambda **n: grad.lp_pool1d(x[:, :33_334], x, 2, KERNEL, stride=3, **n),
+    )
+    for call in calls:
+        np.testing.assert_array_equal(call(num_threads=1), call(num_threads=3))
+
+
+# ---- memory ------------------------------------------------------------------------------------------------
+
+# The arguments of one axis, and its length: x is one number, repeated.
+LONG: dict[str, tuple[int, dict[str, int]]] = {
+    "a window of 2^20": (1 << 21, {"kernel_size": 1 << 20, "stride": 1 << 18}),
+    "a window of 2^20 that slides": (1_048_976, {"kernel_size": 1 << 20, "stride": 1}),
+    "a window of 300,000 with stride 2": (300_500, {"kernel_size": 300_000, "stride": 2}),
+    "a window of 2^17 with stride 70": (1 << 18, {"kernel_size": 1 << 17, "stride": 70}),
+    "a stride of 2^20": (1 << 23, {"kernel_size": 3, "stride": 1 << 20}),
+    "a dilation of 2^20": ((1 << 21) + 3000, {"kernel_size": 3, "stride": 1, "dilation": 1 << 20}),
+    "both": (1 << 23, {"kernel_size": 3, "stride": 1 << 20, "dilation": 1 << 18}),
+    "40 taps 2^13 apart": (400_000, {"kernel_size": 40, "stride": 1, "dilation": 1 << 13}),
+}
+PADDED = {"avg": {"count_include_pad": False}}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", LONG)
+def test_long_windows_allocate_at_most_6_megabytes_a_thread(name: str, layout: str, isa: str) -> None:
+    n, arguments = LONG[name]
+    how: Any = {**arguments, "layout": layout, "num_threads": 1}
+    for channels in (1, 40) if n < 500_000 and layout == "channels_last" else (1,):
+        shape = (1, channels, n) if layout == "channels_first" else (1, n, channels)
+        for dtype in FLOATS:
+            x = zero_stride(*shape, dtype=dtype)
+            results = {}
+            for pool, more in (
+                ("avg", {}),
+                ("avg", {"padding": 1, **PADDED["avg"]}),
+                ("lp", {"norm_type": 2}),
+            ):
+                call = lambda p=pool, m=more, v=x: results.update(
+                    {p: getattr(npconv, f"{p}_pool1d")(v, **m, **how)}
+                )
+                assert allocated(call) <= LARGEST, (pool, dtype, channels)
+                g = results[pool]
+                given: Any = (x,) if pool == "lp" else (x.shape,)
+                back = lambda p=pool, m=more, v=g, u=given: getattr(grad, f"{p}_pool1d")(v, *u, **m, **how)
+                assert allocated(back) <= LARGEST, (pool, dtype, channels, "gradient")
+        for dtype in DTYPES if channels == 1 else ("float32", "int8"):
+            x = zero_stride(*shape, dtype=dtype)
+            for indices in (False, True):
+                call = lambda v=x, i=indices: npconv.max_pool1d(v, return_indices=i, **how)
+                assert allocated(call) <= LARGEST, (dtype, indices, channels)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_large_windows_of_planes_and_volumes_allocate_no_more(layout: str, isa: str) -> None:
+    for rank, sizes, how in (
+        (2, (3, 400_000), {"kernel_size": (2, 300_000), "stride": (1, 1000)}),
+        (2, (400_000, 3), {"kernel_size": (300_000, 2), "stride": (1000, 1)}),
+        (2, (1500, 1400), {"kernel_size": (700, 650), "stride": (50, 60)}),
+        (2, (900, 1000), {"kernel_size": 3, "stride": 200, "dilation": 300}),
+        (3, (40, 160, 160), {"kernel_size": (20, 80, 70), "stride": (5, 20, 20)}),
+    ):
+        keywords: Any = {**how, "layout": layout, "num_threads": 1}
+        shape = (1, 1, *sizes) if layout == "channels_first" else (1, *sizes, 1)
+        x = zero_stride(*shape, dtype="float64")
+        for pool, more in (("max", {"return_indices": True}), ("avg", {}), ("lp", {"norm_type": 3})):
+            made = allocated(
+                lambda p=pool, m=more, v=x: getattr(npconv, f"{p}_pool{rank}d")(v, **m, **keywords)
+            )
+            assert made <= LARGEST, (pool, sizes)
+        g = getattr(npconv, f"avg_pool{rank}d")(x, **keywords)
+        made = allocated(lambda v=x, u=g: getattr(grad, f"avg_pool{rank}d")(u, v.shape, **keywords))
+        assert made <= LARGEST, ("grad.avg", sizes)
+        made = allocated(lambda v=x, u=g: getattr(grad, f"lp_pool{rank}d")(u, v, 2, **keywords))
+        assert made <= LARGEST, ("grad.lp", sizes)
+
+
+def test_images_of_one_pixel_allocate_no_more(isa: str) -> None:
+    x = zero_stride(1, 3_000_000, 1, 1)
+    for layout in LAYOUTS:
+        v = x if layout == "channels_first" else np.moveaxis(x, 1, -1)
+        assert (
+            allocated(lambda u=v, w=layout: npconv.global_max_pool2d(u, layout=w, num_threads=1)) <= LARGEST
+        )
+        call = lambda u=v, w=layout: grad.global_max_pool2d(u, u, layout=w, num_threads=1)
+        assert allocated(call) <= LARGEST
+
+
+# Each prints the peak of the process beyond what was there before the call, in bytes, and what it was told.
+PEAK = """
+from npconv import grad
+def status(key):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(key))
+def peak_of(call, small, result):
+    small()                                        # what a first call makes is there now
+    open("/proc/self/clear_refs", "w").write("5")  # the peak starts again from here
+    before = status("VmRSS")
+    call()
+    print(status("VmHWM") - before - result)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "grad.lp_pool2d(x, x, 2, 3, stride=1, padding=1, out=out, num_threads=1)",
+        "npconv.lp_pool1d(x.reshape(1, -1), 2, 3, stride=1 << 20, num_threads=1)",
+        "npconv.avg_pool1d(x.reshape(1, -1), 1 << 20, stride=1 << 18, num_threads=1)",
+        "npconv.max_pool1d(x.reshape(1, -1), 3, dilation=1 << 22, stride=1 << 16, num_threads=1)",
+        "npconv.avg_pool1d(x.reshape(1, -1), 3, stride=1, padding=1, count_include_pad=False, out=out.reshape(1, -1), num_threads=1)",
+        "npconv.max_unpool2d(x[:, ::4, ::4].transpose(0, 2, 1), places.transpose(0, 2, 1), 4, out=out)",
+        "npconv.fold2d(x.reshape(1, 4, -1)[..., ::-1], (4096, 4096), 2, stride=2)",
+    ],
+    ids=lambda c: c.split("(")[0],
+)
+def test_peak_memory_on_64_megabytes(call: str) -> None:
+    out = run(
+        PEAK
+        + f"""
+x = np.ones((1, 4096, 4096), np.float32); out = np.ones_like(x)
+places = np.zeros((1, 1024, 1024), np.int64)
+call = lambda x, out, places: {call}
+if "fold2d" in {call!r}: peak_of(lambda: call(x, out, places), lambda: None, x.nbytes)
+else: peak_of(lambda: call(x, out, places), lambda: npconv.avg_pool2d(x[:, :64, :64], 2, num_threads=1), 0)
+"""
+    )
+    assert int(out) <= LARGEST + MEGABYTE  # pages, arenas
