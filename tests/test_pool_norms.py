@@ -23,7 +23,7 @@ EXTREMES = [
     (1000, 0.3),
     (1000, 7.0),
 ]
-# The ways that kernels go: rows, slabs and strips, blocks of rows, far dilation, windows far larger than the input.
+# The ways that kernels go: rows, slabs, blocks of rows, dilation, windows far larger than the input.
 WAYS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "windows side by side": ((6, 80), {"kernel_size": 2}),
     "3x3": ((12, 40), {"kernel_size": 3, "stride": 1, "padding": 1}),
@@ -75,7 +75,9 @@ def test_elements_of_all_sizes_beside_each_other(p: float, isa: str) -> None:
     windows = np.arange(2998)[:, None] + np.arange(3)
     want = longdouble_norms(x, p, windows)
     y = npconv.lp_pool1d(x, p, 3, stride=1)
-    np.testing.assert_allclose(y, want.astype(np.float64), rtol=1e-14)
+    np.testing.assert_allclose(
+        y, want.astype(np.float64), rtol=2e-13
+    )  # 1 / p is rounded: ln(1e290) times that
     g = rng.standard_normal(2998)
     expected = np.zeros(3000, np.longdouble)
     with np.errstate(under="ignore", invalid="ignore"):

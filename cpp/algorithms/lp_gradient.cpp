@@ -122,7 +122,7 @@ class Block {
         if ((!odd_norms && !odd_values) || (odd_norms && taps() > most_taps)) return;
         norms(x, v, t, 1);
         each_goal(x, y, pixel, channel, [&](Size, Size c, const std::array<Size, 3>& at, double value, X& to) {
-            if (value != 0 && (odd_norms || is_odd(value, scale)))
+            if (value == 0 ? odd_norms && p_ > 1 : odd_norms || is_odd(value, scale))
                 to = static_cast<X>(std::copysign(1.0, value) * quotients(std::abs(value), c, at, g, t));
         });
     }
