@@ -65,7 +65,7 @@ class LongTasks {
         tiles_[0] = split_by(longest_class(a_), tile_[a_]);
         tiles_[1] = split_by(longest_class(b_), tile_[b_]);
         const Ranges r = ranges(largest(outer_));
-        const Size before = count(), shared = std::max<Size>(4 * r.longest() / r.step(), 1024);
+        const Size before = count(), shared = std::max<Size>({4 * r.longest() / r.step(), spread_ ? 4 * largest(outer_).kernel : 0, 1024});
         const Size wanted = std::clamp<Size>(r.results / shared, 1, std::max<Size>(enough / before, 1));
         parts_ = EvenSplit(r.results, wanted);
     }

@@ -391,9 +391,16 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     p.counted = divisors.any();
     p.divided_before = p.counted || divisors.common == X(0);
     const PoolTiling t = tile_pool(p);
-    // Kernels spread window by window.
-    const bool spread = std::any_of(p.axis.begin(), p.axis.end(), [](const PoolAxis& a) { return a.spread; });
-    const bool slide = t.large || ((spread || !t.served) && too_many_taps(shape));
+    // With a stride kernels take as many additions for each input as windows may hold it.
+    constexpr double seconds = 4e9, several = 64;
+    double additions = 1;
+    bool spread = false;
+    for (const PoolAxis& a : p.axis) {
+        spread |= a.spread;
+        additions *= static_cast<double>((a.kernel - 1) / a.stride + 1);
+    }
+    const bool dear = spread && additions > several && additions * static_cast<double>(shape.planes() * shape.inputs()) > seconds;
+    const bool slide = t.large || (t.served ? dear : too_many_taps(shape));
     if (slide && long_avg_pool_gradient(shape, rule, call, io)) return;
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;

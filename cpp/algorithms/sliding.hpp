@@ -100,6 +100,9 @@ class Sliding {
     // those of windows do.
     template <class Source>
     const Cell* at(Size begin, Size end, const Source& source) {
+        if (begin == begin_ && end == end_) return result_;  // as neighbours often are where the pooling has a stride
+        begin_ = begin;
+        end_ = end;
         if (begin >= end) {
             std::fill_n(result_, line_, Op::nothing());
             return result_;
@@ -211,6 +214,7 @@ class Sliding {
     Size block_, ring_size_, sources_, line_;
     Cell *suffix_, *ring_, *made_, *middle_, *result_;
     Sum prefix_, others_;
+    Size begin_ = -1, end_ = -1;           // of the last window
     Size reached_ = -1, ring_begin_ = -1;  // by the cursor of ends; the first source of those whole blocks that are known
     Size held_ = -1, held_from_ = 0;
     Size between_first_ = -1, between_last_ = -1;
