@@ -51,6 +51,7 @@ class Block {
             Size first, last, unused;
             windows.outputs_of(i, begin[i], first, unused);
             windows.outputs_of(i, end[i] - 1, unused, last);
+            b.unseen_ |= last <= first;
             // Not after the first input, which some window may leave out.
             first = std::clamp<Size>(std::min(first, (begin[i] + whole.pad_before) / whole.stride), 0, whole.output - 1);
             last = std::max(last, first + 1);
@@ -78,6 +79,10 @@ class Block {
     // y: the whole input, elements `pixel` apart, channels `channel`.
     void run(Size channels, double* memory, const TensorView<const X>& x, const TensorView<const X>& g, X* y, Size pixel, Size channel) {
         s_.channels = channels;
+        if (unseen_) {
+            each_goal(x, y, pixel, channel, [](Size, Size, const std::array<Size, 3>&, double, X& to) { to = 0; });
+            return;
+        }
         double *v = memory, *t = memory + channels * s_.inputs();
         norms(x, v, t, 1);
         std::atomic<bool> odd_norms{false}, odd_values{false};  // whose powers overflow or vanish
@@ -227,6 +232,7 @@ class Block {
     PoolCall call_;
     std::array<Range, 3> inputs_, goal_;  // of the copies; those whose gradients are asked for
     std::array<Size, 3> outputs_{};       // the first
+    bool unseen_ = false;                 // no window meets the part: its gradients are zero, its copies are not bounded
     std::array<Size, 3> whole_{s_.axis[0].input, s_.axis[1].input, s_.axis[2].input};
 };
 
@@ -302,10 +308,8 @@ void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const 
         double scale = 1;
         if (p != 1) {
             for (Size image = 0; image < s.batch; ++image) {
-                for (Size c = 0; c < s.channels; ++c) {
-                    const double one = block.scale_of(from(x, image, c));
-                    if (image + c == 0 || one < scale) scale = one;
-                }
+                const double one = block.scale_of(from(x, image, 0));
+                if (image == 0 || one < scale) scale = one;
             }
         }
         if (long_lp_pool_gradient(s, p, scale, call, x, g, y, y_batch)) return;

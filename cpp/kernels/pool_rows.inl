@@ -141,8 +141,10 @@ struct Rows {
             start = b.begin[2] * a.stride - a.pad_before;
             places = (outputs - 1) * a.stride + span;
         }
-        low = start < 0 ? 0 : start < a.input ? start : a.input;
-        high = start + places < a.input ? start + places : a.input;
+        // Outputs of a gradient may see nothing of the row, which ends before them: then low and high are among the places all the same.
+        const std::int64_t end = start + places;
+        low = start > 0 ? start : end > 0 ? 0 : end;
+        high = end < a.input ? end : a.input;
         if (high < low) high = low;
     }
 

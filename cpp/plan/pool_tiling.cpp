@@ -231,7 +231,7 @@ struct Tiler {
             again();
         }
         while (bytes() > promised_bytes && !t.large) {
-            if (t.channels_last && unit > lanes)
+            if (t.channels_last && unit > 2 * lanes)  // two vectors at least: a last block of one channel would be taken for a row
                 unit = round_up(ceil_div(unit, 2), lanes);
             else if (width > 1 && (w.spread || most_repeats * ceil_div(width, 2) * w.stride >= span(w)))
                 width = ceil_div(width, 2);
