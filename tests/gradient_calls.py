@@ -110,11 +110,11 @@ def drawn_pooling(r: random.Random, op: str | None = None) -> Pooling:
 
 def pooling(r: random.Random) -> Call:
     drawn = drawn_pooling(r)
-    case, dtype = drawn.case, r.choice(pool_cases.DTYPES if drawn.case.maximum else FLOATS)
+    case, dtype = drawn.case, r.choice(pool_cases.DTYPES if drawn.case.extreme else FLOATS)
     solution = pool_cases.solve(case, dtype)
     answers = [drawn.answer(solution.y, solution.allowed, dtype, drawn.axes)]
     how: dict[str, Any] = case.keywords | {"layout": drawn.layout}
-    if case.op in ("max", "adaptive_max") and r.random() < 0.7:
+    if case.op in pool_cases.PLACED and r.random() < 0.7:
         assert solution.indices is not None
         answers.append(drawn.answer(solution.indices, None, "int64", drawn.axes))
         how["return_indices"] = True
@@ -139,7 +139,7 @@ def pooling_gradient(r: random.Random) -> Call:
     how: dict[str, Any] = case.keywords | {"layout": drawn.layout}
     called = drawn.function(f"{case.op}_pool", grad)
     arguments: tuple[Any, ...] = ()
-    if case.op in ("max", "adaptive_max"):
+    if case.op in pool_cases.PLACED:
         assert solution.indices is not None
         operands["indices"] = drawn.laid(solution.indices)
         arguments, how = (x.shape,), {"layout": drawn.layout}
@@ -168,7 +168,8 @@ def columns(r: random.Random) -> Call:
     name = r.choice(("unfold", "fold", "grad.unfold", "unfold" if case.single else "grad.fold"))
     how: dict[str, Any] = {"stride": r.choice((1, case.stride or 2)), "padding": case.padding}
     how |= {"dilation": case.dilation, "layout": drawn.layout}
-    called = drawn.function(name.removeprefix("grad."), grad if name.startswith("grad.") else npconv)
+    gradient = name.startswith("grad.")
+    called = drawn.function(name.removeprefix("grad."), grad if gradient else npconv)
     x = drawn.laid(pool_cases.input_of(case, dtype))
     y = ref.unfold(x, size, rank=rank, **how)
     if name in ("unfold", "grad.fold"):
@@ -185,11 +186,10 @@ def columns(r: random.Random) -> Call:
     return Call(
         f"{name}{rank}d {case!r} {how} {dtype}",
         {"x" if name == "unfold" else "cols" if name == "fold" else "grad_out": operand},
-        lambda a: called(a, *arguments, **how),
+        lambda a, **more: called(a, *arguments, **how, **more),
         (Answer(want, np.zeros(()), dtype),),
         drawn.batched,
-        False,
-        False,
+        takes_out=not gradient,
     )
 
 
@@ -227,11 +227,10 @@ def unpooling(r: random.Random) -> Call:
         return Call(
             f"grad.{text}",
             {"grad_out": drawn.laid(g)} | at,
-            lambda g, at: called(g, at, layout=drawn.layout),
+            lambda g, at, **more: called(g, at, layout=drawn.layout, **more),
             (answer,),
             batched,
-            False,
-            False,
+            takes_out=False,
         )
     x = pool_cases.values(r.choice(("normal", "flat")), indices.shape, dtype, rng)
     answer = drawn.answer(ref.max_unpool(x, indices, kernel, rank=rank, **how), None, dtype, rank)
@@ -242,7 +241,6 @@ def unpooling(r: random.Random) -> Call:
         lambda x, at, **more: called(x, at, kernel, layout=drawn.layout, **how, **more),
         (answer,),
         batched,
-        takes_threads=False,
     )
 
 

@@ -81,9 +81,7 @@ def test_the_gil_is_released_in_one_place() -> None:
     releases = re.compile(
         r"gil_scoped_release|call_guard|PyEval_(Save|Restore|Release)Thread|Py_(BEGIN|UNBLOCK)_"
     )
-    places = {
-        p.name for p in (ROOT / "cpp").rglob("*.?pp") if releases.search(p.read_text(encoding="utf-8"))
-    }
+    places = {p.name for p in (ROOT / "cpp").rglob("*.?pp") if releases.search(p.read_text(encoding="utf-8"))}
     assert places == {"without_gil.cpp"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arguments whose own code runs while a call looks at them: it cannot change what was judged, and its exceptions pass."""
+"""Arguments whose own code runs during a call: it cannot change what was judged, and its exceptions pass."""
 
 from __future__ import annotations
 
@@ -60,6 +60,20 @@ def shapes_of(a: Array) -> list[tuple[int, ...]]:
     return [(1, n), (n, 1, 1, 1), (1, 1, 1, n), (1, 2, n // 2) if n % 2 == 0 else (n,), a.shape[::-1]]
 
 
+def reshaping_out(like: Array, victim: Array, shape: tuple[int, ...]) -> tuple[Array, list[bool]]:
+    """An `out` like that array, whose class gives `victim` the shape when asked; and who asked."""
+    ran: list[bool] = []
+
+    class Out(np.ndarray):  # type: ignore[type-arg]
+        @property
+        def __class__(self) -> Any:
+            ran.append(True)
+            victim.shape = shape
+            return Out
+
+    return np.zeros(like.shape, like.dtype).view(Out), ran
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of setting a shape
 @pytest.mark.parametrize("name", CALLS)
 def test_the_code_of_the_class_of_out_cannot_change_what_is_read(name: str) -> None:
@@ -68,16 +82,7 @@ def test_the_code_of_the_class_of_out_cannot_change_what_is_read(name: str) -> N
     for victim in range(len(arguments)):
         for shape in shapes_of(arguments[victim]):
             given = [a.copy() for a in arguments]
-            ran = []
-
-            class Out(np.ndarray):  # type: ignore[type-arg]
-                @property
-                def __class__(self) -> Any:
-                    ran.append(True)
-                    given[victim].shape = shape  # noqa: B023
-                    return Out  # noqa: B023
-
-            out = np.zeros(expected.shape, expected.dtype).view(Out)
+            out, ran = reshaping_out(expected, given[victim], shape)
             call(*given, out=out)
             assert ran, "the class of out was never asked: the test tests nothing"
             assert np.array_equal(np.asarray(out), expected), f"argument {victim} reshaped to {shape}"
@@ -100,7 +105,7 @@ def test_converting_a_bias_cannot_change_new_weights_of_a_plan() -> None:
         assert np.array_equal(make(X.shape, w, Bias())(X), expected)
 
 
-# ---- exceptions of the caller's code ------------------------------------------------------------------------
+# ---- exceptions of the caller's code -----------------------------------------------------------------------
 
 
 class Contrary:

@@ -41,7 +41,7 @@ def blank(*shape: int) -> Array:
     return np.full(shape, CANARY, np.float32)
 
 
-# Calls that would take a minute or more, in many tasks. `out` is small, the sums are long or the inputs repeat one number.
+# Calls that would take a minute or more, in many tasks. The inputs repeat one number and need no memory.
 LONG: dict[str, Callable[[Array, int], Any]] = {
     "gemm": lambda out, n: npconv.conv2d(
         zero_stride(1, 4096, 256, 256), zero_stride(512, 4096, 3, 3), out=out, algorithm="gemm", num_threads=n
@@ -50,13 +50,15 @@ LONG: dict[str, Callable[[Array, int], Any]] = {
         zero_stride(1, 64, 256, 256), zero_stride(512, 64, 3, 3), out=out, algorithm="naive", num_threads=n
     ),
     "winograd": lambda out, n: npconv.conv2d(
-        zero_stride(1, 4096, 256, 256), zero_stride(512, 4096, 3, 3), out=out, algorithm="winograd", num_threads=n
+        zero_stride(1, 4096, 256, 256), zero_stride(512, 4096, 3, 3),
+        out=out, algorithm="winograd", num_threads=n,
     ),
     "lp": lambda out, n: npconv.lp_pool2d(
         zero_stride(1, 512 * 8, 2048, 2048), 3.5, (2, 2), stride=(8, 8), out=out, num_threads=n
     ),
     "transposed": lambda out, n: npconv.conv_transpose2d(
-        zero_stride(1, 8192, 127, 127), zero_stride(8192, 512, 4, 4), stride=2, padding=1, out=out, num_threads=n
+        zero_stride(1, 8192, 127, 127), zero_stride(8192, 512, 4, 4),
+        stride=2, padding=1, out=out, num_threads=n,
     ),
     "conv2d_input": lambda out, n: grad.conv2d_input(
         out.shape, zero_stride(8192, 512, 3, 3), zero_stride(1, 8192, 252, 252), out=out, num_threads=n
@@ -120,7 +122,9 @@ def test_other_threads_do_not_poll_and_go_on(alarm: Any) -> None:
     x, w = ints((1, 8, 48, 48)), ints((256, 8, 9, 9), seed=1)
     expected = npconv.conv2d(x, w)
     results: list[Array] = []
-    worker = threading.Thread(target=lambda: results.append(npconv.conv2d(x, w, algorithm="naive", num_threads=1)))
+    worker = threading.Thread(
+        target=lambda: results.append(npconv.conv2d(x, w, algorithm="naive", num_threads=1))
+    )
     worker.start()
     alarm(0.1)
     with pytest.raises(Stop):

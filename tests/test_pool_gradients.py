@@ -12,9 +12,10 @@ import numpy as np
 import pool_cases
 import pytest
 import reference_pool as ref
+from arrangements import Result
 from npconv import grad
 from pool_cases import FLOATS, LAYOUTS, OPS, Pool
-from pool_check import VIEWS, Canvas, check_gradient, difference, place, ways
+from pool_check import VIEWS, check_gradient, difference, place, ways
 from reference import Array
 from rules import ints, same, to_last
 
@@ -222,7 +223,7 @@ def test_random_unfolding(dtype: str, layout: str) -> None:
         want = ref.unfold(x, case.size, rank=rank, **how)
         assert difference(columns, want, None) is None, (case, how)
         batched = case.batch is not None and not case.single
-        canvas = Canvas(columns.shape, dtype, batched, rng)
+        canvas = Result(columns.shape, dtype, batched, rng)
         call = {**how, **threads, "out": canvas.out}
         assert of("unfold", rank)(place(x, view, rng), case.size, **call) is canvas.out
         assert difference(canvas.out, columns, None) is None, (case, how)
@@ -234,7 +235,7 @@ def test_random_unfolding(dtype: str, layout: str) -> None:
         magnitude = ref.fold(abs(g), case.spatial, case.size, rank=rank, **how)
         allowed = pool_cases.rounding(int(most) + 2, dtype) * magnitude + np.finfo(dtype).tiny
         assert difference(got, exact, allowed) is None, (case, how)
-        canvas = Canvas(got.shape, dtype, batched, rng)
+        canvas = Result(got.shape, dtype, batched, rng)
         call = {**how, **threads, "out": canvas.out}
         assert of("fold", rank)(place(g, view, rng), case.spatial, case.size, **call) is canvas.out
         assert difference(canvas.out, got, None) is None, (case, how)

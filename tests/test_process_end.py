@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The edges of a process: its exit while threads compute, limits of threads and memory, other interpreters."""
+"""The edges of a process: exit while threads compute, limits of threads and memory, other interpreters."""
 
 from __future__ import annotations
 

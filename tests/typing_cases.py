@@ -41,6 +41,7 @@ FORWARD = {
 }
 MAXIMA = {
     "max_pool{N}d": "x, 2, out=np.empty_like(pooled)",
+    "min_pool{N}d": "x, 2, out=np.empty_like(pooled)",
     "adaptive_max_pool{N}d": "x, 2, out=np.empty_like(pooled)",
     "global_max_pool{N}d": "x, out=np.empty_like(one)",
     "max_unpool{N}d": "pooled, places, 2, out=np.empty_like(x)",
@@ -52,6 +53,7 @@ GRADIENTS = {
     "conv_transpose{N}d_input": "x.shape, wt, yt, out=np.empty_like(x)",
     "conv_transpose{N}d_weight": "x, wt.shape, yt, out=np.empty_like(wt)",
     "max_pool{N}d": "pooled, places, x.shape, out=np.empty_like(x)",
+    "min_pool{N}d": "pooled, places, x.shape, out=np.empty_like(x)",
     "adaptive_max_pool{N}d": "pooled, places, x.shape, out=np.empty_like(x)",
     "global_max_pool{N}d": "one, x, out=np.empty_like(x)",
     "max_unpool{N}d": "x, places",
@@ -174,7 +176,11 @@ def calls() -> Iterator[tuple[str, str]]:
             for module, table in tables:
                 for name, arguments in table.items():
                     yield f"{module}.{name.format(N=n)}({given(arguments, n, t)})", array
-                    if module == "npconv" and name in ("max_pool{N}d", "adaptive_max_pool{N}d"):
+                    if module == "npconv" and name in (
+                        "max_pool{N}d",
+                        "min_pool{N}d",
+                        "adaptive_max_pool{N}d",
+                    ):
                         call = f"{module}.{name.format(N=n)}({given(arguments, n, t)}, return_indices="
                         yield f"{call}True)", f"tuple[{array}, {indices}]"
                         yield f"{call}False)", array

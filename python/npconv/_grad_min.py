@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 from ._core import grad_max_pool as _grad_max_pool
-from ._types import ArrayLike, FloatArray, Layout
+from ._types import ArrayLike, ArrayOf, Float, Layout, NDArray
 
 
 def min_pool2d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     r"""Gradient of 2-D min pooling: each element of grad_out goes to the pixel that was the smallest.
 
     .. math:: g[n, c, p] = \sum_{i, j: \; \mathrm{indices}[n, c, i, j] = p} \mathrm{grad\_out}[n, c, i, j]
@@ -75,14 +75,14 @@ def min_pool2d(
 
 
 def min_pool1d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 1-D min pooling.
 
     Parameters
@@ -117,14 +117,14 @@ def min_pool1d(
 
 
 def min_pool3d(
-    grad_out: ArrayLike,
+    grad_out: ArrayOf[Float],
     indices: ArrayLike,
     input_shape: Sequence[SupportsIndex],
     *,
     layout: Layout = "channels_first",
-    out: FloatArray | None = None,
+    out: NDArray[Float] | None = None,
     num_threads: int | None = None,
-) -> FloatArray:
+) -> NDArray[Float]:
     """Gradient of 3-D min pooling.
 
     Parameters

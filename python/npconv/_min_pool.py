@@ -6,29 +6,29 @@ from __future__ import annotations
 from typing import Literal, overload
 
 from ._core import min_pool as _min_pool
-from ._types import ArrayLike, IndexArray, Ints, Layout, NumberArray, Padding
+from ._types import ArrayOf, IndexArray, Ints, Layout, NDArray, Number, Padding
 
 
 @overload
 def min_pool2d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def min_pool2d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def min_pool2d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def min_pool2d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -37,9 +37,9 @@ def min_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     r"""Smallest pixel of each window: 2-D min pooling.
 
     .. math:: y[n, c, i, j] = \min_{u, v} \; x[n, c, s i + d u - p, s j + d v - p]
@@ -130,24 +130,24 @@ def min_pool2d(
 
 @overload
 def min_pool1d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def min_pool1d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def min_pool1d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def min_pool1d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -156,9 +156,9 @@ def min_pool1d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     """Smallest sample of each window: 1-D min pooling.
 
     Parameters
@@ -199,24 +199,24 @@ def min_pool1d(
 
 @overload
 def min_pool3d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[False] = False, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[False] = False,
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number]: ...  # fmt: skip
 @overload
 def min_pool3d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: Literal[True], layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: Literal[True],
+    layout: Layout = "channels_first", out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 @overload
 def min_pool3d(
-    x: ArrayLike, kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0, dilation: Ints = 1,
-    ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
-    out: NumberArray | None = None, num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]: ...  # fmt: skip
+    x: ArrayOf[Number], kernel_size: Ints, *, stride: Ints | None = None, padding: Padding = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool, layout: Layout = "channels_first",
+    out: NDArray[Number] | None = None, num_threads: int | None = None,
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]: ...  # fmt: skip
 def min_pool3d(
-    x: ArrayLike,
+    x: ArrayOf[Number],
     kernel_size: Ints,
     *,
     stride: Ints | None = None,
@@ -225,9 +225,9 @@ def min_pool3d(
     ceil_mode: bool = False,
     return_indices: bool = False,
     layout: Layout = "channels_first",
-    out: NumberArray | None = None,
+    out: NDArray[Number] | None = None,
     num_threads: int | None = None,
-) -> NumberArray | tuple[NumberArray, IndexArray]:
+) -> NDArray[Number] | tuple[NDArray[Number], IndexArray]:
     """Smallest voxel of each window: 3-D min pooling.
 
     Parameters
