@@ -152,5 +152,5 @@ def test_weights_of_integers_are_a_shape_only_where_they_can_be_no_weights() -> 
     assert plan.output_shape == (4, 3, 3)
     plan = npconv.plan_conv_weight_grad((9,), np.array([4, 3, 3]), dtype="float64")
     assert plan.output_shape == (3,)
-    with pytest.raises(TypeError, match="dtype must be float32 or float64, got dtype"):
+    with pytest.raises(TypeError, match="w must have dtype float32 or float64, got int64"):
         npconv.plan_conv_weight_grad((1, 3, 9, 9), np.ones((4, 3, 3, 3), int))

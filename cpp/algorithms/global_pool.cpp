@@ -247,7 +247,8 @@ void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, cons
     const bool last = call.layout == Layout::channels_last && shape.channels > 1;
     // Some images at once, or some channels of one.
     constexpr Size at_once = 1 << 16;
-    const EvenSplit channels = split_by(shape.channels, at_once), images = split_by(shape.batch, std::max<Size>(at_once / channels.longest(), 1));
+    const EvenSplit channels = split_by(shape.channels, at_once),
+                    images = split_by(shape.batch, std::max<Size>(at_once / channels.longest(), 1));
     const Size planes = channels.longest() * images.longest();
     const Buffer places(static_cast<std::size_t>(planes) * sizeof(Size)), maxima(static_cast<std::size_t>(planes) * sizeof(X));
     for (Size i = 0; i < images.parts; ++i) {

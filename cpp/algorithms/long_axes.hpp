@@ -85,7 +85,8 @@ class InnerPooling {
                 else
                     std::fill_n(s, line, Op::nothing());
             };
-            for (Size m = results.begin; m < results.end; ++m, out += line) std::copy_n(sliding.at(r.begin(m), r.end(m), source), line, out);
+            for (Size m = results.begin; m < results.end; ++m, out += line)
+                std::copy_n(sliding.at(r.begin(m), r.end(m), source), line, out);
         };
         const Size width = rb_.length() * lanes_;
         for (Size i = 0; i < sa_.length(); ++i) along(b_, sb_, rb_, lanes_, region_at + i * sb_.length() * lanes_, between_at + i * width);

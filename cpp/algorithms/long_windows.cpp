@@ -49,8 +49,8 @@ bool pool_long(const PoolShape& shape, bool spread, const PoolCall& call, const 
                               };
                               const Ranges ra = ranges(a), rb = ranges(b);
                               const Size sa = widest(ra, tile_a).end, sb = widest(rb, tile_b).end, line = tile_a * tile_b * lanes;
-                              const Size inner = sa * sb * lanes + sa * tile_b * lanes +
-                                                 std::max(Plan(ra).cells(tile_b * lanes), Plan(rb).cells(lanes));
+                              const Size inner =
+                                  sa * sb * lanes + sa * tile_b * lanes + std::max(Plan(ra).cells(tile_b * lanes), Plan(rb).cells(lanes));
                               return (inner + Plan(ranges(outer)).cells(line)) * static_cast<Size>(sizeof(Cell));
                           });
     if (!tasks.fits()) return false;
@@ -196,9 +196,7 @@ bool long_avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCa
     return pool_long<SumCells>(
         shape, false, call,
         [&](Size image, Size c, const std::array<Size, 3>& i) { return static_cast<double>(*element(io.x, image, c, i)); },
-        [&](Size image, Size c, const std::array<Size, 3>& o, double sum) {
-            io.y[to.at(image, c, o)] = static_cast<X>(sum / divisor(o));
-        });
+        [&](Size image, Size c, const std::array<Size, 3>& o, double sum) { io.y[to.at(image, c, o)] = static_cast<X>(sum / divisor(o)); });
 }
 
 template <class X>
@@ -259,9 +257,7 @@ bool long_avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, con
     if (dilated(shape)) clear(shape, io.y, io.y_batch);
     return pool_long<SumCells>(
         shape, true, call,
-        [&](Size image, Size c, const std::array<Size, 3>& o) {
-            return static_cast<double>(*element(io.x, image, c, o)) / divisor(o);
-        },
+        [&](Size image, Size c, const std::array<Size, 3>& o) { return static_cast<double>(*element(io.x, image, c, o)) / divisor(o); },
         [&](Size image, Size c, const std::array<Size, 3>& i, double sum) { io.y[to.at(image, c, i)] = static_cast<X>(sum); });
 }
 
@@ -281,8 +277,7 @@ bool long_lp_pool_gradient(const PoolShape& shape, double p, double x_scale, con
                        std::max(Plan(ra).cells(results_b * lanes), Plan(rb).cells(lanes));
             };
             const Size cells = inner(a.forward(), b.forward(), xa, xb, ob) + inner(a.backward(), b.backward(), oa, ob, tile_b) +
-                               2 * Plan(outer.forward()).cells(norms) + norms +
-                               Plan(outer.backward()).cells(tile_a * tile_b * lanes);
+                               2 * Plan(outer.forward()).cells(norms) + norms + Plan(outer.backward()).cells(tile_a * tile_b * lanes);
             return cells * static_cast<Size>(sizeof(double));
         });
     if (!tasks.fits()) return false;
@@ -334,11 +329,9 @@ bool long_lp_pool_gradient(const PoolShape& shape, double p, double x_scale, con
                     }
                 }
             }
-            back.run(
-                [&](Size a, Size b, double* lanes) {
-                    std::copy_n(terms + ((a - oa.begin) * ob.length() + b - ob.begin) * t.lanes, t.lanes, lanes);
-                },
-                back_memory, line);
+            back.run([&](Size a, Size b,
+                         double* lanes) { std::copy_n(terms + ((a - oa.begin) * ob.length() + b - ob.begin) * t.lanes, t.lanes, lanes); },
+                     back_memory, line);
         };
         for (Size m = t.part.begin; m < t.part.end; ++m) {
             const double* line = sliding.at(backward.begin(m), backward.end(m), shares);
@@ -367,12 +360,12 @@ NPCONV_LONG_MAX(std::int16_t)
 NPCONV_LONG_MAX(std::int32_t)
 NPCONV_LONG_MAX(std::int64_t)
 #undef NPCONV_LONG_MAX
-#define NPCONV_LONG_SUMS(X)                                                                                               \
-    template bool long_avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<X>&);           \
-    template bool long_lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<X>&);                        \
-    template bool long_norms(const PoolShape&, double, const PoolCall&, const PoolOperands<X>&);                          \
-    template bool long_lp_pool_gradient(const PoolShape&, double, double, const PoolCall&, const TensorView<const X>&,    \
-                                        const TensorView<const X>&, X*, Size);                                            \
+#define NPCONV_LONG_SUMS(X)                                                                                            \
+    template bool long_avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<X>&);        \
+    template bool long_lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<X>&);                     \
+    template bool long_norms(const PoolShape&, double, const PoolCall&, const PoolOperands<X>&);                       \
+    template bool long_lp_pool_gradient(const PoolShape&, double, double, const PoolCall&, const TensorView<const X>&, \
+                                        const TensorView<const X>&, X*, Size);                                         \
     template bool long_avg_pool_gradient(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<X>&);
 NPCONV_LONG_SUMS(float)
 NPCONV_LONG_SUMS(double)

@@ -327,8 +327,9 @@ void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const 
                     begin[i] = tiles[i].begin(number[i]);
                     end[i] = tiles[i].begin(number[i] + 1);
                 }
-                block.part(begin, end).run(1, memory.template as<double>(), from(x, image, c), from(g, image, c),
-                                           y + image * y_batch + c * channel, pixel, channel);
+                block.part(begin, end)
+                    .run(1, memory.template as<double>(), from(x, image, c), from(g, image, c), y + image * y_batch + c * channel, pixel,
+                         channel);
             }
         }
     }

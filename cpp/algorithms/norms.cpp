@@ -87,7 +87,8 @@ void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const Po
     double taps = static_cast<double>(doubtful);
     for (const Axis& a : shape.axis) taps *= static_cast<double>(std::min(a.kernel, ceil_div(a.input, a.dilation)));
     constexpr double many = 1e8, several = 64;
-    if (taps > many && taps > several * static_cast<double>(shape.planes()) * static_cast<double>(std::max(shape.inputs(), shape.outputs())) &&
+    if (taps > many &&
+        taps > several * static_cast<double>(shape.planes()) * static_cast<double>(std::max(shape.inputs(), shape.outputs())) &&
         long_norms(shape, p, call, io))
         return;
     norms.each_run([&](Size image, X* y, Size first, Size n) {

@@ -20,8 +20,7 @@ struct NormRange {
     double low;
     bool whole;  // every norm is given
 
-    explicit NormRange(double p)
-        : low(std::pow(2.0, -900 / p)), whole(p <= 1 || (sizeof(X) == 4 && p <= 6)) {}
+    explicit NormRange(double p) : low(std::pow(2.0, -900 / p)), whole(p <= 1 || (sizeof(X) == 4 && p <= 6)) {}
     bool doubtful(double norm) const { return norm < low || norm > std::numeric_limits<X>::max(); }
 };
 

@@ -306,7 +306,8 @@ bool long_instead(const PoolTiling& t, const PoolShape& shape) {
 std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
     const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
     const Size low = ceil_div(std::max<Size>(a.pad_before - before, 0), a.stride);
-    const Size last = a.input + after - 1 - (a.kernel - 1) * a.dilation + a.pad_before;  // the first input of a window, at most, + pad_before
+    const Size last =
+        a.input + after - 1 - (a.kernel - 1) * a.dilation + a.pad_before;  // the first input of a window, at most, + pad_before
     const Size high = last < 0 ? 0 : std::min(last / a.stride + 1, a.output);
     return {std::min(low, a.output), std::max(high, std::min(low, a.output))};
 }

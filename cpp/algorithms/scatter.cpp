@@ -214,7 +214,8 @@ void take_from_places(const PlacedShape& s, const PoolCall& call, const TensorVi
     });
 }
 
-#define NPCONV_PUT(X) template void put_at_places(const PlacedShape&, const PoolCall&, const TensorView<const X>&, const PlacesView&, X*, Size);
+#define NPCONV_PUT(X) \
+    template void put_at_places(const PlacedShape&, const PoolCall&, const TensorView<const X>&, const PlacesView&, X*, Size);
 NPCONV_PUT(float)
 NPCONV_PUT(double)
 NPCONV_PUT(std::int8_t)

@@ -230,8 +230,7 @@ py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices_val
         py::array memory;
         const TensorView<const X> values = view_of_input<X>(g, rank, layout, memory);
         auto* to = static_cast<X*>(result.mutable_data());
-        if (placed.batch * placed.channels * placed.few > 0)
-            without_gil([&] { take_from_places(placed, call, values, at, to); });
+        if (placed.batch * placed.channels * placed.few > 0) without_gil([&] { take_from_places(placed, call, values, at, to); });
     });
     return result;
 }

@@ -24,8 +24,8 @@ namespace detail {
 void run_parallel(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t, int), const void* context);
 }
 
-// Calls body(task, slot) for every task in 0..tasks-1; for some of them where the call is told to end (core/interrupt.hpp). A slot belongs to one thread
-// at a time, and there are at most min(tasks, threads) of them. The body must not throw: allocate before.
+// Calls body(task, slot) for every task in 0..tasks-1; for some of them where the call is told to end (core/interrupt.hpp). A slot belongs
+// to one thread at a time, and there are at most min(tasks, threads) of them. The body must not throw: allocate before.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, const Body& body) {
     if (threads <= 1 || tasks <= 1) {

@@ -123,15 +123,16 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
         a.input = output_size.empty() ? usual : output_size[i];
         // Without sums that overflow: usual may be below 0, and stride as large as numbers are.
         const Size least = usual > a.stride ? usual - a.stride + 1 : 1;
-        const Size most = usual > std::numeric_limits<Size>::max() - (a.stride - 1) ? std::numeric_limits<Size>::max() : usual + a.stride - 1;
+        const Size most =
+            usual > std::numeric_limits<Size>::max() - (a.stride - 1) ? std::numeric_limits<Size>::max() : usual + a.stride - 1;
         if (most < 1) {
             refuse("padding must leave a result of at least one element" + on_axis(i) + ", got (" + std::to_string(a.pad_before) + ", " +
-                   std::to_string(a.pad_after) + ") for " + std::to_string(a.output) + " element" + (a.output == 1 ? "" : "s") +
-                   " of " + r.what + ", kernel " + std::to_string(a.kernel) + " and stride " + std::to_string(a.stride));
+                   std::to_string(a.pad_after) + ") for " + std::to_string(a.output) + " element" + (a.output == 1 ? "" : "s") + " of " +
+                   r.what + ", kernel " + std::to_string(a.kernel) + " and stride " + std::to_string(a.stride));
         }
         if (a.input < least || a.input > most) {
-            refuse("output_size must be between " + std::to_string(least) + " and " + std::to_string(most) + on_axis(i) +
-                   " for " + r.what + " of that size, kernel_size, stride and padding, got " + std::to_string(a.input));
+            refuse("output_size must be between " + std::to_string(least) + " and " + std::to_string(most) + on_axis(i) + " for " + r.what +
+                   " of that size, kernel_size, stride and padding, got " + std::to_string(a.input));
         }
     }
     return checked(shape, r.what);

@@ -34,7 +34,8 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
         refuse("padding of an empty axis needs padding_mode=\"zeros\": " + std::string(r.names.x) + " has size 0" + where);
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
-    // A single output takes no step and a single tap has no neighbour. The largest numbers say the same as smaller ones, whose products fit.
+    // A single output takes no step and a single tap has no neighbour. The largest numbers say the same as smaller ones, whose products
+    // fit.
     constexpr Size large = 1 << 20;
     const Size far = std::max(padded, large);
     if (axis.kernel == 1) axis.dilation = std::min(axis.dilation, far);

@@ -87,10 +87,10 @@ struct TilingLimits {
     std::int64_t used_from_afar = 280;     //   where its channels are far apart,
     std::int64_t used_aliased = 400;       //   or where they alias and the core is far-sighted
     std::int64_t larger_copy = 8;          // lane = pixel: copied blocks are at most so many times larger,
-    std::int64_t bytes_of_copy = 768 * 1024;  //   while they stay in the second-level cache
-    Lane lane = Lane::automatic;              // where a problem leaves it open
+    std::int64_t bytes_of_copy = 768 * 1024;    //   while they stay in the second-level cache
+    Lane lane = Lane::automatic;                // where a problem leaves it open
     std::int64_t bytes_of_weights = 6'000'000;  // of a thread: that a plain call of one image packs at a time
-    std::int64_t macs_of_region = 400'000;    // 8 to 20 us on one core, several times what a parallel region costs
+    std::int64_t macs_of_region = 400'000;      // 8 to 20 us on one core, several times what a parallel region costs
 
     bool operator==(const TilingLimits&) const = default;
 };
