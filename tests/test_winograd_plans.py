@@ -19,7 +19,6 @@ from test_threads import run
 from winograd_cases import ALGORITHMS, conv, in_layout, winograd_runs
 from winograd_tiles import served
 
-pytestmark = pytest.mark.machine
 
 LAYERS: dict[str, dict[str, Any]] = {
     "one image": {"x": (1, 37, 29, 31), "w": (70, 37, 3, 3), "activation": "gelu"},

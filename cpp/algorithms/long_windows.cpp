@@ -8,6 +8,7 @@
 #include "algorithms/long_tasks.hpp"
 #include "algorithms/min_pool.hpp"
 #include "algorithms/norms.hpp"
+#include "core/thread_local.hpp"
 
 namespace npconv {
 namespace {
@@ -217,7 +218,7 @@ struct ScaledCells {
     struct Cell {
         double most, sum;
     };
-    static thread_local double p;
+    NPCONV_THREAD_LOCAL static double p;
     static Cell nothing() { return {0, 0}; }
     static Cell join(const Cell& a, const Cell& b) {
         if (b.most != b.most) return b;
@@ -228,7 +229,7 @@ struct ScaledCells {
     }
 };
 template <int N>
-thread_local double ScaledCells<N>::p = 2;
+NPCONV_THREAD_LOCAL double ScaledCells<N>::p = 2;
 }  // namespace
 
 template <class X>

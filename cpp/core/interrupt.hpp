@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "core/thread_local.hpp"
+
 namespace npconv {
 
 class Interrupt {
@@ -70,7 +72,7 @@ class Interrupt {
     std::int64_t asked_ = 0, next_look_ = 2, stride_ = 1;  // not at a first task: a call of one task reads no clock
     Clock::time_point last_look_{}, last_poll_{};
     Interrupt* outer_;
-    static thread_local Interrupt* current_;
+    NPCONV_THREAD_LOCAL static Interrupt* current_;
 };
 
 // Has the call of this thread been told to end? Then tasks were left out, and what they should have written cannot be read. Asked by serial

@@ -5,26 +5,31 @@
 // - Both spin at the begin and the end of a region. Where a thread of the team is to run on the core of one that spins for it (systems wake
 //   threads where the last call left them), that costs time slices: 8 ms for tasks of 0.2 ms. So a thread of the team that finds itself on
 //   the caller's core leaves it, and a thread that has nothing left to do gives its core away for a while, until the whole team is through.
-// - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, as many
-//   plain threads and some more are started and joined as a trial; where the system refuses, the call takes as many plain threads as there
-//   are to be had. One lock holds trial and growth together, so that no other call takes what the trial has found.
+// - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, the
+// address
+//   space is counted, and as many plain threads and some more are started and joined as a trial. Where there is not enough, the call takes
+//   as many plain threads as there are to be had. One lock holds trial and growth together, so that no other call takes what was found.
 #include "core/parallel.hpp"
 
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <memory>
 #include <mutex>
-#include <thread>
+#include <new>
 #include <vector>
 
 #include "core/split.hpp"
+#include "core/thread_local.hpp"
 
 namespace npconv {
 namespace {
@@ -38,21 +43,44 @@ using Function = void (*)(const void*, std::int64_t, int);
 // Held while threads are started. A forked child does not take it: the thread that held it may not exist there.
 std::mutex starting;
 
+// Plain threads that all call f; as many as can be started. By pthread_create, which returns an error: where memory is short an exception
+// is one more thing to allocate.
+template <class F>
+class PlainThreads {
+  public:
+    PlainThreads(int count, const F& f, std::size_t stack_bytes = 0)
+        : threads_(new(std::nothrow) pthread_t[static_cast<std::size_t>(count)]) {
+        pthread_attr_t attributes;
+        if (!threads_ || pthread_attr_init(&attributes) != 0) return;
+        if (stack_bytes > 0) pthread_attr_setstacksize(&attributes, stack_bytes);
+        const auto body = [](void* context) -> void* {
+            (*static_cast<const F*>(context))();
+            return nullptr;
+        };
+        while (started_ < count &&
+               pthread_create(&threads_[started_], &attributes, body, const_cast<void*>(static_cast<const void*>(&f))) == 0)
+            ++started_;
+        pthread_attr_destroy(&attributes);
+    }
+    int started() const { return static_cast<int>(started_); }
+    void join() {
+        for (; started_ > 0; --started_) pthread_join(threads_[started_ - 1], nullptr);
+    }
+
+  private:
+    std::unique_ptr<pthread_t[]> threads_;
+    std::ptrdiff_t started_ = 0;
+};
+
 // Runs f here and on up to `count` threads more, as many as can be started.
 template <class F>
 void with_threads(int count, const F& f) {
-    std::vector<std::thread> threads;
-    {
-        std::unique_lock lock(starting, std::defer_lock);
-        if (!forked) lock.lock();
-        try {
-            threads.reserve(static_cast<std::size_t>(count));
-            for (int i = 0; i < count; ++i) threads.emplace_back([&f] { f(); });
-        } catch (const std::exception&) {  // no more threads, or no more memory for them: fewer will do
-        }
-    }
+    std::unique_lock lock(starting, std::defer_lock);
+    if (!forked) lock.lock();
+    PlainThreads<F> threads(count, f);
+    if (lock) lock.unlock();
     f();
-    for (std::thread& t : threads) t.join();
+    threads.join();
 }
 
 // Neighbouring tasks belong to the same thread, call after call: what it has read and written is in its own cache. Who has done his share
@@ -62,46 +90,57 @@ struct alignas(64) Share {
     std::int64_t end = 0;
 };
 
-// Can the system spare a team of `wanted` threads? Tried with threads of our own, and with the address space that those of a runtime take
-// beyond a stack: about 8 MB each in libgomp, 24 MB in libomp, for arenas of malloc and tables (measured with teams of 64). The trial ends
-// before the team is made, and the rest of the process does not wait meanwhile: a reserve is left for the threads that it may start and for
-// the arena of 128 MB that malloc may map for each thread.
-bool affordable(int wanted) {
-    constexpr std::size_t beyond_the_stack = std::size_t{24} << 20, reserve_bytes = std::size_t{256} << 20;
-    constexpr int reserve_threads = 8;
+constexpr std::size_t megabyte = std::size_t{1} << 20;
+
+// Is there address space for the threads of a team, and a reserve for what the rest of the process maps meanwhile: threads, and the arena
+// of 128 MB that malloc may map for one? Beyond its stack a thread takes about 8 MB in libgomp, 24 MB in libomp, for arenas of malloc and
+// tables (measured with teams of 64). Counted, not tried: what a trial holds is missing elsewhere, and ends the process there.
+bool spare_address_space(int threads) {
+    constexpr std::size_t beyond_the_stack = 24 * megabyte, reserve = 256 * megabyte;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+    std::size_t stack = 8 * megabyte, pages = 0;
+#if defined(__GLIBC__)
+    pthread_attr_t attributes;
+    if (pthread_getattr_default_np(&attributes) == 0) {
+        pthread_attr_getstacksize(&attributes, &stack);
+        pthread_attr_destroy(&attributes);
+    }
+#endif
+    std::FILE* const sizes = std::fopen("/proc/self/statm", "r");
+    const bool known = sizes && std::fscanf(sizes, "%zu", &pages) == 1;
+    if (sizes) std::fclose(sizes);
+    const std::size_t used = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    return known && used + static_cast<std::size_t>(threads) * (stack + beyond_the_stack) + reserve <= limit.rlim_cur;
+}
+
+// Can so many threads be started? Tried with threads of small stacks, and some more that the rest of the process may start before the team
+// is made.
+bool spare_threads(int wanted) {
+    constexpr int reserve = 8;
+    constexpr std::size_t stack = megabyte / 2;
     std::mutex mutex;
     std::condition_variable tried;
     bool done = false;
-    bool enough = true;
-    std::vector<std::thread> threads;
-    try {
-        threads.reserve(static_cast<std::size_t>(wanted + reserve_threads));
-        for (int i = 1; i < wanted + reserve_threads; ++i) {
-            threads.emplace_back([&] {
-                std::unique_lock lock(mutex);
-                tried.wait(lock, [&] { return done; });
-            });
-        }
-        const std::size_t bytes = beyond_the_stack * static_cast<std::size_t>(wanted) + reserve_bytes;
-        void* room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        enough = room != MAP_FAILED;
-        if (enough) munmap(room, bytes);
-    } catch (const std::exception&) {
-        enough = false;
-    }
+    const auto wait = [&] {
+        std::unique_lock lock(mutex);
+        tried.wait(lock, [&] { return done; });
+    };
+    PlainThreads<decltype(wait)> threads(wanted - 1 + reserve, wait, stack);
+    const bool all = threads.started() == wanted - 1 + reserve;
     {
         const std::lock_guard lock(mutex);
         done = true;
     }
     tried.notify_all();
-    for (std::thread& t : threads) t.join();
-    return enough;
+    threads.join();
+    return all;
 }
 
 // The calling thread's team of the OpenMP runtime, of `wanted` threads from now on; false where the system cannot spare them.
 bool grow_team(int wanted) {
     const std::lock_guard lock(starting);
-    if (!affordable(wanted)) return false;
+    if (!spare_address_space(wanted) || !spare_threads(wanted)) return false;
     std::atomic<int> started{0};  // the region must have an effect, or compilers may leave it out
 #pragma omp parallel num_threads(wanted)
     ++started;
@@ -144,7 +183,7 @@ void wait_for(const std::atomic<int>& count, int wanted) {
 
 }  // namespace
 
-thread_local Interrupt* Interrupt::current_ = nullptr;
+NPCONV_THREAD_LOCAL Interrupt* Interrupt::current_ = nullptr;
 
 int runtime_threads() { return std::clamp(omp_get_max_threads(), 1, max_threads); }
 void set_process_threads(int threads) { chosen_threads = threads; }
@@ -175,7 +214,7 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
         }
         std::fesetenv(&own);
     };
-    thread_local int team = 1;  // the size of the calling thread's last team: its threads exist
+    NPCONV_THREAD_LOCAL static int team = 1;  // the size of the calling thread's last team: its threads exist
     if (forked || (threads > team && !grow_team(threads))) {
         std::atomic<int> arrived{0};
         with_threads(workers - 1, [&] { work(arrived++); });
@@ -186,7 +225,7 @@ void run_parallel(std::int64_t tasks, int threads, Function body, const void* co
     team = threads;
     using Clock = std::chrono::steady_clock;
     constexpr auto until_they_sleep = std::chrono::milliseconds(1);
-    thread_local Clock::time_point last{};
+    NPCONV_THREAD_LOCAL static Clock::time_point last{};
     const bool asleep = Clock::now() - last > until_they_sleep;
     const int core = current_core();
     std::atomic<int> through{0};
