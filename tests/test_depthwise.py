@@ -13,7 +13,6 @@ from cases import DTYPES, LAYOUTS, MODES, Case, check, lane, random_depthwise_ca
 from npconv import _core
 from reference import Array
 
-
 BLOCKS = 12
 CASES = 40  # of a block
 

@@ -13,7 +13,6 @@ from cases import DTYPES, LAYOUTS, MODES, Case, check, forced, random_case, smal
 from npconv import _core
 from reference import Array
 
-
 # Rank, kernel, stride, dilation, padding: tiles of several rows, of one, and of vectors along a row.
 SHAPES = (
     Case((37,), (1,)),

@@ -14,7 +14,6 @@ from npconv import _core
 from reference import Array
 from rules import canary, ints
 
-
 Arrays = dict[str, Any]
 
 

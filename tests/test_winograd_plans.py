@@ -19,7 +19,6 @@ from test_threads import run
 from winograd_cases import ALGORITHMS, conv, in_layout, winograd_runs
 from winograd_tiles import served
 
-
 LAYERS: dict[str, dict[str, Any]] = {
     "one image": {"x": (1, 37, 29, 31), "w": (70, 37, 3, 3), "activation": "gelu"},
     "small maps, deep": {"x": (2, 300, 7, 7), "w": (256, 300, 3, 3)},
