@@ -80,6 +80,7 @@ class Reader {
 template <class X, class Put>
 void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch,
              const Put& put) {
+    if (s.batch * s.channels * s.many == 0) return;
     const int threads = threads_for(s, call);
     const bool last = call.layout == Layout::channels_last && (s.channels > 1 || s.pixel > 0);
     const Size wanted = std::max(ceil_div(s.channels, channels_at_once), ceil_div(threads, std::max<Size>(s.batch, 1)));
@@ -126,11 +127,12 @@ void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const 
 }  // namespace
 
 std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& call, const PlacesView& places) {
+    if (s.batch * s.channels * s.few == 0) return std::nullopt;
     const bool last = call.layout == Layout::channels_last && s.channels > 1;
     const Reader<Size> where(places, s.few_sizes, s.channels, last);
     const EvenSplit groups = last ? split_by(s.channels, channels_at_once) : EvenSplit(s.channels, s.channels);
     const EvenSplit runs = split_by(s.few, std::max<Size>((1 << 16) / groups.longest(), 1));
-    const Size tasks = s.batch * s.channels * s.few > 0 ? s.batch * groups.parts * runs.parts : 0;
+    const Size tasks = s.batch * groups.parts * runs.parts;
     const auto& within = pool_kernels_of<Size>(*call.kernels).within;
     // body(the places of some pixels, how many) until it returns true.
     const auto any = [&](Size task, const auto& body) {
