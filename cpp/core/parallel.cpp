@@ -6,9 +6,8 @@
 //   threads where the last call left them), that costs time slices: 8 ms for tasks of 0.2 ms. So a thread of the team that finds itself on
 //   the caller's core leaves it, and a thread that has nothing left to do gives its core away for a while, until the whole team is through.
 // - libgomp and libomp end the process where they cannot start a thread (an address-space or process limit). Before a team grows, the
-// address
-//   space is counted, and as many plain threads and some more are started and joined as a trial. Where there is not enough, the call takes
-//   as many plain threads as there are to be had. One lock holds trial and growth together, so that no other call takes what was found.
+//   address space is counted, and as many plain threads and some more are started and joined as a trial. Where there is not enough, the
+//   call takes as many plain threads as there are to be had. One lock holds trial and growth together: no other call takes what was found.
 #include "core/parallel.hpp"
 
 #include <omp.h>
