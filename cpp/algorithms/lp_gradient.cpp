@@ -240,7 +240,7 @@ class Block {
 template <class X>
 bool cut(const Block<X>& block, const PoolShape& s, std::array<EvenSplit, 3>& tiles) {
     std::array<Size, 3> length{s.axis[0].input, s.axis[1].input, s.axis[2].input};
-    // The most that a tile sees: windows that begin before it and end behind it, where they stand apart the one before, too.
+    // The most that a tile sees: windows that begin before it and end behind it, and the window before where there are gaps.
     const auto numbers_of = [&](const std::array<Size, 3>& n) {
         Size inputs = 1, outputs = 1;
         for (std::size_t i = 0; i < 3; ++i) {

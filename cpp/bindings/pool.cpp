@@ -154,8 +154,8 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices_value,
     return y.given;
 }
 
-// unfold and fold write a dense batch: run(shape, image, at) for all images at once, or, where those of the result stand apart, for each by
-// itself. at: where its elements begin.
+// unfold and fold write a dense batch. run(shape, image, at) is called for all images at once where the result is dense, else image by
+// image. at: where its elements begin.
 template <class Run>
 void by_dense_batches(const PoolShape& shape, const PoolResult& result, const Run& run) {
     if (shape.empty()) return;

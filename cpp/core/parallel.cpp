@@ -113,7 +113,7 @@ bool spare_address_space(int threads) {
     return known && used + static_cast<std::size_t>(threads) * (stack + beyond_the_stack) + reserve <= limit.rlim_cur;
 }
 
-// Can so many threads be started? Tried with threads of small stacks, and some more that the rest of the process may start before the team
+// Can `wanted` threads be started? Tried with threads of small stacks, and some more that the rest of the process may start before the team
 // is made.
 bool spare_threads(int wanted) {
     constexpr int reserve = 8;

@@ -42,7 +42,7 @@ struct PoolTiling {
     std::int64_t slab_rows = 0, slot = 0;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
-    // Minima, where kernels read x in place: so many output rows from one copy of a box of x. A window has `box_reach` rows of it, and rows
+    // Minima, where kernels read x in place: output rows that one copy of a box of x serves. A window has `box_reach` rows of it, and rows
     // of the box have `box_beyond` columns beyond the last window: what kernels may read. 0: no boxes.
     std::int64_t box_rows = 0, box_reach = 0, box_beyond = 0;
     // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.
@@ -52,7 +52,7 @@ struct PoolTiling {
 
     std::int64_t blocks_of_plane() const { return channels.parts * depth.parts * height.parts * width.parts; }
     std::int64_t tasks() const { return ceil_div(planes, planes_of_task) * blocks_of_plane(); }
-    // An average whose divisors differ along an axis has a table of them, of so many numbers for so many outputs. Where there are more than
+    // An average whose divisors differ along an axis has a table of them: its length for a number of outputs. Where there are more than
     // `rows_at_once` rows or slices in a block, they are pooled in turn.
     static constexpr std::int64_t rows_at_once = 1 << 16;
     std::int64_t counts(std::size_t axis, std::int64_t outputs) const;
