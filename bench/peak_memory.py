@@ -204,13 +204,13 @@ def convolutions() -> list[Row]:
         rows.append(("plan_conv", x, f"plan({x}) # {kernel}, {how}", 6, plan, "None"))
         setup = f"g = npconv.conv2d({x}, {kernel}, {how})"
         rows.append(
-            ("grad.conv2d_input", x, f"grad.conv2d_input(g, {kernel}, {x}.shape, {how})", 6, setup, "None")
+            ("grad.conv2d_input", x, f"grad.conv2d_input({x}.shape, {kernel}, g, {how})", 6, setup, "None")
         )
         rows.append(
             (
                 "grad.conv2d_weight",
                 x,
-                f"grad.conv2d_weight({x}, g, {kernel}.shape[-2:], {how})",
+                f"grad.conv2d_weight({x}, {kernel}.shape, g, {how})",
                 8,
                 setup,
                 "None",
