@@ -69,7 +69,8 @@ class Sliding {
     using Cell = typename Op::Cell;
     using Size = std::int64_t;
 
-    // The blocks of an axis; 0: each window anew, which is no more work where windows are short or stand apart.
+    // The length of a block, and the number of kept results of blocks. Block 0: each window is pooled anew, which costs no more where
+    // windows are short or far from each other.
     struct Plan {
         Size block = 0, ring = 0;
 

@@ -15,16 +15,16 @@ struct Section {
     std::int64_t group, groups;      // the first, and how many
     std::int64_t channel, channels;  // of a group
 
-    // The number of the first channel among all, of groups of so many.
+    // The first channel, counted over all groups.
     std::int64_t first(std::int64_t channels_of_group) const { return group * channels_of_group + channel; }
     bool operator==(const Section&) const = default;
 };
 
 // How weights may be cut.
 struct SectionUnit {
-    std::int64_t channels = 1;  // of a group, best cut in multiples of so many,
-    std::int64_t least = 1;     //   or at least of so many; 0: not at all
-    std::int64_t groups = 1;    // best taken so many at a time
+    std::int64_t channels = 1;  // of a group: a section of one has a multiple of this, if that fits,
+    std::int64_t least = 1;     //   else a multiple of this; 0: groups are not cut
+    std::int64_t groups = 1;    // a section of whole groups has a multiple of this, if that fits
 };
 
 SectionUnit unit_of(const Problem& problem, Algorithm algorithm);
