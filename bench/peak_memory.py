@@ -10,8 +10,12 @@ weights where a plan has them; 2 MB are allowed for pages and arenas. Ends with 
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+
+import npconv
+from npconv import grad
 
 ALLOWED = 2.0  # MB
 PRELUDE = """
@@ -95,6 +99,7 @@ def pooling() -> list[Row]:
             for name, kinds in (
                 ("max", ["", ", return_indices=True"]),
                 ("avg", ["", ", count_include_pad=False"]),
+                ("min", ["", ", return_indices=True"]),
                 ("lp", [""]),
             ):
                 for more in kinds:
@@ -256,6 +261,130 @@ def convolutions() -> list[Row]:
     return rows
 
 
+def others() -> list[Row]:
+    """The ranks of a function that no row above has, its gradients, and the plans."""
+    line = "v = row[None]"
+    block = "v = volume[None]"
+    line_of_four = "v = row.reshape(1, 4, -1); g = v[..., 2:]"
+    block_of_four = "v = volume.reshape(1, 4, 64, 512, 512); g = v[..., 2:, 2:, 2:]"
+    quarter = "i = np.zeros(v.shape, np.int64)"
+    values_1d = "v = row[:, : 1 << 24].copy(); " + quarter
+    values_3d = "v = volume[:, :64, :256].copy(); " + quarter
+    pools = [
+        (
+            "grad.min_pool2d",
+            "grad.min_pool2d(v, i, image.shape)",
+            values_3d.replace("[:, :64, :256]", "[:, 0]"),
+        ),
+        ("grad.min_pool1d", "grad.min_pool1d(v, i, row.shape)", values_1d),
+        ("grad.min_pool3d", "grad.min_pool3d(v, i, volume.shape)", values_3d),
+        ("grad.max_pool1d", "grad.max_pool1d(v, i, row.shape)", values_1d),
+        ("grad.max_pool3d", "grad.max_pool3d(v, i, volume.shape)", values_3d),
+        ("max_unpool1d", "npconv.max_unpool1d(v, i, 4)", values_1d),
+        ("max_unpool3d", "npconv.max_unpool3d(v, i, (1, 2, 2))", values_3d),
+        ("grad.max_unpool1d", "grad.max_unpool1d(row[..., ::-1], i)", values_1d),
+        ("grad.max_unpool3d", "grad.max_unpool3d(volume[..., ::-1], i)", values_3d),
+    ]
+    for rank, of_v, size in ((1, line, "(7_001,)"), (3, block, "(3, 200, 7)")):
+        v = "v[0]"
+        pools += [
+            (f"adaptive_avg_pool{rank}d", f"npconv.adaptive_avg_pool{rank}d({v}, {size})", of_v),
+            (f"adaptive_max_pool{rank}d", f"npconv.adaptive_max_pool{rank}d({v}, {size})", of_v),
+            (f"global_avg_pool{rank}d", f"npconv.global_avg_pool{rank}d({v})", of_v),
+            (f"global_max_pool{rank}d", f"npconv.global_max_pool{rank}d({v})", of_v),
+            (
+                f"grad.adaptive_avg_pool{rank}d",
+                f"grad.adaptive_avg_pool{rank}d(g, {v}.shape)",
+                f"{of_v}; g = npconv.adaptive_avg_pool{rank}d({v}, {size})",
+            ),
+            (
+                f"grad.global_avg_pool{rank}d",
+                f"grad.global_avg_pool{rank}d(g, {v}.shape)",
+                f"{of_v}; g = npconv.global_avg_pool{rank}d({v})",
+            ),
+            (
+                f"grad.global_max_pool{rank}d",
+                f"grad.global_max_pool{rank}d(g, {v})",
+                f"{of_v}; g = npconv.global_max_pool{rank}d({v})",
+            ),
+        ]
+    for rank, of_v, size in (
+        (1, line, "7_001"),
+        (2, "v = image[None]", "(70, 9)"),
+        (3, block, "(3, 200, 7)"),
+    ):
+        pools.append(
+            (
+                f"grad.adaptive_max_pool{rank}d",
+                f"grad.adaptive_max_pool{rank}d(g, i, v[0].shape)",
+                f"{of_v}; g, i = npconv.adaptive_max_pool{rank}d(v[0], {size}, return_indices=True)",
+            )
+        )
+    for rank, of_v in ((1, line), (2, "v = image[None]"), (3, block)):
+        unfolded = f"npconv.unfold{rank}d(v[0], 2, stride=2)"
+        with_columns = f"{of_v}; c = {unfolded}; sizes = v.shape[2:]"
+        pools += [
+            (f"unfold{rank}d", unfolded, of_v),
+            (f"fold{rank}d", f"npconv.fold{rank}d(c, sizes, 2, stride=2)", with_columns),
+            (f"grad.unfold{rank}d", f"grad.unfold{rank}d(c, v[0].shape, 2, stride=2)", with_columns),
+            (f"grad.fold{rank}d", f"grad.fold{rank}d(v[0], 2, stride=2)", of_v),
+        ]
+    convs = [
+        ("grad.conv2d_bias", "grad.conv2d_bias(v)", "v = deep[None]"),
+        ("grad.conv1d_bias", "grad.conv1d_bias(v)", line),
+        ("grad.conv3d_bias", "grad.conv3d_bias(v)", block),
+    ]
+    small = "s = v[..., : v.shape[-1] // 4].copy(); "
+    for rank, of_v, kernel in (
+        (1, line_of_four, "w(4, 4, 3)"),
+        (2, "v = image.reshape(1, 4, 4096, 4096); g = v[..., 2:, 2:]", "w(4, 4, 3, 3)"),
+        (3, block_of_four, "w(4, 4, 3, 3, 3)"),
+    ):
+        with_kernel = f"k = {kernel}; {of_v}"
+        with_result = f"k = {kernel}; {of_v}; {small}t = npconv.conv_transpose{rank}d(s, k, stride=2)"
+        convs += [
+            (f"conv{rank}d", f"npconv.conv{rank}d(v, k)", with_kernel),
+            (f"grad.conv{rank}d_input", f"grad.conv{rank}d_input(v.shape, k, g)", with_kernel),
+            (f"grad.conv{rank}d_weight", f"grad.conv{rank}d_weight(v, k.shape, g)", with_kernel),
+            (f"conv_transpose{rank}d", f"npconv.conv_transpose{rank}d(s, k, stride=2)", with_result),
+            (
+                f"grad.conv_transpose{rank}d_input",
+                f"grad.conv_transpose{rank}d_input(t, k, stride=2)",
+                with_result,
+            ),
+            (
+                f"grad.conv_transpose{rank}d_weight",
+                f"grad.conv_transpose{rank}d_weight(s, t, k.shape, stride=2)",
+                with_result,
+            ),
+            (
+                "plan_conv_transpose",
+                f"plan(s) # {kernel}",
+                f"{with_result}; plan = npconv.plan_conv_transpose(s.shape, k, stride=2)",
+            ),
+            (
+                "plan_conv_input_grad",
+                f"plan(g) # {kernel}",
+                f"{with_kernel}; plan = npconv.plan_conv_input_grad(v.shape, k)",
+            ),
+            (
+                "plan_conv_weight_grad",
+                f"plan(v, g) # {kernel}",
+                f"{with_kernel}; plan = npconv.plan_conv_weight_grad(v.shape, k.shape)",
+            ),
+        ]
+    convs.append(
+        (
+            "plan_separable_conv2d",
+            "plan(deep)",
+            "plan = npconv.plan_separable_conv2d(deep.shape, w(64, 1, 3, 3), w(64, 64, 1, 1), padding=1)",
+        )
+    )
+    return [
+        (name, "", call, 8 if "weight" in name else 6, setup, "None") for name, call, setup in pools + convs
+    ]
+
+
 def measured(row: Row) -> float | str:
     """The peak in MB beyond operands and result, or how the process ended."""
     _, _, call, _, setup, out = row
@@ -270,10 +399,27 @@ def measured(row: Row) -> float | str:
     return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
 
 
+def functions() -> set[str]:
+    """The public functions that take arrays, as rows name them."""
+    no_arrays = {"get_num_threads", "num_threads", "set_num_threads", "show_config"}
+    named = {
+        prefix + name
+        for module, prefix in ((npconv, ""), (grad, "grad."))
+        for name in module.__all__
+        if callable(getattr(module, name)) and not inspect.isclass(getattr(module, name))
+    }
+    # grad has the plans of gradients too.
+    return {name for name in named - no_arrays if not name.startswith("grad.plan_")}
+
+
 def main(parts: list[str]) -> int:
     wrong = 0
     print("| function | x | call | peak, MB | promise, MB | |\n| --- | --- | --- | --- | --- | --- |")
-    for row in pooling() + convolutions():
+    rows = pooling() + convolutions() + others()
+    missing = functions() - {row[0] for row in rows}
+    if missing:
+        raise SystemExit(f"no row for {', '.join(sorted(missing))}")
+    for row in rows:
         if parts and not any(part in row[0] + " " + row[2] for part in parts):
             continue
         peak = measured(row)

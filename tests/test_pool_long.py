@@ -126,6 +126,38 @@ def test_three_taps_200_003_samples_apart(stride: int) -> None:
     np.testing.assert_allclose(got, want[pad : pad + n], atol=1e-12)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1000), (3, 70_001)])
+def test_gradient_of_means_of_four_taps_90_001_samples_apart(
+    stride: int, padding: int, dtype: str, rows: int, layout: str, isa: str
+) -> None:
+    # Rows of 310,000 samples are made in parts that are narrower than the dilation.
+    n, kernel, dilation, channels = 310_000, 4, 90_001, 3
+    results = (n + 2 * padding - (kernel - 1) * dilation - 1) // stride + 1
+    rng = np.random.default_rng(1)
+    g = (4.0 * rng.integers(-9, 10, (channels, rows, results))).astype(dtype)
+    want = np.zeros((channels, rows, n + 2 * padding), dtype)
+    for tap in range(kernel):
+        first = tap * dilation
+        want[..., first : first + (results - 1) * stride + 1 : stride] += g / kernel
+    want = want[..., padding : padding + n]
+    given, shape = (g, (channels, rows, n))
+    if layout == "channels_last":
+        given, shape, want = np.moveaxis(g, 0, -1), (rows, n, channels), np.moveaxis(want, 0, -1)
+    got = grad.avg_pool2d(
+        given,
+        shape,
+        (1, kernel),
+        stride=(1, stride),
+        padding=((0, 0), (padding, padding)),
+        dilation=(1, dilation),
+        layout=layout,
+    )
+    np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("padding", [0, 2])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 1), ((5, 4), (2, 3)), ((7, 6), 1)])
 def test_gradients_of_norms_in_tiles_are_those_of_the_whole_plane(

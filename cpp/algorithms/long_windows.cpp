@@ -149,6 +149,12 @@ bool too_many_taps(const PoolShape& s) {
     return r.taps > seconds && r.taps > several * r.cells;
 }
 
+bool too_many_taps_apart(const PoolShape& s) {
+    constexpr double tenth_of_a_second = 1e6, several = 4;
+    const Readings r(s);
+    return s.axis[2].dilation > 1 && r.taps > tenth_of_a_second && r.taps > several * r.cells;
+}
+
 bool long_rows_apart(const PoolShape& s) {
     const Readings r(s);
     return s.axis[2].kernel >= 64 && r.taps <= 4 * r.cells;
@@ -340,7 +346,10 @@ bool long_lp_pool_gradient(const PoolShape& shape, double p, double x_scale, con
                 for (Size b = t.tile_b.begin; b < t.tile_b.end; ++b) {
                     for (Size l = 0; l < t.lanes; ++l) {
                         const auto& at = place(&ClassOfAxis::inputs, a, b, m, l);
-                        const double v = value(l, at), slope = v == 0 ? 0 : std::copysign(p == 1 ? 1 : std::pow(std::abs(v), p - 1), v);
+                        const double v = value(l, at);
+                        const double slope = p == 2   ? v
+                                             : v == 0 ? 0
+                                                      : std::copysign(p == 1 ? 1 : std::pow(std::abs(v), p - 1), v);
                         y[to.at(t.image, t.channel_of(l), at)] = static_cast<X>(*line++ * slope);
                     }
                 }

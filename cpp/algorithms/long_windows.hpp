@@ -29,6 +29,8 @@ bool long_lp_pool_gradient(const PoolShape& shape, double power, double x_scale,
 // Is pooling window by window (pool_windows.hpp) far more work? Where windows overlap much, so that it takes several times as many readings
 // as there are elements, and seconds.
 bool too_many_taps(const PoolShape& shape);
+// The same of spread_windows, which looks for taps of a row that are apart one by one.
+bool too_many_taps_apart(const PoolShape& shape);
 // Is it the better way for windows that the kernels have no memory for? Where they are long rows that hardly overlap.
 bool long_rows_apart(const PoolShape& shape);
 

@@ -333,6 +333,18 @@ void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shap
               [power](double sum, Size, const Box&) { return root(sum, power); });
 }
 
+// Calls f(output) for the windows with a tap among some columns, fewer than the dilation: most windows around them have none. The order is
+// that of the outputs for each column: the last taps first.
+template <class F>
+void outputs_by_tap(const Axis& w, Size first_column, Size width, const F& f) {
+    const Size first = first_column + w.pad_before, last = first + width - 1;
+    for (Size k = std::min(w.kernel - 1, last / w.dilation); k >= 0; --k) {
+        const Size begin = first > k * w.dilation ? ceil_div(first - k * w.dilation, w.stride) : 0;
+        const Size end = std::min(w.output, (last - k * w.dilation) / w.stride + 1);
+        for (Size o = begin; o < end; ++o) f(o);
+    }
+}
+
 // Row by row of the results, whose shares are first added up along the width: each input takes from the outputs whose windows hold it, in
 // their order. Some columns of the input at a time.
 template <class X>
@@ -388,7 +400,7 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
                 const Window wh = axes.at(1, oh);
                 if (one_row && (wd.count == 0 || wh.count == 0)) continue;
                 if (!one_row) std::fill_n(line, width * n, X(0));
-                for (Size ow = left; ow < right; ++ow) {
+                const auto add = [&](Size ow) {
                     const Window ww = across ? across[ow] : axes.at(2, ow);
                     const double divisor = divisor_of(rule, shape, (od * h.output + oh) * w.output + ow, {wd, wh, ww});
                     const X* from = g + od * step[0] + oh * step[1] + ow * step[2];
@@ -397,10 +409,15 @@ void spread_windows(const WindowAxes& axes, const AverageRule& rule, const PoolS
                     if (n == 1) {
                         const X one = static_cast<X>(static_cast<double>(*from) / divisor);
                         for (Size k = taps.begin; k < taps.end; ++k) line[(first + k * ww.step) * step_of_line] += one;
-                        continue;
+                        return;
                     }
                     for (Size c = 0; c < n; ++c) share[c] = static_cast<X>(static_cast<double>(from[c * io.x.channel]) / divisor);
                     for (Size k = taps.begin; k < taps.end; ++k) kernels.add(share, n, line + (first + k * ww.step) * step_of_line);
+                };
+                if (w.dilation > width) {
+                    outputs_by_tap(w, first_column, width, add);
+                } else {
+                    for (Size ow = left; ow < right; ++ow) add(ow);
                 }
                 for (Size i = 0; !one_row && i < wd.count; ++i) {
                     for (Size j = 0; j < wh.count; ++j) {

@@ -401,7 +401,7 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
         additions *= static_cast<double>((a.kernel - 1) / a.stride + 1);
     }
     const bool dear = spread && additions > several && additions * static_cast<double>(shape.planes() * shape.inputs()) > seconds;
-    const bool slide = t.large || (t.served ? dear : too_many_taps(shape));
+    const bool slide = t.large || (t.served ? dear : too_many_taps(shape) || too_many_taps_apart(shape));
     if (slide && long_avg_pool_gradient(shape, rule, call, io)) return;
     if (!t.served) return spread_windows(WindowAxes(shape), rule, shape, call, io);
     Terms<X> terms;
