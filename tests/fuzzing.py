@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+Item = TypeVar("Item")
 
 BLOCK = 100  # cases a task
 SHOWN = 20  # failures printed
@@ -50,6 +52,17 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--processes", type=int, default=2)
     made.add_argument("--trace", action="store_true", help="print every case before it runs")
     return made
+
+
+def progressed(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """The items, with a percentage of `total` on the way."""
+    shown = -1
+    for done, item in enumerate(items):
+        if done * 100 // total > shown:
+            shown = done * 100 // total
+            print(f"\r{shown:3d}% ({done} of {total})", end="", file=sys.stderr, flush=True)
+        yield item
+    print(file=sys.stderr)
 
 
 def progress(results: Iterable[Block], total: int) -> Iterator[Block]:
