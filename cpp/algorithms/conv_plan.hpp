@@ -5,12 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 
 #include "algorithms/operands.hpp"
 #include "algorithms/packed_weights.hpp"
-#include "plan/planner.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -42,20 +41,20 @@ Operands<T> with_parameters(Operands<T> io, const Parameters& parameters) {
 }
 
 template <class T>
-Parameters pack_parameters(const Problem& problem, Algorithm algorithm, const WeightsView<T>& weights, int threads);
+Parameters pack_parameters(const ConvExecution& execution, const WeightsView<T>& weights, int threads);
 
 class ConvPlan {
   public:
-    // The weights are copied. "measure" times the candidates with `threads` threads.
+    // The weights are copied. "measure" times the candidates with `threads` threads. The context outlives the plan.
     template <class T>
-    ConvPlan(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, int threads);
+    ConvPlan(const Problem& problem, const Context& on, const std::string& algorithm, const WeightsView<T>& weights, int threads);
 
     // The same weights, algorithm and kernels for another shape, sharing what is packed.
     ConvPlan(const ConvPlan& other, const ConvShape& shape, bool free_batch);
 
     // shape: the plan's, or with the batch of this call. w and bias of the operands are filled in from the parameters.
     template <class T>
-    void run(const ConvShape& shape, const Parameters& parameters, Operands<T> operands, int threads) const;
+    void run(const ConvShape& shape, const Parameters& parameters, const Operands<T>& operands, int threads) const;
 
     // Weights for this plan; without a bias the present one stays. Packing takes time and is const; putting them in place is short.
     // A Python caller holds the GIL for parameters() and set_parameters(), so that no thread is inside them when the process forks: the
@@ -65,29 +64,23 @@ class ConvPlan {
     Parameters parameters() const;
     void set_parameters(Parameters parameters);
 
-    const Problem& problem() const { return problem_; }
+    const Problem& problem() const { return execution_->problem(); }
+    const ConvExecution& execution() const { return *execution_; }
     const Decision& decision() const { return decision_; }
     std::int64_t workspace_bytes(int threads) const;
     std::int64_t packed_bytes() const { return parameters().bytes(); }
 
   private:
     template <class T>
-    void measure(const WeightsView<T>& weights, int threads);
-    void keep_format();
-    Problem problem_;
+    void measure(const Problem& problem, const Context& on, const WeightsView<T>& weights, int threads);
+    std::shared_ptr<const ConvExecution> execution_for(const ConvShape& shape) const;
+
     Decision decision_;
+    std::shared_ptr<const ConvExecution> execution_;
     mutable std::mutex mutex_;  // of parameters_
     Parameters parameters_;
+    mutable std::mutex batch_mutex_;                      // of batch_
+    mutable std::shared_ptr<const ConvExecution> batch_;  // of the last batch of a plan with a free one
 };
-
-// What a plain call does when it has decided: packs the weights, as a whole or in sections (plan/sections.hpp), and runs. Of the operands w
-// is filled in. largest: magnitude of all weights, if these are a section of them.
-template <class T>
-void pack_and_run(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, const Operands<T>& operands, int threads,
-                  std::optional<double> largest = {});
-
-// A plain call: decides, packs (all weights, or panel by panel as they are used) and runs. w and bias of the operands are filled in.
-template <class T>
-void convolve_once(const Problem& problem, const std::string& algorithm, const WeightsView<T>& weights, Operands<T> operands, int threads);
 
 }  // namespace npconv

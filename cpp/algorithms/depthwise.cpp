@@ -51,20 +51,21 @@ struct Window {
 template <class T>
 class DepthwiseRun {
   public:
-    DepthwiseRun(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, const DepthwiseWorkspace& workspace)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
+    DepthwiseRun(const DepthwiseExecution& e, const Operands<T>& io, const DepthwiseWorkspace& workspace)
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
           io_(io),
-          kernels_(kernels_of<T>(*p.kernels)),
-          channels_(kernel(t, *p.kernels)),
-          row_tiles_(t.group > 1 ? depthwise_kernels_of<T>(*p.kernels).grouped_row_tiles : depthwise_kernels_of<T>(*p.kernels).row_tiles),
-          gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
+          kernels_(kernels_of<T>(e.kernels())),
+          channels_(kernel(t_, e.kernels())),
+          row_tiles_(t_.group > 1 ? depthwise_kernels_of<T>(e.kernels()).grouped_row_tiles
+                                  : depthwise_kernels_of<T>(e.kernels()).row_tiles),
+          gather_(winograd_kernels_of<T>(e.kernels()).gather_channels),
           workspace_(workspace),
-          epilogue_(p, io),
-          copied_(t.copied || io.x.channel != 1),
-          bordered_(p.border != Border::zeros),
-          shares_rows_(t.shares_rows && io.finite_weights) {}
+          epilogue_(p_, io),
+          copied_(t_.copied || io.x.channel != 1),
+          bordered_(p_.border != Border::zeros),
+          shares_rows_(t_.shares_rows && io.finite_weights) {}
 
     // LOOP 1: tasks in the order image, chunk, block.
     void task(std::int64_t index, int thread) const {
@@ -356,44 +357,37 @@ class DepthwiseRun {
 
 }  // namespace
 
-std::int64_t depthwise_workspace_bytes(const Problem& p, int threads) {
-    if (p.shape.empty()) return 0;
-    const auto bytes = [&](std::int64_t batch) {
-        Problem images = p;
-        images.shape.batch = batch;
-        const DepthwiseTiling t = tile_depthwise(images);
-        const std::int64_t of_thread =
-            t.lane == Lane::pixel ? depthwise_planes_bytes(p, t) : DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
-        return of_thread * (p.free_batch ? threads : slots_of(t.tasks, worthwhile_threads(p, threads)));
-    };
-    if (!p.free_batch) return bytes(p.shape.batch);
-    return std::max(bytes(1), bytes(depthwise_limits().enough_tasks));
+std::int64_t depthwise_blocks_bytes(const DepthwiseExecution& e) {
+    return e.tiling.lane == Lane::pixel ? depthwise_planes_bytes(e) : DepthwiseWorkspace::bytes_per_thread(sizes(e.problem, e.tiling));
+}
+
+std::int64_t depthwise_workspace_bytes(const DepthwiseExecution& e, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    return depthwise_blocks_bytes(e) * (e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads)));
 }
 
 template <class T>
-void run_depthwise(const Problem& p, const Operands<T>& io, int threads) {
-    const DepthwiseTiling t = tile_depthwise(p);
-    const int used = worthwhile_threads(p, threads), slots = slots_of(t.tasks, used);
-    if (t.lane == Lane::pixel) return run_depthwise_planes(p, t, io, used, slots);
-    const DepthwiseWorkspace workspace(sizes(p, t), slots);
-    const DepthwiseRun<T> run(p, t, io, workspace);
-    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+void run_depthwise(const DepthwiseExecution& e, const Operands<T>& io, int threads) {
+    const int used = e.threads(threads), slots = slots_of(e.tiling.tasks, used);
+    if (e.tiling.lane == Lane::pixel) return run_depthwise_planes(e, io, used, slots);
+    const DepthwiseWorkspace workspace(sizes(e.problem, e.tiling), slots);
+    const DepthwiseRun<T> run(e, io, workspace);
+    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }
 
 template <class T>
 struct DepthwiseBlocks<T>::State {
-    using Channels = HeldRun<DepthwiseRun<T>, T, DepthwiseTiling, DepthwiseWorkspace>;
+    using Channels = HeldRun<DepthwiseRun<T>, T, DepthwiseExecution, DepthwiseWorkspace>;
     std::optional<Channels> channels;  // or
     std::optional<DepthwisePlaneBlocks<T>> planes;
 };
 
 template <class T>
-DepthwiseBlocks<T>::DepthwiseBlocks(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-    : state_(std::make_unique<State>()) {
-    if (t.lane == Lane::pixel) {
-        state_->planes.emplace(p, io, t, threads);
+DepthwiseBlocks<T>::DepthwiseBlocks(const DepthwiseExecution& e, const Operands<T>& io, int threads) : state_(std::make_unique<State>()) {
+    if (e.tiling.lane == Lane::pixel) {
+        state_->planes.emplace(e, io, threads);
     } else {
-        state_->channels.emplace(p, io, t, sizes(p, t), threads);
+        state_->channels.emplace(e, io, sizes(e.problem, e.tiling), threads);
     }
 }
 
@@ -403,22 +397,19 @@ DepthwiseBlocks<T>::~DepthwiseBlocks() = default;
 template <class T>
 void DepthwiseBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
     if (state_->planes) return state_->planes->compute(pixels, image, to, thread);
-    const SpreadSplit& chunks = state_->channels->tiling.chunks;
+    const SpreadSplit& chunks = state_->channels->execution.tiling.chunks;
     for (std::int64_t c = 0; c < chunks.parts; ++c) {
         state_->channels->run.compute(pixels, image, chunks.begin(c), chunks.length(c), to, thread);
     }
-}
-
-std::int64_t depthwise_blocks_bytes(const Problem& p, const DepthwiseTiling& t) {
-    return t.lane == Lane::pixel ? depthwise_planes_bytes(p, t) : DepthwiseWorkspace::bytes_per_thread(sizes(p, t));
 }
 
 template class DepthwiseBlocks<float>;
 template class DepthwiseBlocks<double>;
 
 template <class T>
-PackedWeights pack_depthwise(const Problem& p, const TensorView<const T>& w) {
-    const DepthwiseTiling t = tile_depthwise(p);
+PackedWeights pack_depthwise(const DepthwiseExecution& e, const TensorView<const T>& w) {
+    const Problem& p = e.problem;
+    const DepthwiseTiling& t = e.tiling;
     const ConvShape& s = p.shape;
     const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes_of_channel(),
                        elements = t.channels * s.k() * lanes;
@@ -442,9 +433,9 @@ PackedWeights pack_depthwise(const Problem& p, const TensorView<const T>& w) {
     return packed;
 }
 
-template PackedWeights pack_depthwise(const Problem&, const TensorView<const float>&);
-template PackedWeights pack_depthwise(const Problem&, const TensorView<const double>&);
-template void run_depthwise(const Problem&, const Operands<float>&, int);
-template void run_depthwise(const Problem&, const Operands<double>&, int);
+template PackedWeights pack_depthwise(const DepthwiseExecution&, const TensorView<const float>&);
+template PackedWeights pack_depthwise(const DepthwiseExecution&, const TensorView<const double>&);
+template void run_depthwise(const DepthwiseExecution&, const Operands<float>&, int);
+template void run_depthwise(const DepthwiseExecution&, const Operands<double>&, int);
 
 }  // namespace npconv

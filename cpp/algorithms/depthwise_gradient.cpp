@@ -60,11 +60,17 @@ class SumsInParts {
 template <class T>
 class DepthwiseGradient {
   public:
-    DepthwiseGradient(const Problem& p, const DepthwiseGradientTiling& t, const WeightGradientOperands<T>& io,
+    DepthwiseGradient(const Execution<DepthwiseGradientTiling>& e, const WeightGradientOperands<T>& io,
                       const DepthwiseGradientArrays& arrays)
-        : p_(p), s_(p.shape), t_(t), io_(io), arrays_(arrays) {
-        row_ = t.window[2] * t.lanes;
-        plane_ = t.window[1] * row_;
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
+          io_(io),
+          arrays_(arrays),
+          tap_products_(depthwise_kernels_of<T>(e.kernels()).tap_products),
+          gather_(winograd_kernels_of<T>(e.kernels()).gather_channels) {
+        row_ = t_.window[2] * t_.lanes;
+        plane_ = t_.window[1] * row_;
         whole_gradient_ = s_.axis[1].output == 1 || io.grad.spatial[1] == s_.axis[2].output * io.grad.spatial[2];
     }
 
@@ -146,13 +152,12 @@ class DepthwiseGradient {
         p.group = t_.group;
         p.channels = channels(vector);
         p.sums = sums;
-        depthwise_kernels_of<T>(*p_.kernels).tap_products(p);
+        tap_products_(p);
     }
 
     void gather(const T* from, const TensorView<const T>& a, std::int64_t rows, std::int64_t pixels, std::int64_t vector, T* to,
                 std::int64_t to_row) const {
-        winograd_kernels_of<T>(*p_.kernels)
-            .gather_channels({from, a.spatial[1], a.spatial[2], a.channel, rows, pixels, channels(vector), to, to_row, nullptr});
+        gather_({from, a.spatial[1], a.spatial[2], a.channel, rows, pixels, channels(vector), to, to_row, nullptr});
     }
 
     // What rows of outputs meet, with the border.
@@ -195,6 +200,8 @@ class DepthwiseGradient {
     const DepthwiseGradientTiling& t_;
     const WeightGradientOperands<T>& io_;
     const DepthwiseGradientArrays& arrays_;
+    void (*tap_products_)(const TapProducts<T>&);
+    void (*gather_)(const ChannelVectors<T>&);
     bool whole_gradient_ = false;
     std::int64_t row_ = 0, plane_ = 0;
 };
@@ -202,12 +209,12 @@ class DepthwiseGradient {
 }  // namespace
 
 template <class T>
-void run_depthwise_gradient(const Problem& p, const WeightGradientOperands<T>& io, int threads) {
-    const DepthwiseGradientTiling t = tile_depthwise_gradient(p);
-    const int used = worthwhile_threads(p, threads), slots_used = slots_of(t.tasks, used);
-    const Buffer sums(static_cast<std::size_t>(bytes_of_sums(p, t, slots_used)));
-    const DepthwiseGradientArrays arrays(sizes(p, t), slots_used);
-    const SumsInParts<T> parts(p, t, sums.as<T>());
+void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>& e, const WeightGradientOperands<T>& io, int threads) {
+    const DepthwiseGradientTiling& t = e.tiling;
+    const int used = e.threads(threads), slots_used = slots_of(t.tasks, used);
+    const Buffer sums(static_cast<std::size_t>(bytes_of_sums(e.problem, t, slots_used)));
+    const DepthwiseGradientArrays arrays(sizes(e.problem, t), slots_used);
+    const SumsInParts<T> parts(e.problem, t, sums.as<T>());
     const auto run = [&](const auto& gradient) {
         parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
             const std::int64_t vector = task / t.parts.parts;
@@ -219,25 +226,19 @@ void run_depthwise_gradient(const Problem& p, const WeightGradientOperands<T>& i
         for (std::int64_t vector = 0; vector < t.vectors; ++vector) gradient.store(vector, parts.added(vector));
     };
     if (t.planes) {
-        run(DepthwisePlanesGradient<T>(p, t, io, arrays));
+        run(DepthwisePlanesGradient<T>(e, io, arrays));
     } else {
-        run(DepthwiseGradient<T>(p, t, io, arrays));
+        run(DepthwiseGradient<T>(e, io, arrays));
     }
 }
 
-std::int64_t depthwise_gradient_workspace_bytes(const Problem& p, int threads) {
-    const auto bytes = [&](std::int64_t batch) {
-        Problem images = p;
-        images.shape.batch = batch;
-        const DepthwiseGradientTiling t = tile_depthwise_gradient(images);
-        const int slots_used = p.free_batch ? threads : slots_of(t.tasks, worthwhile_threads(p, threads));
-        return DepthwiseGradientArrays::bytes_per_thread(sizes(images, t)) * slots_used + bytes_of_sums(images, t, slots_used);
-    };
-    if (!p.free_batch) return bytes(p.shape.batch);
-    return std::max(bytes(1), bytes(weight_gradient_limits().enough_tasks));
+std::int64_t depthwise_gradient_workspace_bytes(const Execution<DepthwiseGradientTiling>& e, int threads) {
+    const int slots_used = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
+    return DepthwiseGradientArrays::bytes_per_thread(sizes(e.problem, e.tiling)) * slots_used +
+           bytes_of_sums(e.problem, e.tiling, slots_used);
 }
 
-template void run_depthwise_gradient(const Problem&, const WeightGradientOperands<float>&, int);
-template void run_depthwise_gradient(const Problem&, const WeightGradientOperands<double>&, int);
+template void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>&, const WeightGradientOperands<float>&, int);
+template void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>&, const WeightGradientOperands<double>&, int);
 
 }  // namespace npconv

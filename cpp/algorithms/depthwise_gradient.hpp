@@ -6,7 +6,7 @@
 namespace npconv {
 
 template <class T>
-void run_depthwise_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);
-std::int64_t depthwise_gradient_workspace_bytes(const Problem& problem, int threads);
+void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>& execution, const WeightGradientOperands<T>& operands, int threads);
+std::int64_t depthwise_gradient_workspace_bytes(const Execution<DepthwiseGradientTiling>& execution, int threads);
 
 }  // namespace npconv

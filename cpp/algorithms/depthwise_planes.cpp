@@ -20,7 +20,7 @@ using PlanesWorkspace = Workspace<slots_of_arrays>;
 
 PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
     PlanesWorkspace::Sizes bytes{};
-    bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.longest(2)) * size_of(p.dtype);
+    bytes[copy] = padded_rows(p, t.longest(1)) * padded_columns(p, t.lanes, t.longest(2)) * size_of(p.dtype);
     if (p.shape.axis[0].kernel > 1) bytes[sums] = t.together * t.longest(1) * t.longest(2) * size_of(p.dtype);
     bytes[residual_copy] = t.longest(1) * t.longest(2) * size_of(p.dtype);
     return bytes;
@@ -29,18 +29,18 @@ PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
 template <class T>
 class PlanesRun {
   public:
-    PlanesRun(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, const PlanesWorkspace& workspace)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
+    PlanesRun(const DepthwiseExecution& e, const Operands<T>& io, const PlanesWorkspace& workspace)
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
           io_(io),
-          kernels_(depthwise_kernels_of<T>(*p.kernels)),
-          size_(static_cast<std::size_t>(p.shape.axis[2].kernel / 2 - 1)),
-          step_(static_cast<std::size_t>(t.step - 1)),
+          kernels_(depthwise_kernels_of<T>(e.kernels())),
+          size_(static_cast<std::size_t>(s_.axis[2].kernel / 2 - 1)),
+          step_(static_cast<std::size_t>(t_.step - 1)),
           workspace_(workspace),
-          epilogue_(p, io),
-          bordered_(p.border != Border::zeros && p.shape.padded()),
-          in_place_(!bordered_ && io.finite_weights && planes_in_place(p) && io.x.spatial[2] == 1) {}
+          epilogue_(p_, io),
+          bordered_(p_.border != Border::zeros && s_.padded()),
+          in_place_(!bordered_ && io.finite_weights && planes_in_place(p_, *e.on) && io.x.spatial[2] == 1) {}
 
     // LOOP 1: tasks in the order image, chunk, block.
     void task(std::int64_t index, int thread) const {
@@ -141,7 +141,7 @@ class PlanesRun {
     // With the columns of the border, and its rows unless they are zeros that meet finite weights: those are left out.
     void read_copy(DepthwisePlanes<T> d, T* to) const {
         const Axis& height = s_.axis[1];
-        const std::int64_t all = padded_rows(p_, d.rows), columns = padded_columns(p_, d.columns);
+        const std::int64_t all = padded_rows(p_, d.rows), columns = padded_columns(p_, t_.lanes, d.columns);
         const bool whole = bordered_ || !io_.finite_weights;
         const Inside in = whole ? Inside{0, all} : inside(d.first_row, 1, height.input, 0, all);
         for (std::int64_t i = in.begin; i < in.end; ++i) {
@@ -171,36 +171,35 @@ class PlanesRun {
 
 }  // namespace
 
-std::int64_t depthwise_planes_bytes(const Problem& p, const DepthwiseTiling& t) { return PlanesWorkspace::bytes_per_thread(sizes(p, t)); }
+std::int64_t depthwise_planes_bytes(const DepthwiseExecution& e) { return PlanesWorkspace::bytes_per_thread(sizes(e.problem, e.tiling)); }
 
 template <class T>
-void run_depthwise_planes(const Problem& p, const DepthwiseTiling& t, const Operands<T>& io, int threads, int slots) {
-    const PlanesWorkspace workspace(sizes(p, t), slots);
-    const PlanesRun<T> run(p, t, io, workspace);
-    parallel_for(t.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
+void run_depthwise_planes(const DepthwiseExecution& e, const Operands<T>& io, int threads, int slots) {
+    const PlanesWorkspace workspace(sizes(e.problem, e.tiling), slots);
+    const PlanesRun<T> run(e, io, workspace);
+    parallel_for(e.tiling.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }
 
 template <class T>
-struct DepthwisePlaneBlocks<T>::State : HeldRun<PlanesRun<T>, T, DepthwiseTiling, PlanesWorkspace> {
-    State(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-        : HeldRun<PlanesRun<T>, T, DepthwiseTiling, PlanesWorkspace>(p, io, t, sizes(p, t), threads) {}
+struct DepthwisePlaneBlocks<T>::State : HeldRun<PlanesRun<T>, T, DepthwiseExecution, PlanesWorkspace> {
+    using HeldRun<PlanesRun<T>, T, DepthwiseExecution, PlanesWorkspace>::HeldRun;
 };
 
 template <class T>
-DepthwisePlaneBlocks<T>::DepthwisePlaneBlocks(const Problem& p, const Operands<T>& io, const DepthwiseTiling& t, int threads)
-    : state_(std::make_unique<State>(p, io, t, threads)) {}
+DepthwisePlaneBlocks<T>::DepthwisePlaneBlocks(const DepthwiseExecution& e, const Operands<T>& io, int threads)
+    : state_(std::make_unique<State>(e, io, sizes(e.problem, e.tiling), threads)) {}
 
 template <class T>
 DepthwisePlaneBlocks<T>::~DepthwisePlaneBlocks() = default;
 
 template <class T>
 void DepthwisePlaneBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
-    state_->run.compute(pixels, image, 0, state_->tiling.channels, to, thread);
+    state_->run.compute(pixels, image, 0, state_->execution.tiling.channels, to, thread);
 }
 
 template class DepthwisePlaneBlocks<float>;
 template class DepthwisePlaneBlocks<double>;
-template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<float>&, int, int);
-template void run_depthwise_planes(const Problem&, const DepthwiseTiling&, const Operands<double>&, int, int);
+template void run_depthwise_planes(const DepthwiseExecution&, const Operands<float>&, int, int);
+template void run_depthwise_planes(const DepthwiseExecution&, const Operands<double>&, int, int);
 
 }  // namespace npconv

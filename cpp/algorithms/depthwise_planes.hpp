@@ -6,21 +6,21 @@
 
 #include "algorithms/block_of.hpp"
 #include "algorithms/operands.hpp"
-#include "plan/depthwise_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
-std::int64_t depthwise_planes_bytes(const Problem& problem, const DepthwiseTiling& tiling);  // of a thread
+std::int64_t depthwise_planes_bytes(const DepthwiseExecution& execution);  // of a thread
 
 // slots: threads that can have a task at the same time.
 template <class T>
-void run_depthwise_planes(const Problem& problem, const DepthwiseTiling& tiling, const Operands<T>& operands, int threads, int slots);
+void run_depthwise_planes(const DepthwiseExecution& execution, const Operands<T>& operands, int threads, int slots);
 
 // As DepthwiseBlocks.
 template <class T>
 class DepthwisePlaneBlocks {
   public:
-    DepthwisePlaneBlocks(const Problem& problem, const Operands<T>& operands, const DepthwiseTiling& tiling, int threads);
+    DepthwisePlaneBlocks(const DepthwiseExecution& execution, const Operands<T>& operands, int threads);
     ~DepthwisePlaneBlocks();
     void compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const;
 

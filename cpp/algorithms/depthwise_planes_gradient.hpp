@@ -20,16 +20,16 @@ using DepthwiseGradientArrays = Workspace<slots>;
 template <class T>
 class DepthwisePlanesGradient {
   public:
-    DepthwisePlanesGradient(const Problem& p, const DepthwiseGradientTiling& t, const WeightGradientOperands<T>& io,
+    DepthwisePlanesGradient(const Execution<DepthwiseGradientTiling>& e, const WeightGradientOperands<T>& io,
                             const DepthwiseGradientArrays& arrays)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
           io_(io),
           arrays_(arrays),
-          kernels_(kernels_of<T>(*p.kernels)),
-          depthwise_(depthwise_kernels_of<T>(*p.kernels)),
-          kernel_(depthwise_.plane_products[p.shape.axis[2].stride - 1]) {}
+          kernels_(kernels_of<T>(e.kernels())),
+          depthwise_(depthwise_kernels_of<T>(e.kernels())),
+          kernel_(depthwise_.plane_products[s_.axis[2].stride - 1]) {}
 
     // LOOP 2. Sums are [channel][tap].
     void compute(std::int64_t vector, std::int64_t part, T* sums, int thread) const {

@@ -42,12 +42,13 @@ Problem in_either_layout(const Problem& problem, std::int64_t channels_of_y) {
 template <class T>
 class DirectRun {
   public:
-    DirectRun(const Problem& p, const DirectTiling& t, const Operands<T>& io, const DirectWorkspace& workspace)
-        : p_(in_either_layout(p, io.channels_of_y(p.shape.groups * p.shape.out_channels))),
+    DirectRun(const DirectExecution& e, const Operands<T>& io, const DirectWorkspace& workspace)
+        : p_(in_either_layout(e.problem, io.channels_of_y(e.problem.shape.groups * e.problem.shape.out_channels))),
           s_(p_.shape),
-          t_(t),
+          t_(e.tiling),
           io_(io),
-          kernels_(direct_kernels_of<T>(*p.kernels)),
+          kernels_(direct_kernels_of<T>(e.kernels())),
+          copying_(kernels_of<T>(e.kernels())),
           workspace_(workspace),
           epilogue_(p_, io),
           flat_x_(s_.flat_step(io.x.spatial)) {}
@@ -90,7 +91,7 @@ class DirectRun {
         for (std::int64_t i = 0; i < t_.chunks.parts; ++i) {
             const KBlock chunk = t_.chunk(s_, i);
             const CopyForm form = t_.copy_form();
-            const Source<T> source = in_place ? place(k.pixels, chunk, x) : stage(p_, form, x, k.pixels, chunk, k.staged);
+            const Source<T> source = in_place ? place(k.pixels, chunk, x) : stage(p_, copying_, form, x, k.pixels, chunk, k.staged);
             DirectTile<T> tile{};
             tile.x = source.data;
             tile.w = io_.w + (k.group * s_.in_channels + chunk.channel_begin) * s_.taps() * s_.out_channels;
@@ -290,6 +291,7 @@ class DirectRun {
     const DirectTiling& t_;
     const Operands<T>& io_;
     const DirectKernels<T>& kernels_;
+    const Kernels<T>& copying_;
     const DirectWorkspace& workspace_;
     const Epilogue<T> epilogue_;
     std::int64_t flat_x_;  // the step between pixels, where it is the same everywhere
@@ -297,23 +299,18 @@ class DirectRun {
 
 }  // namespace
 
-std::int64_t direct_workspace_bytes(const Problem& p, int threads) {
-    if (p.shape.empty()) return 0;
-    Problem many = p;
-    if (p.free_batch) many.shape.batch = direct_limits().enough_tasks;
-    const DirectTiling t = tile_direct(many);
-    const std::int64_t bytes = DirectWorkspace::bytes_per_thread(sizes(p, t));
-    if (p.free_batch) return bytes * threads;
-    return bytes * slots_of(t.tasks, worthwhile_threads(p, threads));
+std::int64_t direct_workspace_bytes(const DirectExecution& e, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
+    return DirectWorkspace::bytes_per_thread(sizes(e.problem, e.tiling)) * slots;
 }
 
 template <class T>
-void run_direct(const Problem& p, const Operands<T>& io, int threads) {
-    const DirectTiling t = tile_direct(p);
-    const int used = worthwhile_threads(p, threads);
-    const DirectWorkspace workspace(sizes(p, t), slots_of(t.tasks, used));
-    const DirectRun<T> run(p, t, io, workspace);
-    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+void run_direct(const DirectExecution& e, const Operands<T>& io, int threads) {
+    const int used = e.threads(threads);
+    const DirectWorkspace workspace(sizes(e.problem, e.tiling), slots_of(e.tiling.tasks, used));
+    const DirectRun<T> run(e, io, workspace);
+    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
 }
 
 std::int64_t direct_packed_elements(const ConvShape& s) { return s.groups * s.out_channels * s.k(); }
@@ -345,7 +342,7 @@ T pack_direct_weights(const Problem& p, const TensorView<const T>& w, T* to) {
 
 template float pack_direct_weights(const Problem&, const TensorView<const float>&, float*);
 template double pack_direct_weights(const Problem&, const TensorView<const double>&, double*);
-template void run_direct(const Problem&, const Operands<float>&, int);
-template void run_direct(const Problem&, const Operands<double>&, int);
+template void run_direct(const DirectExecution&, const Operands<float>&, int);
+template void run_direct(const DirectExecution&, const Operands<double>&, int);
 
 }  // namespace npconv

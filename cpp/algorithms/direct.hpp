@@ -5,15 +5,15 @@
 
 #include "algorithms/operands.hpp"
 #include "core/buffer.hpp"
-#include "plan/problem.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
-// Everything that run_direct allocates; for a free batch the most that it may.
-std::int64_t direct_workspace_bytes(const Problem& problem, int threads);
+// Everything that run_direct allocates; for a free batch the most that this one may.
+std::int64_t direct_workspace_bytes(const DirectExecution& execution, int threads);
 
 template <class T>
-void run_direct(const Problem& problem, const Operands<T>& operands, int threads);
+void run_direct(const DirectExecution& execution, const Operands<T>& operands, int threads);
 
 // [group][input channel][tap of the depth][tap row, by phase][tap column][output channel]
 std::int64_t direct_packed_elements(const ConvShape& shape);

@@ -101,13 +101,21 @@ template <class T>
 class GemmRun {
   public:
     // shared: other runs use the same arrays between the tasks.
-    GemmRun(const Problem& p, const GemmTiling& t, const Operands<T>& io, const GemmWorkspace& workspace, bool shared = false)
-        : p_(p), s_(p.shape), t_(t), io_(io), kernels_(kernels_of<T>(*p.kernels)), workspace_(workspace), epilogue_(p, io) {
+    GemmRun(const GemmExecution& e, const Operands<T>& io, const GemmWorkspace& workspace, bool shared = false)
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
+          io_(io),
+          kernels_(kernels_of<T>(e.kernels())),
+          workspace_(workspace),
+          epilogue_(p_, io) {
+        const Problem& p = p_;
+        const GemmTiling& t = t_;
         const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
         aliasing_ = p.layout == Layout::channels_first && !read_once && !t.made_input &&
                     alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
         places_overflow_ = places_overflow(s_, io.x.spatial);
-        if (io.raw_weights) packing_.emplace(p, t, *io.raw_weights);
+        if (io.raw_weights) packing_.emplace(e, *io.raw_weights);
         flat_x_ = s_.flat_step(io.x.spatial);
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
         even_ = t.flat && !pixel_lanes() && (aliasing_ || flat_x_ != 0 || t.k_length == 0);
@@ -209,7 +217,7 @@ class GemmRun {
 
     // All pixels of the block, with one tap.
     int list_flat(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
-        source = aliasing_ ? stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
+        source = aliasing_ ? stage(p_, kernels_, form_of(t_), x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
         const std::int64_t pixels = k.pixels.length(2);
         if (even_ && !one_list_) list_evenly(k.scratch.lists, pixels, even_step());
         if (!even_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
@@ -222,7 +230,7 @@ class GemmRun {
     int list(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
         const PixelBoxes boxes = cut(k.pixels, block);
         const bool in_place = t_.k_length == 0 || readable_in_place(k, x, boxes);
-        source = in_place ? place(k.pixels, block, x) : stage(p_, form_of(t_), x, k.pixels, block, k.scratch.staged);
+        source = in_place ? place(k.pixels, block, x) : stage(p_, kernels_, form_of(t_), x, k.pixels, block, k.scratch.staged);
         return list_boxes(k.scratch.lists, t_, k.pixels, k.first_pixel, boxes, block, source.steps);
     }
 
@@ -391,37 +399,29 @@ class GemmRun {
 
 }  // namespace
 
-std::int64_t gemm_workspace_bytes(const Problem& p, int threads) {
-    if (p.shape.empty()) return 0;
-    if (p.free_batch) return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_for_many_images(p), false)) * threads;
-    const GemmTiling t = tile_gemm(p);
-    return GemmWorkspace::bytes_per_thread(sizes(p, t, false)) * slots_of(t.tasks, worthwhile_threads(p, threads));
+std::int64_t gemm_workspace_bytes(const GemmExecution& e, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
+    return GemmWorkspace::bytes_per_thread(sizes(e.problem, e.tiling, false)) * slots;
 }
 
-bool gemm_packs_panels(const Problem& p) { return tile_gemm(p).packs_panels; }
-
 template <class T>
-bool run_gemm(const Problem& p, const Operands<T>& io, int threads) {
-    const GemmTiling t = tile_gemm(p);
-    const int used = worthwhile_threads(p, threads);
-    const GemmWorkspace workspace(sizes(p, t, io.raw_weights != nullptr), slots_of(t.tasks, used));
-    const GemmRun<T> run(p, t, io, workspace);
-    parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+bool run_gemm(const GemmExecution& e, const Operands<T>& io, int threads) {
+    const int used = e.threads(threads);
+    const GemmWorkspace workspace(sizes(e.problem, e.tiling, io.raw_weights != nullptr), slots_of(e.tiling.tasks, used));
+    const GemmRun<T> run(e, io, workspace);
+    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
     return run.finite_weights();
 }
 
 template <class T>
-struct GemmPieces<T>::State {
-    GemmTiling tiling;
-    GemmWorkspace workspace;
-    GemmRun<T> run;
-
-    State(const Problem& p, const Operands<T>& io, int threads)
-        : tiling(tile_gemm_pieces(p, longest)), workspace(sizes(p, tiling, false), threads), run(p, tiling, io, workspace) {}
+struct GemmPieces<T>::State : HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace> {
+    using HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace>::HeldRun;
 };
 
 template <class T>
-GemmPieces<T>::GemmPieces(const Problem& p, const Operands<T>& io, int threads) : state_(std::make_unique<State>(p, io, threads)) {}
+GemmPieces<T>::GemmPieces(const GemmExecution& e, const Operands<T>& io, int threads)
+    : state_(std::make_unique<State>(e, io, sizes(e.problem, e.tiling, false), threads)) {}
 
 template <class T>
 GemmPieces<T>::~GemmPieces() = default;
@@ -431,21 +431,22 @@ void GemmPieces<T>::compute(const Box& pixels, std::int64_t image, std::int64_t 
     state_->run.compute(pixels, image, group, panel, 1, thread);
 }
 
+std::int64_t gemm_pieces_bytes(const GemmExecution& e) { return GemmWorkspace::bytes_per_thread(sizes(e.problem, e.tiling, false)); }
+
 template <class T>
-struct GemmBlocks<T>::State : HeldRun<GemmRun<T>, T, GemmTiling, GemmWorkspace> {
-    State(const Problem& p, const Operands<T>& io, const GemmTiling& t, int threads)
-        : HeldRun<GemmRun<T>, T, GemmTiling, GemmWorkspace>(p, io, t, sizes(p, t, false), threads) {}
+struct GemmBlocks<T>::State : HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace> {
+    using HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace>::HeldRun;
 };
 
 template <class T>
-GemmBlocks<T>::GemmBlocks(const Problem& p, Operands<T> io, Steps of_input, std::int64_t most_pixels, int threads) {
-    const ConvShape& s = p.shape;
+GemmBlocks<T>::GemmBlocks(const GemmExecution& e, Operands<T> io, Steps of_input, int threads) {
+    const ConvShape& s = e.problem.shape;
     io.x = {};
     io.x.channel = of_input.channel;
     io.x.spatial[2] = of_input.pixel;
     io.x.spatial[1] = io.x.spatial[2] * s.axis[2].output;
     io.x.spatial[0] = io.x.spatial[1] * s.axis[1].output;
-    state_ = std::make_unique<State>(p, io, tile_gemm_blocks(p, most_pixels), threads);
+    state_ = std::make_unique<State>(e, io, sizes(e.problem, e.tiling, false), threads);
 }
 
 template <class T>
@@ -453,35 +454,18 @@ GemmBlocks<T>::~GemmBlocks() = default;
 
 template <class T>
 void GemmBlocks<T>::compute(const T* x, std::int64_t first, std::int64_t pixels, std::int64_t image, int thread) const {
-    state_->run.compute({{0, 0, first}, {1, 1, first + pixels}}, image, 0, 0, state_->tiling.panels.parts, thread, x);
+    const std::int64_t panels = state_->execution.tiling.panels.parts;
+    state_->run.compute({{0, 0, first}, {1, 1, first + pixels}}, image, 0, 0, panels, thread, x);
 }
 
-std::int64_t gemm_blocks_bytes(const Problem& p, std::int64_t most_pixels) {
-    return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_blocks(p, most_pixels), false));
-}
-
-template <class T>
-struct GemmParts<T>::State {
-    struct Held {
-        Part part;
-        GemmRun<T> run;
-        Held(Part of, const GemmWorkspace& workspace)
-            : part(std::move(of)), run(part.problem, part.tiling, part.operands, workspace, true) {}
-    };
-    GemmWorkspace workspace;
-    std::vector<std::unique_ptr<Held>> parts;
-
-    State(std::vector<Part> given, const GemmWorkspace::Sizes& bytes, int threads) : workspace(bytes, threads) {
-        for (Part& part : given) parts.push_back(std::make_unique<Held>(std::move(part), workspace));
-    }
-};
+std::int64_t gemm_blocks_bytes(const GemmExecution& e) { return gemm_pieces_bytes(e); }
 
 namespace {
 
-GemmWorkspace::Sizes sizes_of_parts(const std::vector<ProblemAndTiling>& parts) {
+GemmWorkspace::Sizes sizes_of_parts(const std::vector<GemmExecution>& executions) {
     GemmWorkspace::Sizes most{};
-    for (const ProblemAndTiling& part : parts) {
-        const GemmWorkspace::Sizes bytes = sizes(part.problem, part.tiling, false);
+    for (const GemmExecution& e : executions) {
+        const GemmWorkspace::Sizes bytes = sizes(e.problem, e.tiling, false);
         for (std::size_t i = 0; i < most.size(); ++i) most[i] = std::max(most[i], bytes[i]);
     }
     most[residual_copy] = 0;
@@ -490,18 +474,31 @@ GemmWorkspace::Sizes sizes_of_parts(const std::vector<ProblemAndTiling>& parts) 
 
 }  // namespace
 
-std::int64_t gemm_parts_bytes(const std::vector<ProblemAndTiling>& parts) { return GemmWorkspace::bytes_per_thread(sizes_of_parts(parts)); }
+template <class T>
+struct GemmParts<T>::State {
+    struct Part {
+        const GemmExecution& execution;
+        Operands<T> operands;
+        GemmRun<T> run;
+        Part(const GemmExecution& e, const Operands<T>& io, const GemmWorkspace& workspace)
+            : execution(e), operands(io), run(e, operands, workspace, true) {}
+    };
+    GemmWorkspace workspace;
+    std::vector<std::unique_ptr<Part>> parts;
+};
+
+std::int64_t gemm_parts_bytes(const std::vector<GemmExecution>& executions) {
+    return GemmWorkspace::bytes_per_thread(sizes_of_parts(executions));
+}
 
 template <class T>
-GemmParts<T>::GemmParts(std::vector<Part> parts, int threads) {
-    std::vector<ProblemAndTiling> described;
-    for (Part& part : parts) {
-        part.operands.y = nullptr;
-        part.operands.residual = {};
-        described.push_back({part.problem, part.tiling});
+GemmParts<T>::GemmParts(const std::vector<GemmExecution>& executions, std::vector<Operands<T>> operands, int threads)
+    : state_(new State{GemmWorkspace(sizes_of_parts(executions), threads), {}}) {
+    for (std::size_t i = 0; i < executions.size(); ++i) {
+        operands[i].y = nullptr;
+        operands[i].residual = {};
+        state_->parts.push_back(std::make_unique<typename State::Part>(executions[i], operands[i], state_->workspace));
     }
-    const GemmWorkspace::Sizes bytes = sizes_of_parts(described);
-    state_ = std::make_unique<State>(std::move(parts), bytes, threads);
 }
 
 template <class T>
@@ -511,17 +508,13 @@ template <class T>
 void GemmParts<T>::compute(std::size_t part, const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel,
                            std::int64_t panels, const BlockOf<T>& to, int thread) const {
     const auto& held = *state_->parts[part];
-    const auto& axis = held.part.problem.shape.axis;
+    const auto& axis = held.execution.problem.shape.axis;
     Box block = pixels;
-    if (held.part.tiling.flat) {
+    if (held.execution.tiling.flat) {
         const std::int64_t first = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
         block = {{0, 0, first}, {1, 1, first + pixels.pixels()}};
     }
     held.run.compute(block, image, group, first_panel, panels, thread, nullptr, to);
-}
-
-std::int64_t gemm_pieces_bytes(const Problem& p) {
-    return GemmWorkspace::bytes_per_thread(sizes(p, tile_gemm_pieces(p, GemmPieces<float>::longest), false));
 }
 
 template class GemmParts<float>;
@@ -530,7 +523,7 @@ template class GemmBlocks<float>;
 template class GemmBlocks<double>;
 template class GemmPieces<float>;
 template class GemmPieces<double>;
-template bool run_gemm(const Problem&, const Operands<float>&, int);
-template bool run_gemm(const Problem&, const Operands<double>&, int);
+template bool run_gemm(const GemmExecution&, const Operands<float>&, int);
+template bool run_gemm(const GemmExecution&, const Operands<double>&, int);
 
 }  // namespace npconv

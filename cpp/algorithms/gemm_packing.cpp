@@ -10,8 +10,8 @@
 namespace npconv {
 
 template <class T>
-GemmPacking<T>::GemmPacking(const Problem& p, const GemmTiling& t, const TensorView<const T>& w)
-    : p_(p), s_(p.shape), t_(t), w_(w), kernels_(kernels_of<T>(*p.kernels)) {
+GemmPacking<T>::GemmPacking(const GemmExecution& e, const TensorView<const T>& w)
+    : p_(e.problem), s_(p_.shape), t_(e.tiling), w_(w), kernels_(kernels_of<T>(e.kernels())) {
     const auto& axis = s_.axis;
     contiguous_ = t_.k.most_taps() == s_.taps() && unit_step(2, 1) && unit_step(1, axis[2].kernel) &&
                   unit_step(0, axis[1].kernel * axis[2].kernel) && (s_.in_channels == 1 || w.channel == s_.taps());

@@ -5,7 +5,7 @@
 
 #include "core/types.hpp"
 #include "kernels/table.hpp"
-#include "plan/gemm_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -31,7 +31,7 @@ T larger_magnitude(T a, T b) {
 template <class T>
 class GemmPacking {
   public:
-    GemmPacking(const Problem& problem, const GemmTiling& tiling, const TensorView<const T>& w);
+    GemmPacking(const GemmExecution& execution, const TensorView<const T>& w);
 
     // Both return the largest magnitude of a weight, NaN if one is.
     // `packed` begins with the first panel of the group.

@@ -103,11 +103,12 @@ std::unique_ptr<TransposedPlan> shared(const TransposedPlan& plan, const ConvSha
 // The plan of a strip that needs weights of its own. A strip may be too narrow for the algorithm that serves the inside: then the matrix
 // product does, or whatever puts phases together, none of which is Winograd's.
 template <class T>
-std::unique_ptr<TransposedPlan> plan_of_strip(const Problem& p, const std::string& algorithm, const WeightsView<T>& weights, int threads) {
+std::unique_ptr<TransposedPlan> plan_of_strip(const Problem& p, const Context& on, const std::string& algorithm,
+                                              const WeightsView<T>& weights, int threads) {
     try {
-        return std::make_unique<TransposedPlan>(p, algorithm, weights, threads);
+        return std::make_unique<TransposedPlan>(p, on, algorithm, weights, threads);
     } catch (const std::invalid_argument&) {
-        return std::make_unique<TransposedPlan>(p, one_phase(p.shape) ? "gemm" : "auto", weights, threads);
+        return std::make_unique<TransposedPlan>(p, on, one_phase(p.shape) ? "gemm" : "auto", weights, threads);
     }
 }
 
@@ -131,12 +132,13 @@ std::int64_t InputGradientParameters::bytes() const {
 }
 
 template <class T>
-InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads)
-    : forward_(forward) {
+InputGradientPlan::InputGradientPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                                     int threads)
+    : forward_(forward), on_(&on) {
     const bool border = repeats(forward);
     by_product_ = border && huge_border(forward.shape);
     expect_algorithm(algorithm);
-    inside_ = std::make_unique<TransposedPlan>(linear(forward), by_product_ ? "naive" : algorithm, weights, threads);
+    inside_ = std::make_unique<TransposedPlan>(linear(forward), on, by_product_ ? "naive" : algorithm, weights, threads);
     parameters_.inside = inside_->parameters();
     if (!border || by_product_) return;
     // What is measured is measured once: a plan that is made by the name of what was chosen computes the same.
@@ -148,7 +150,7 @@ InputGradientPlan::InputGradientPlan(const Problem& forward, const std::string& 
         const Problem p = problem_of_box(forward, box);
         std::unique_ptr<TransposedPlan> plan = shared(*inside_, p.shape);
         const bool own = !plan;
-        if (own) plan = plan_of_strip(p, of_strips, weights, threads);
+        if (own) plan = plan_of_strip(p, on, of_strips, weights, threads);
         if (own) parameters_.strips.push_back(plan->parameters());
         strips_.push_back({box, std::move(plan), own});
     }
@@ -225,7 +227,7 @@ void InputGradientPlan::run(const ConvShape& shape, const InputGradientParameter
         Operands<T> definition = io;
         definition.w = parameters.inside.definition->as<const T>();
         count_naive_run();
-        run_naive_input_gradient(with_shape(forward_, shape), definition, threads);
+        run_naive_input_gradient(with_shape(forward_, shape), *on_, definition, threads);
         return;
     }
     inside_->run(shape, parameters.inside, io, threads);
@@ -258,17 +260,19 @@ std::string InputGradientPlan::explain(int threads) const {
 }
 
 template <class T>
-void input_gradient_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& io,
-                         int threads) {
-    if (!repeats(forward)) return transpose_once(linear(forward), algorithm, weights, io, threads);
-    const InputGradientPlan plan(forward, algorithm, weights, threads);
+void input_gradient_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                         const Operands<T>& io, int threads) {
+    if (!repeats(forward)) return transpose_once(linear(forward), on, algorithm, weights, io, threads);
+    const InputGradientPlan plan(forward, on, algorithm, weights, threads);
     plan.run(forward.shape, plan.parameters(), io, threads);
 }
 
-template void input_gradient_once(const Problem&, const std::string&, const WeightsView<float>&, const Operands<float>&, int);
-template void input_gradient_once(const Problem&, const std::string&, const WeightsView<double>&, const Operands<double>&, int);
-template InputGradientPlan::InputGradientPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
-template InputGradientPlan::InputGradientPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
+template void input_gradient_once(const Problem&, const Context&, const std::string&, const WeightsView<float>&, const Operands<float>&,
+                                  int);
+template void input_gradient_once(const Problem&, const Context&, const std::string&, const WeightsView<double>&, const Operands<double>&,
+                                  int);
+template InputGradientPlan::InputGradientPlan(const Problem&, const Context&, const std::string&, const WeightsView<float>&, int);
+template InputGradientPlan::InputGradientPlan(const Problem&, const Context&, const std::string&, const WeightsView<double>&, int);
 template InputGradientParameters InputGradientPlan::pack(const WeightsView<float>&, int) const;
 template InputGradientParameters InputGradientPlan::pack(const WeightsView<double>&, int) const;
 template void InputGradientPlan::run(const ConvShape&, const InputGradientParameters&, const Operands<float>&, int) const;

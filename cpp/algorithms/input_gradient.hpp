@@ -24,7 +24,7 @@ class InputGradientPlan {
   public:
     // The convolution whose gradient it is; its activation counts for nothing. The weights are copied.
     template <class T>
-    InputGradientPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads);
+    InputGradientPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights, int threads);
 
     // x of the operands is the gradient of the result, y that of the input.
     template <class T>
@@ -52,6 +52,7 @@ class InputGradientPlan {
     void fold(const ConvShape& shape, const Strip& strip, const T* values, std::int64_t image, const Operands<T>& io, int threads) const;
 
     Problem forward_;
+    const Context* on_;
     bool by_product_ = false;
     std::unique_ptr<TransposedPlan> inside_;
     std::vector<Strip> strips_;
@@ -62,7 +63,7 @@ class InputGradientPlan {
 // A plain call: decides, packs and runs. w of the operands is filled in. All weights are packed at once where a border repeats elements,
 // else as transpose_once does it.
 template <class T>
-void input_gradient_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& operands,
-                         int threads);
+void input_gradient_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                         const Operands<T>& operands, int threads);
 
 }  // namespace npconv

@@ -64,7 +64,7 @@ std::int64_t met(const Axis& forward, std::int64_t o, std::int64_t t) {
 }  // namespace
 
 template <class T>
-void run_naive(const Problem& p, const Operands<T>& io, int threads) {
+void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
@@ -72,7 +72,7 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
     const bool last = p.layout == Layout::channels_last;
     const std::int64_t channels_of_y = io.channels_of_y(channels);
     const ActivationSpec activation = rounded<T>(p.activation);
-    const int used = worthwhile_threads(p, threads);
+    const int used = worthwhile_threads(p, on, threads);
     parallel_for(s.batch * channels, used, [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels;
         const T* x = io.x.data + image * io.x.batch + channel / s.out_channels * s.in_channels * io.x.channel;
@@ -106,14 +106,14 @@ void run_naive(const Problem& p, const Operands<T>& io, int threads) {
 }
 
 template <class T>
-void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) {
+void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
     const std::int64_t depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input, pixels = depth * height * width;
     const bool last = p.layout == Layout::channels_last;
     const std::int64_t channels_of_y = io.channels_of_y(channels);
     const ActivationSpec activation = rounded<T>(p.activation);
-    parallel_for(s.batch * channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+    parallel_for(s.batch * channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
         const T* x = io.x.data + image * io.x.batch + group * s.out_channels * io.x.channel;
         const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
@@ -141,10 +141,10 @@ void run_naive_transposed(const Problem& p, const Operands<T>& io, int threads) 
 }
 
 template <class T>
-void run_naive_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, int threads) {
+void run_naive_weight_gradient(const Problem& p, const Context& on, const WeightGradientOperands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
-    parallel_for(s.groups * s.out_channels * s.in_channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+    parallel_for(s.groups * s.out_channels * s.in_channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
         const std::int64_t out = task / s.in_channels, channel = out / s.out_channels * s.in_channels + task % s.in_channels;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
             const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
@@ -171,12 +171,12 @@ void run_naive_weight_gradient(const Problem& p, const WeightGradientOperands<T>
 }
 
 template <class T>
-void run_naive_input_gradient(const Problem& p, const Operands<T>& io, int threads) {
+void run_naive_input_gradient(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
     const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
     const std::int64_t step = p.layout == Layout::channels_last ? channels : 1;
-    parallel_for(s.batch * channels, worthwhile_threads(p, threads), [&](std::int64_t task, int) {
+    parallel_for(s.batch * channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
         const std::int64_t image = task / channels, channel = task % channels, group = channel / s.in_channels;
         T* y = io.y + image * io.y_batch + channel * (step == 1 ? inputs : 1);
         for (std::int64_t i = 0; i < inputs; ++i) y[i * step] = T(0);
@@ -206,13 +206,13 @@ void run_naive_input_gradient(const Problem& p, const Operands<T>& io, int threa
     });
 }
 
-template void run_naive_input_gradient(const Problem&, const Operands<float>&, int);
-template void run_naive_input_gradient(const Problem&, const Operands<double>&, int);
-template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<float>&, int);
-template void run_naive_weight_gradient(const Problem&, const WeightGradientOperands<double>&, int);
-template void run_naive_transposed(const Problem&, const Operands<float>&, int);
-template void run_naive_transposed(const Problem&, const Operands<double>&, int);
-template void run_naive(const Problem&, const Operands<float>&, int);
-template void run_naive(const Problem&, const Operands<double>&, int);
+template void run_naive_input_gradient(const Problem&, const Context&, const Operands<float>&, int);
+template void run_naive_input_gradient(const Problem&, const Context&, const Operands<double>&, int);
+template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<float>&, int);
+template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<double>&, int);
+template void run_naive_transposed(const Problem&, const Context&, const Operands<float>&, int);
+template void run_naive_transposed(const Problem&, const Context&, const Operands<double>&, int);
+template void run_naive(const Problem&, const Context&, const Operands<float>&, int);
+template void run_naive(const Problem&, const Context&, const Operands<double>&, int);
 
 }  // namespace npconv

@@ -5,7 +5,6 @@
 #include <bit>
 #include <limits>
 #include <numeric>
-#include <stdexcept>
 #include <type_traits>
 #include <vector>
 
@@ -14,10 +13,6 @@
 #include "algorithms/gemm_packing.hpp"
 #include "algorithms/winograd_filters.hpp"
 #include "core/parallel.hpp"
-#include "plan/depthwise_tiling.hpp"
-#include "plan/direct_tiling.hpp"
-#include "plan/gemm_tiling.hpp"
-#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -32,9 +27,10 @@ constexpr std::int64_t elements_worth_threads = 100'000;
 
 // Panels of all groups, the first at `to`. Returns the largest magnitude.
 template <class T>
-double pack_panels(const Problem& p, const TensorView<const T>& w, T* to, int threads) {
-    const GemmTiling t = tile_gemm(p);
-    const GemmPacking<T> packing(p, t, w);
+double pack_panels(const GemmExecution& e, const TensorView<const T>& w, T* to, int threads) {
+    const Problem& p = e.problem;
+    const GemmTiling& t = e.tiling;
+    const GemmPacking<T> packing(e, w);
     const std::int64_t panels = t.panels.parts, elements = p.shape.groups * t.packed_elements_of_group();
     if (elements == 0) return 0.0;
     std::vector<T> largest(static_cast<std::size_t>(p.shape.groups * panels));
@@ -45,22 +41,22 @@ double pack_panels(const Problem& p, const TensorView<const T>& w, T* to, int th
 }
 
 template <class T>
-PackedWeights pack_gemm(const Problem& p, const TensorView<const T>& w, int threads) {
-    PackedWeights packed{allocate<T>(p.shape.groups * tile_gemm(p).packed_elements_of_group()), 0.0};
-    packed.largest = pack_panels(p, w, packed.data.as<T>(), threads);
+PackedWeights pack(const GemmExecution& e, const TensorView<const T>& w, int threads) {
+    PackedWeights packed{allocate<T>(e.problem.shape.groups * e.tiling.packed_elements_of_group()), 0.0};
+    packed.largest = pack_panels(e, w, packed.data.as<T>(), threads);
     return packed;
 }
 
 template <class T>
-PackedWeights pack_winograd(const Problem& p, WinogradTiles tiles, const TensorView<const T>& w, int threads) {
-    const WinogradTiling t = tile_winograd(p, tiles);
-    const std::int64_t groups = p.shape.groups, taps = t.packed_taps_of_group(), panels = t.panels.parts;
+PackedWeights pack(const WinogradExecution& e, const TensorView<const T>& w, int threads) {
+    const WinogradTiling& t = e.tiling;
+    const std::int64_t groups = e.problem.shape.groups, taps = t.packed_taps_of_group(), panels = t.panels.parts;
     const std::int64_t transformed = t.prepared ? t.transformed_elements_of_group() : 0;
     PackedWeights packed{allocate<T>(groups * (taps + transformed)), 0.0};
-    packed.largest = pack_panels(direct_problem(p), w, packed.data.as<T>(), threads);
+    packed.largest = pack_panels(e.whole, w, packed.data.as<T>(), threads);
     if (!t.prepared || t.panels.n == 0) return packed;
     T* to = packed.data.as<T>() + groups * taps;
-    const WinogradFilters<T> filters(p, t, packed.data.as<T>());
+    const WinogradFilters<T> filters(e, packed.data.as<T>());
     parallel_for(groups * panels * t.units.parts, groups * transformed < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
         const std::int64_t k = i % t.units.parts, panel = i / t.units.parts % panels, group = i / t.units.parts / panels;
         const std::int64_t stride = t.prepared_stride(k, t.panels.length(panel) * t.lanes);
@@ -70,21 +66,27 @@ PackedWeights pack_winograd(const Problem& p, WinogradTiles tiles, const TensorV
 }
 
 template <class T>
-PackedWeights pack_direct(const Problem& p, const TensorView<const T>& w) {
-    PackedWeights packed{allocate<T>(direct_packed_elements(p.shape)), 0.0};
-    if (packed.data.bytes() > 0) packed.largest = pack_direct_weights(p, w, packed.data.as<T>());
+PackedWeights pack(const DirectExecution& e, const TensorView<const T>& w, int) {
+    PackedWeights packed{allocate<T>(direct_packed_elements(e.problem.shape)), 0.0};
+    if (packed.data.bytes() > 0) packed.largest = pack_direct_weights(e.problem, w, packed.data.as<T>());
     return packed;
 }
 
 template <class T>
-Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
-    const ConvShape& s = p.shape;
-    Buffer packed = allocate<T>(s.groups * s.out_channels * s.k());
-    if (packed.bytes() == 0) return packed;
-    T* out = packed.as<T>();
+PackedWeights pack(const DepthwiseExecution& e, const TensorView<const T>& w, int) {
+    return pack_depthwise(e, w);
+}
+
+// The definition takes every tap, whatever the magnitudes.
+template <class T>
+PackedWeights pack(const NaiveExecution& e, const TensorView<const T>& w, int) {
+    const ConvShape& s = e.problem.shape;
+    PackedWeights packed{allocate<T>(s.groups * s.out_channels * s.k()), std::numeric_limits<double>::quiet_NaN()};
+    if (packed.data.bytes() == 0) return packed;
+    T* out = packed.data.as<T>();
     const KBlock all = order_k(s, s.k(), s.k()).block(0);
     for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o, out += s.k()) {
-        for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t place) {
+        for_each_tap(e.problem, w, all, [&](std::int64_t offset, std::int64_t place) {
             const T* from = w.data + o * w.batch + offset;
             for (std::int64_t c = 0; c < s.in_channels; ++c) out[place + c] = from[c * w.channel];
         });
@@ -92,53 +94,44 @@ Buffer pack_naive(const Problem& p, const TensorView<const T>& w) {
     return packed;
 }
 
-}  // namespace
-
-PackedFormat format_of(const Problem& p, Algorithm algorithm) {
-    PackedFormat format;
-    format.algorithm = algorithm;
-    format.groups = p.shape.groups;
-    format.channels = p.shape.out_channels;
-    if (algorithm == Algorithm::naive) {
-        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
-        return format;
-    }
-    if (algorithm == Algorithm::depthwise) {
-        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
-        format.lane = tile_depthwise(p).lane;
-        return format;
-    }
-    if (algorithm == Algorithm::direct) {
-        format.k = order_k(p.shape, p.shape.k(), p.shape.k());
-        format.tap_step = direct_tap_step(p.shape);
-        return format;
-    }
-    const auto tiles = winograd_tiles(algorithm);
-    const GemmTiling t = tile_gemm(tiles ? direct_problem(p) : p);
+void set_panels(PackedFormat& format, const GemmTiling& t) {
     format.k = t.k;
     format.lane = t.lane;
     format.unit = t.unit;
     format.panels = t.panels;
-    if (tiles) {
-        const WinogradTiling tiling = tile_winograd(p, *tiles);
-        format.transformed_k = tiling.prepared ? tiling.units : EvenSplit();
-        for (std::size_t a = 0; a < 3; ++a) format.transformed[a] = {tiling.axis[a].kind, tiling.axis[a].stride};
-    }
+}
+KOrder all_of(const ConvShape& s) { return order_k(s, s.k(), s.k()); }
+
+void set(PackedFormat& format, const GemmExecution& e) { set_panels(format, e.tiling); }
+void set(PackedFormat& format, const NaiveExecution& e) { format.k = all_of(e.problem.shape); }
+void set(PackedFormat& format, const DepthwiseExecution& e) {
+    format.k = all_of(e.problem.shape);
+    format.lane = e.tiling.lane;
+}
+void set(PackedFormat& format, const DirectExecution& e) {
+    format.k = all_of(e.problem.shape);
+    format.tap_step = direct_tap_step(e.problem.shape);
+}
+void set(PackedFormat& format, const WinogradExecution& e) {
+    set_panels(format, e.whole.tiling);
+    format.transformed_k = e.tiling.prepared ? e.tiling.units : EvenSplit();
+    for (std::size_t a = 0; a < 3; ++a) format.transformed[a] = {e.tiling.axis[a].kind, e.tiling.axis[a].stride};
+}
+
+}  // namespace
+
+PackedFormat format_of(const ConvExecution& execution) {
+    PackedFormat format;
+    format.algorithm = execution.algorithm;
+    format.groups = execution.problem().shape.groups;
+    format.channels = execution.problem().shape.out_channels;
+    std::visit([&](const auto& e) { set(format, e); }, execution.way);
     return format;
 }
 
 template <class T>
-PackedWeights pack_weights(const Problem& p, Algorithm algorithm, const TensorView<const T>& w, int threads) {
-    switch (algorithm) {
-        case Algorithm::gemm: return pack_gemm(p, w, threads);
-        case Algorithm::direct: return pack_direct(p, w);
-        case Algorithm::winograd:
-        case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: return pack_winograd(p, *winograd_tiles(algorithm), w, threads);
-        case Algorithm::depthwise: return pack_depthwise(p, w);
-        case Algorithm::naive: return {pack_naive(p, w), std::numeric_limits<double>::quiet_NaN()};  // it takes every tap
-    }
-    throw std::logic_error("no packing for this algorithm");
+PackedWeights pack_weights(const ConvExecution& execution, const TensorView<const T>& w, int threads) {
+    return std::visit([&](const auto& e) { return pack(e, w, threads); }, execution.way);
 }
 
 // Magnitudes are compared as integers, whose order is theirs; NaN is the largest.
@@ -200,7 +193,7 @@ template double largest_weight(const ConvShape&, const TensorView<const float>&,
 template double largest_weight(const ConvShape&, const TensorView<const double>&, int);
 template Buffer pack_bias(std::int64_t, const float*, std::int64_t);
 template Buffer pack_bias(std::int64_t, const double*, std::int64_t);
-template PackedWeights pack_weights(const Problem&, Algorithm, const TensorView<const float>&, int);
-template PackedWeights pack_weights(const Problem&, Algorithm, const TensorView<const double>&, int);
+template PackedWeights pack_weights(const ConvExecution&, const TensorView<const float>&, int);
+template PackedWeights pack_weights(const ConvExecution&, const TensorView<const double>&, int);
 
 }  // namespace npconv

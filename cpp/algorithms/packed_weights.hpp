@@ -7,8 +7,8 @@
 #include "core/buffer.hpp"
 #include "core/split.hpp"
 #include "core/types.hpp"
+#include "plan/executions.hpp"
 #include "plan/k_order.hpp"
-#include "plan/planner.hpp"
 
 namespace npconv {
 
@@ -27,7 +27,7 @@ struct PackedFormat {
 
     bool operator==(const PackedFormat&) const = default;
 };
-PackedFormat format_of(const Problem& problem, Algorithm algorithm);
+PackedFormat format_of(const ConvExecution& execution);
 
 // A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 //   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
@@ -43,7 +43,7 @@ struct PackedWeights {
     double largest;  // magnitude; NaN or infinite if a weight is: then the zeros of a border count, because infinity times zero is NaN
 };
 template <class T>
-PackedWeights pack_weights(const Problem& problem, Algorithm algorithm, const TensorView<const T>& w, int threads);
+PackedWeights pack_weights(const ConvExecution& execution, const TensorView<const T>& w, int threads);
 
 // Of weights that are not packed yet, what `largest` of packed ones is.
 template <class T>

@@ -7,7 +7,7 @@
 
 #include "algorithms/operands.hpp"
 #include "kernels/registry.hpp"
-#include "plan/transposed_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -16,16 +16,16 @@ template <class T>
 class Assembly {
   public:
     // channels: of a group, as blocks have them.
-    Assembly(const Problem& forward, const Phases& phases, const TransposedTiling& t, std::int64_t channels, const Operands<T>& io)
-        : layout_(forward.layout),
-          all_channels_(io.channels_of_y(forward.shape.groups * forward.shape.in_channels)),
+    Assembly(const PhasesExecution& e, std::int64_t channels, const Operands<T>& io)
+        : layout_(e.forward.layout),
+          all_channels_(io.channels_of_y(e.forward.shape.groups * e.forward.shape.in_channels)),
           channels_(channels),
-          phases_(phases),
-          t_(t),
-          kernels_(kernels_of<T>(*forward.kernels)),
+          phases_(e.phases),
+          t_(e.tiling),
+          kernels_(kernels_of<T>(*e.on->kernels)),
           y_(io.y),
           y_batch_(io.y_batch) {
-        for (std::size_t a = 0; a < 3; ++a) size_[a] = forward.shape.axis[a].input;
+        for (std::size_t a = 0; a < 3; ++a) size_[a] = e.forward.shape.axis[a].input;
         plane_ = size_[0] * size_[1] * size_[2];
     }
 

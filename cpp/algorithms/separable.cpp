@@ -13,6 +13,7 @@
 #include "algorithms/section_operands.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
+#include "plan/explain.hpp"
 #include "plan/sections.hpp"
 
 namespace npconv {
@@ -20,43 +21,42 @@ namespace {
 
 using Between = Workspace<1>;
 
-void expect_served(const SeparableProblem& p, const char* arguments) {
-    if (const std::string refusal = separable_refusal(p, arguments); !refusal.empty()) throw std::invalid_argument(refusal);
+void expect_served(const SeparableProblem& p, const Context& on, const char* arguments) {
+    if (const std::string refusal = separable_refusal(p, on, arguments); !refusal.empty()) throw std::invalid_argument(refusal);
 }
 
-Between::Sizes between_bytes(const SeparableProblem& p, const SeparableTiling& t) {
-    return {t.block_elements * size_of(p.pointwise.dtype)};
-}
+Between::Sizes between_bytes(const SeparableExecution& e) { return {e.tiling.block_elements * size_of(e.pointwise.problem.dtype)}; }
 
 }  // namespace
 
 template <class T>
-SeparablePlan::SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads) : problem_(problem) {
-    expect_served(problem, "depthwise_w, stride, padding and dilation");
+SeparablePlan::SeparablePlan(const SeparableProblem& problem, const Context& on, const SeparableWeights<T>& weights, int threads)
+    : problem_(problem), on_(&on) {
+    expect_served(problem, on, "depthwise_w, stride, padding and dilation");
     parameters_ = pack(weights, threads);
     keep_lanes();
 }
 
-// As they were packed for: limits that change later are of no consequence.
+// As they were packed for.
 void SeparablePlan::keep_lanes() {
     problem_.depthwise.depthwise_lane = parameters_.depthwise.format.lane;
     problem_.pointwise.lane = parameters_.pointwise.format.lane;
 }
 
 SeparablePlan::SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem)
-    : problem_(problem), parameters_(other.parameters()) {
-    expect_served(problem, "x_shape");
+    : problem_(problem), on_(other.on_), parameters_(other.parameters()) {
+    expect_served(problem, *on_, "x_shape");
     keep_lanes();
-    if (parameters_.depthwise.format != format_of(problem_.depthwise, Algorithm::depthwise) ||
-        parameters_.pointwise.format != format_of(problem_.pointwise, Algorithm::gemm)) {
+    if (parameters_.depthwise.format != format_of(plan_conv(problem_.depthwise, *on_, Algorithm::depthwise)) ||
+        parameters_.pointwise.format != format_of(plan_conv(problem_.pointwise, *on_, Algorithm::gemm))) {
         throw std::invalid_argument("x_shape must let the packed weights be shared, and does not: make another plan");
     }
 }
 
 template <class T>
 SeparableParameters SeparablePlan::pack(const SeparableWeights<T>& weights, int threads) const {
-    return {pack_parameters(problem_.depthwise, Algorithm::depthwise, weights.depthwise, threads),
-            pack_parameters(problem_.pointwise, Algorithm::gemm, weights.pointwise, threads)};
+    return {pack_parameters(plan_conv(problem_.depthwise, *on_, Algorithm::depthwise), weights.depthwise, threads),
+            pack_parameters(plan_conv(problem_.pointwise, *on_, Algorithm::gemm), weights.pointwise, threads)};
 }
 
 SeparableParameters SeparablePlan::parameters() const {
@@ -79,17 +79,17 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
         half->free_batch = false;
     }
     if (p.pointwise.shape.empty()) return;
-    const int used = worthwhile_threads(p, threads);
-    const SeparableTiling t = tile_separable(p, used);
-    const int slots = slots_of(t.tasks, used);
+    const SeparableExecution e = plan_separable(p, *on_, threads);
+    const SeparableTiling& t = e.tiling;
+    const int used = e.threads, slots = slots_of(t.tasks, used);
     Operands<T> first = with_parameters(io, parameters.depthwise);
     const Operands<T> second = with_parameters(io, parameters.pointwise);
     first.residual = {};
     first.y = nullptr;
-    count_kernel_run(*p.depthwise.kernels);
-    const Between between(between_bytes(p, t), slots);
-    const DepthwiseBlocks<T> depthwise(p.depthwise, first, t.depthwise, slots);
-    const GemmBlocks<T> pointwise(p.pointwise, second, {t.channel_step, t.pixel_step}, t.most_pixels, slots);
+    count_kernel_run(*on_->kernels);
+    const Between between(between_bytes(e), slots);
+    const DepthwiseBlocks<T> depthwise(e.depthwise, first, slots);
+    const GemmBlocks<T> pointwise(e.pointwise, second, {t.channel_step, t.pixel_step}, slots);
     const auto& axis = p.depthwise.shape.axis;
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
         const std::int64_t image = task / t.depthwise.blocks();
@@ -102,56 +102,55 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
 }
 
 std::int64_t SeparablePlan::workspace_bytes(int threads) const {
-    const auto bytes = [&](std::int64_t batch) -> std::int64_t {
-        SeparableProblem p = problem_;
-        p.depthwise.shape.batch = p.pointwise.shape.batch = batch;
-        if (p.pointwise.shape.empty()) return 0;
-        const int used = problem_.depthwise.free_batch ? threads : worthwhile_threads(p, threads);
-        const SeparableTiling t = tile_separable(p, used);
-        const int slots = problem_.depthwise.free_batch ? threads : slots_of(t.tasks, used);
-        return (Between::bytes_per_thread(between_bytes(p, t)) + depthwise_blocks_bytes(p.depthwise, t.depthwise) +
-                gemm_blocks_bytes(p.pointwise, t.most_pixels)) *
-               slots;
-    };
-    if (!problem_.depthwise.free_batch) return bytes(problem_.depthwise.shape.batch);
-    return std::max({bytes(1), bytes(2), bytes(depthwise_limits().enough_tasks)});
+    std::int64_t most = 0;
+    for (const SeparableExecution& e : plans_of_most_memory(problem_, *on_, threads)) {
+        if (e.pointwise.problem.shape.empty()) continue;
+        const int slots = problem_.depthwise.free_batch ? threads : slots_of(e.tiling.tasks, e.threads);
+        const std::int64_t of_thread =
+            Between::bytes_per_thread(between_bytes(e)) + depthwise_blocks_bytes(e.depthwise) + gemm_blocks_bytes(e.pointwise);
+        most = std::max(most, of_thread * slots);
+    }
+    return most;
+}
+
+std::string SeparablePlan::explain(int threads) const {
+    return explain_separable(problem_, plan_separable(problem_, *on_, threads), {threads, workspace_bytes(threads), packed_bytes()});
 }
 
 template <class T>
-void separable_once(const SeparableProblem& problem, const SeparableWeights<T>& weights, const Operands<T>& operands, int threads) {
-    expect_served(problem, "depthwise_w");
+void separable_once(const SeparableProblem& problem, const Context& on, const SeparableWeights<T>& weights, const Operands<T>& operands,
+                    int threads) {
+    expect_served(problem, on, "depthwise_w");
     const ConvShape& s = problem.pointwise.shape;
-    const std::int64_t room = room_for_weights(threads);
-    const auto bytes = [&] {
-        return packed_bytes(problem.depthwise, Algorithm::depthwise) + packed_bytes(problem.pointwise, Algorithm::gemm);
-    };
+    const std::int64_t room = room_for_weights(on, threads);
+    const auto bytes = [&](const Problem& half, Algorithm algorithm) { return packed_bytes(plan_conv(half, on, algorithm)); };
     constexpr std::int64_t most_growth = 128;  // of few channels in vectors
     const std::int64_t taken = (problem.depthwise.shape.taps() + s.out_channels) * s.in_channels * size_of(problem.pointwise.dtype);
-    if (s.batch != 1 || s.empty() || taken <= room / most_growth || bytes() <= room) {
-        const SeparablePlan plan(problem, weights, threads);
+    if (s.batch != 1 || s.empty() || taken <= room / most_growth ||
+        bytes(problem.depthwise, Algorithm::depthwise) + bytes(problem.pointwise, Algorithm::gemm) <= room) {
+        const SeparablePlan plan(problem, on, weights, threads);
         return plan.run(s.batch, plan.parameters(), operands, threads);
     }
-    const std::int64_t depthwise = packed_bytes(problem.depthwise, Algorithm::depthwise);
+    const std::int64_t depthwise = bytes(problem.depthwise, Algorithm::depthwise);
     SeparableProblem p = problem;
-    p.pointwise.lane = format_of(p.pointwise, Algorithm::gemm).lane;
-    const Problem whole = p.pointwise;
-    const std::int64_t pointwise = packed_bytes(whole, Algorithm::gemm);
-    const std::vector<Section> sections = cut_channels(1, s.out_channels, ceil_div(pointwise, s.out_channels),
-                                                       unit_of(whole, Algorithm::gemm), std::max(room - depthwise, room / 2));
+    const ConvExecution pointwise = plan_conv(p.pointwise, on, Algorithm::gemm);
+    const Problem whole = pointwise.problem();
+    const std::vector<Section> sections = cut_channels(1, s.out_channels, ceil_div(packed_bytes(pointwise), s.out_channels),
+                                                       unit_of(pointwise), std::max(room - depthwise, room / 2));
     for (const Section& section : sections) {
         p.pointwise = problem_of(whole, section);
         SeparableWeights<T> of_section = weights;
         of_section.pointwise.w.data += section.channel * weights.pointwise.w.batch;
         if (weights.pointwise.bias) of_section.pointwise.bias += section.channel * weights.pointwise.bias_stride;
-        const SeparablePlan plan(p, of_section, threads);
+        const SeparablePlan plan(p, on, of_section, threads);
         plan.run(1, plan.parameters(), operands_of_section(whole, section, operands), threads);
     }
 }
 
-template void separable_once(const SeparableProblem&, const SeparableWeights<float>&, const Operands<float>&, int);
-template void separable_once(const SeparableProblem&, const SeparableWeights<double>&, const Operands<double>&, int);
-template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<float>&, int);
-template SeparablePlan::SeparablePlan(const SeparableProblem&, const SeparableWeights<double>&, int);
+template void separable_once(const SeparableProblem&, const Context&, const SeparableWeights<float>&, const Operands<float>&, int);
+template void separable_once(const SeparableProblem&, const Context&, const SeparableWeights<double>&, const Operands<double>&, int);
+template SeparablePlan::SeparablePlan(const SeparableProblem&, const Context&, const SeparableWeights<float>&, int);
+template SeparablePlan::SeparablePlan(const SeparableProblem&, const Context&, const SeparableWeights<double>&, int);
 template SeparableParameters SeparablePlan::pack(const SeparableWeights<float>&, int) const;
 template SeparableParameters SeparablePlan::pack(const SeparableWeights<double>&, int) const;
 template void SeparablePlan::run(std::int64_t, const SeparableParameters&, const Operands<float>&, int) const;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 #include "algorithms/conv_plan.hpp"
 #include "plan/separable_tiling.hpp"
@@ -22,9 +23,9 @@ struct SeparableParameters {
 
 class SeparablePlan {
   public:
-    // The weights are copied. std::invalid_argument where the problem cannot be served.
+    // The weights are copied. std::invalid_argument where the problem cannot be served. The context outlives the plan.
     template <class T>
-    SeparablePlan(const SeparableProblem& problem, const SeparableWeights<T>& weights, int threads);
+    SeparablePlan(const SeparableProblem& problem, const Context& on, const SeparableWeights<T>& weights, int threads);
 
     // The same weights for another shape, sharing what is packed.
     SeparablePlan(const SeparablePlan& other, const SeparableProblem& problem);
@@ -41,18 +42,21 @@ class SeparablePlan {
 
     const SeparableProblem& problem() const { return problem_; }
     std::int64_t workspace_bytes(int threads) const;
+    std::string explain(int threads) const;
     std::int64_t packed_bytes() const { return parameters().bytes(); }
 
   private:
     void keep_lanes();
 
     SeparableProblem problem_;
+    const Context* on_;
     mutable std::mutex mutex_;  // of parameters_
     SeparableParameters parameters_;
 };
 
 // A plain call: packs and runs, of one image in sections of the pointwise output channels (plan/sections.hpp).
 template <class T>
-void separable_once(const SeparableProblem& problem, const SeparableWeights<T>& weights, const Operands<T>& operands, int threads);
+void separable_once(const SeparableProblem& problem, const Context& on, const SeparableWeights<T>& weights, const Operands<T>& operands,
+                    int threads);
 
 }  // namespace npconv

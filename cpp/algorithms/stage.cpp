@@ -58,8 +58,8 @@ void turn_pixels(const Kernels<T>& kernels, const T* from, std::int64_t step, st
 template <class T>
 class Staging {
   public:
-    Staging(const Problem& p, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
-        : p_(p), kernels_(kernels_of<T>(*p.kernels)), x_(x), e_(e), k_(k) {
+    Staging(const Problem& p, const Kernels<T>& kernels, const TensorView<const T>& x, const Extents& e, const Box& pixels, const KBlock& k)
+        : p_(p), kernels_(kernels), x_(x), e_(e), k_(k) {
         for (std::size_t a = 0; a < 3; ++a) first_[a] = p.shape.axis[a].at(pixels.begin[a], k.tap_begin[a]);
         of_row_ = of_piece(first_[2]);
     }
@@ -224,11 +224,11 @@ class Staging {
 
 // Pixels of a flat map: one row for each channel, from however many rows of the input.
 template <class T>
-void stage_flat(const Problem& problem, const TensorView<const T>& x, const Box& pixels, const KBlock& k, std::int64_t row_length, T* to) {
+void stage_flat(const Problem& problem, const Kernels<T>& kernels, const TensorView<const T>& x, const Box& pixels, const KBlock& k,
+                std::int64_t row_length, T* to) {
     const ConvShape& s = problem.shape;
     const std::int64_t flat_step = s.flat_step(x.spatial);  // pixels that are evenly apart are one run; else each row is one
     const std::int64_t width = flat_step != 0 ? s.pixels() : s.axis[2].output, step = flat_step != 0 ? flat_step : x.spatial[2];
-    const Kernels<T>& kernels = kernels_of<T>(*problem.kernels);
     // f(pointer to the first pixel of a run, its length, its place in the row)
     const auto for_each_run = [&](const auto& f) {
         for (std::int64_t p = pixels.begin[2]; p < pixels.end[2];) {
@@ -261,18 +261,19 @@ std::int64_t staged_elements(const ConvShape& s, const GemmTiling& t) {
 }
 
 template <class T>
-Source<T> stage(const Problem& p, const CopyForm& form, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to) {
+Source<T> stage(const Problem& p, const Kernels<T>& kernels, const CopyForm& form, const TensorView<const T>& x, const Box& pixels,
+                const KBlock& k, T* to) {
     Source<T> source;
     source.data = to;
     if (form.flat) {
         source.steps.k = flat_row(form, pixels.pixels());
         source.steps.pixel = {0, 0, 1};
-        stage_flat(p, x, pixels, k, source.steps.k, to);
+        stage_flat(p, kernels, x, pixels, k, source.steps.k, to);
         return source;
     }
     const Extents e =
         extents(p.shape, form, {pixels.length(0), pixels.length(1), pixels.length(2)}, {k.taps(0), k.taps(1), k.taps(2)}, k.channels());
-    const Staging<T> staging(p, x, e, pixels, k);
+    const Staging<T> staging(p, kernels, x, e, pixels, k);
     if (form.order == Layout::channels_last) {
         staging.channels_last(to);
     } else {
@@ -288,7 +289,9 @@ Source<T> stage(const Problem& p, const CopyForm& form, const TensorView<const T
     return source;
 }
 
-template Source<float> stage(const Problem&, const CopyForm&, const TensorView<const float>&, const Box&, const KBlock&, float*);
-template Source<double> stage(const Problem&, const CopyForm&, const TensorView<const double>&, const Box&, const KBlock&, double*);
+template Source<float> stage(const Problem&, const Kernels<float>&, const CopyForm&, const TensorView<const float>&, const Box&,
+                             const KBlock&, float*);
+template Source<double> stage(const Problem&, const Kernels<double>&, const CopyForm&, const TensorView<const double>&, const Box&,
+                              const KBlock&, double*);
 
 }  // namespace npconv

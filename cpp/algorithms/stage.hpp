@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/types.hpp"
+#include "kernels/table.hpp"
 #include "plan/copy_form.hpp"
 #include "plan/gemm_tiling.hpp"
 
@@ -44,6 +45,7 @@ std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling);
 
 // x points at the first channel of the group, of the image. Copies into `to`.
 template <class T>
-Source<T> stage(const Problem& problem, const CopyForm& form, const TensorView<const T>& x, const Box& pixels, const KBlock& k, T* to);
+Source<T> stage(const Problem& problem, const Kernels<T>& kernels, const CopyForm& form, const TensorView<const T>& x, const Box& pixels,
+                const KBlock& k, T* to);
 
 }  // namespace npconv

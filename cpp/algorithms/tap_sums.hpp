@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/registry.hpp"
-#include "plan/transposed_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -14,8 +14,8 @@ template <class T>
 class TapSums {
   public:
     // bias: of all channels of the result, or null.
-    TapSums(const Problem& forward, const TransposedTiling& t, const T* bias, T* y, std::int64_t y_batch)
-        : p_(forward), f_(forward.shape), t_(t), kernels_(kernels_of<T>(*forward.kernels)), bias_(bias), y_(y), y_batch_(y_batch) {
+    TapSums(const PhasesExecution& e, const T* bias, T* y, std::int64_t y_batch)
+        : p_(e.forward), f_(p_.shape), t_(e.tiling), kernels_(kernels_of<T>(*e.on->kernels)), bias_(bias), y_(y), y_batch_(y_batch) {
         const Axis& width = f_.axis[2];
         for (std::int64_t r = 0; r < width.stride; ++r) {
             first_tap_.push_back(taps_.size());

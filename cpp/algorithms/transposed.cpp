@@ -31,24 +31,17 @@ bool empty(const ConvShape& forward) {
            forward.axis[2].input == 0;
 }
 
-std::vector<ProblemAndTiling> described(const Phases& phases, const TransposedTiling& t) {
-    std::vector<ProblemAndTiling> parts;
-    for (std::size_t i = 0; i < t.parts.size(); ++i) parts.push_back({phases.parts[i].problem, t.parts[i]});
-    return parts;
-}
-
 BlockWorkspace::Sizes sizes(const Problem& forward, const TransposedTiling& t) {
     const std::int64_t rows = t.sums_row > 0 ? TapSums<double>::most_rows(forward.shape) : 0;
     return {t.block_elements * size_of(forward.dtype), t.turned_elements * size_of(forward.dtype),
             rows * static_cast<std::int64_t>(sizeof(ShiftedRow<double>))};
 }
 
-std::int64_t bytes_of_thread(const Problem& forward, const Phases& phases, const TransposedTiling& t) {
-    std::int64_t bytes = BlockWorkspace::bytes_per_thread(sizes(forward, t));
-    if (!t.parts.empty()) bytes += gemm_parts_bytes(described(phases, t));
-    for (std::size_t i = 0; i < t.depthwise.size(); ++i) {
-        const Problem& part = phases.parts[i].problem;
-        if (part.shape.in_channels > 0) bytes += depthwise_blocks_bytes(part, t.depthwise[i]);
+std::int64_t bytes_of_thread(const PhasesExecution& e) {
+    std::int64_t bytes = BlockWorkspace::bytes_per_thread(sizes(e.forward, e.tiling));
+    if (!e.gemm.empty()) bytes += gemm_parts_bytes(e.gemm);
+    for (const DepthwiseExecution& part : e.depthwise) {
+        if (part.problem.shape.in_channels > 0) bytes += depthwise_blocks_bytes(part);
     }
     return bytes;
 }
@@ -58,16 +51,15 @@ const T* bias_of(const TransposedParameters& parameters) {
     return parameters.bias_of_parts ? parameters.bias_of_parts->as<const T>() : nullptr;
 }
 
-// Of each phase, or of all taps, what the GEMM path computes.
+// Of each phase, or of all taps, what the GEMM path computes from.
 template <class T>
-std::vector<typename GemmParts<T>::Part> gemm_parts(const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters,
-                                                    const Operands<T>& io) {
-    std::vector<typename GemmParts<T>::Part> parts;
-    for (std::size_t i = 0; i < phases.parts.size(); ++i) {
+std::vector<Operands<T>> operands_of_parts(const PhasesExecution& e, const TransposedParameters& parameters, const Operands<T>& io) {
+    std::vector<Operands<T>> parts;
+    for (std::size_t i = 0; i < e.phases.parts.size(); ++i) {
         Operands<T> operands = with_parameters(io, parameters.parts[i]);
-        operands.x = input_of_part(phases.parts[i], io.x);
-        operands.bias = phases.by_tap ? nullptr : bias_of<T>(parameters);
-        parts.push_back({phases.parts[i].problem, operands, t.parts[i]});
+        operands.x = input_of_part(e.phases.parts[i], io.x);
+        operands.bias = e.phases.by_tap ? nullptr : bias_of<T>(parameters);
+        parts.push_back(operands);
     }
     return parts;
 }
@@ -75,12 +67,11 @@ std::vector<typename GemmParts<T>::Part> gemm_parts(const Phases& phases, const 
 template <class T>
 class ByTap {
   public:
-    ByTap(const Problem& forward, const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters,
-          const Operands<T>& io, int slots_used)
-        : f_(forward.shape),
-          t_(t),
-          products_(gemm_parts(phases, t, parameters, io), slots_used),
-          sums_(forward, t, bias_of<T>(parameters), io.y, io.y_batch) {}
+    ByTap(const PhasesExecution& e, const TransposedParameters& parameters, const Operands<T>& io, int slots_used)
+        : f_(e.forward.shape),
+          t_(e.tiling),
+          products_(e.gemm, operands_of_parts(e, parameters, io), slots_used),
+          sums_(e, bias_of<T>(parameters), io.y, io.y_batch) {}
 
     // Tasks are in the order image, group, depth, band.
     void task(std::int64_t index, const BlockWorkspace& workspace, int thread) const {
@@ -107,8 +98,8 @@ class ByTap {
 template <class T>
 class GemmPhases {
   public:
-    GemmPhases(const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters, const Operands<T>& io, int slots)
-        : phases_(phases), t_(t), parts_(gemm_parts(phases, t, parameters, io), slots) {}
+    GemmPhases(const PhasesExecution& e, const TransposedParameters& parameters, const Operands<T>& io, int slots)
+        : phases_(e.phases), t_(e.tiling), parts_(e.gemm, operands_of_parts(e, parameters, io), slots) {}
 
     // Tasks are in the order image, group, chunk, block.
     void task(std::int64_t index, const BlockWorkspace& workspace, const Assembly<T>& assembly, int thread) const {
@@ -139,18 +130,20 @@ class GemmPhases {
 template <class T>
 class DepthwisePhases {
   public:
-    DepthwisePhases(const Problem& forward, const Phases& phases, const TransposedTiling& t, const TransposedParameters& parameters,
-                    const Operands<T>& io, int slots)
-        : forward_(forward), t_(t), kernels_(kernels_of<T>(*forward.kernels)), channels_(forward.shape.groups * forward.shape.in_channels) {
-        for (std::size_t i = 0; i < phases.parts.size(); ++i) {
-            const PhasePart& part = phases.parts[i];
+    DepthwisePhases(const PhasesExecution& e, const TransposedParameters& parameters, const Operands<T>& io, int slots)
+        : forward_(e.forward),
+          t_(e.tiling),
+          kernels_(kernels_of<T>(*e.on->kernels)),
+          channels_(e.forward.shape.groups * e.forward.shape.in_channels) {
+        for (std::size_t i = 0; i < e.phases.parts.size(); ++i) {
+            const PhasePart& part = e.phases.parts[i];
             Operands<T> operands = with_parameters(io, parameters.parts[i]);
             bias_ = operands.bias = bias_of<T>(parameters);
             operands.x = input_of_part(part, io.x);
             operands.y = nullptr;
             operands.residual = {};
             const bool any = part.problem.shape.in_channels > 0;
-            parts_.push_back(any ? std::make_unique<DepthwiseBlocks<T>>(part.problem, operands, t.depthwise[i], slots) : nullptr);
+            parts_.push_back(any ? std::make_unique<DepthwiseBlocks<T>>(e.depthwise[i], operands, slots) : nullptr);
         }
     }
 
@@ -200,18 +193,6 @@ class DepthwisePhases {
 
 constexpr std::int64_t most_workspace = 6 << 20;  // of a thread
 
-Problem image_of(Problem forward) {
-    forward.shape.batch = 1;
-    forward.free_batch = false;
-    return forward;
-}
-
-std::int64_t bytes_of_way(const Problem& forward, const PhaseWay& way) {
-    const Problem image = image_of(forward);
-    const Phases phases = phases_of(image, way.arrangement);
-    return bytes_of_thread(image, phases, tile_transposed(image, phases, way.algorithm));
-}
-
 }  // namespace
 
 std::int64_t TransposedParameters::bytes() const {
@@ -233,8 +214,9 @@ void TransposedPlan::choose(const std::string& wanted) {
             by_definition_ = true;
             return;
         }
-        PhaseProspect prospect = prospect_of_phases(forward_, entry.algorithm);
-        if (prospect.refusal.empty() && !empty(forward_.shape) && bytes_of_way(forward_, prospect.way) > most_workspace) {
+        PhaseProspect prospect = prospect_of_phases(forward_, *on_, entry.algorithm);
+        if (prospect.refusal.empty() && !empty(forward_.shape) &&
+            bytes_of_thread(plan_phases(forward_, *on_, prospect.way)) > most_workspace) {
             prospect.refusal = "its workspace would be more than 6 MB a thread";
         }
         Candidate& c = candidates_.emplace_back(Candidate{entry.algorithm, prospect.refusal});
@@ -247,17 +229,14 @@ void TransposedPlan::choose(const std::string& wanted) {
             way_ = prospect.way;
         }
     }
-    if (!best && !automatic) decide(forward_, wanted);  // no such name: it says which there are
+    if (!best && !automatic) decide(forward_, *on_, wanted);  // no such name: it says which there are
     by_definition_ = !best;
-    if (best) set_phases(way_.arrangement);
+    if (best) set_phases();
 }
 
-// Of one image: more of them are more tasks.
-void TransposedPlan::set_phases(Arrangement arrangement) {
-    const Problem image = image_of(forward_);
-    phases_ = phases_of(image, arrangement);
-    tiling_ = tile_transposed(image, phases_, way_.algorithm);
-    if (!phases_.parts.empty()) forward_.lane = phases_.parts[0].problem.lane;  // for other shapes, too
+void TransposedPlan::set_phases() {
+    execution_ = plan_phases(forward_, *on_, way_);
+    if (!phases().parts.empty()) forward_.lane = phases().parts[0].problem.lane;  // for other shapes, too
 }
 
 // Best of three, of each way to compute the phases that serves, on tensors of the problem's own shape.
@@ -279,7 +258,7 @@ void TransposedPlan::measure(const WeightsView<T>& weights, int threads) {
     double best = 0.0;
     for (Candidate& c : candidates_) {
         if (!c.refusal.empty()) continue;
-        const TransposedPlan plan(forward_, entry_of(c.algorithm).name, weights, threads);
+        const TransposedPlan plan(forward_, *on_, entry_of(c.algorithm).name, weights, threads);
         for (int round = 0; round < 4; ++round) {  // the first one warms up
             const auto start = Clock::now();
             plan.run(f, plan.parameters_, io, threads);
@@ -290,13 +269,14 @@ void TransposedPlan::measure(const WeightsView<T>& weights, int threads) {
         best = c.measured_seconds;
         way_ = plan.way_;
     }
-    if (best != 0.0) set_phases(way_.arrangement);
+    if (best != 0.0) set_phases();
 }
 
 // Decides, but of a single phase, which the plan of a convolution decides.
-TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algorithm) : forward_(forward), wanted_(algorithm) {
+TransposedPlan::TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm)
+    : forward_(forward), on_(&on), wanted_(algorithm) {
     if (one_phase(forward.shape)) {
-        phases_ = phases_of(forward_, Arrangement::apart);
+        execution_.phases = phases_of(forward_, on, Arrangement::apart);
         by_definition_ = algorithm == "naive";
     } else {
         choose(algorithm);
@@ -304,8 +284,9 @@ TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algori
 }
 
 template <class T>
-TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads)
-    : TransposedPlan(forward, algorithm) {
+TransposedPlan::TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                               int threads)
+    : TransposedPlan(forward, on, algorithm) {
     if (!one_phase(forward.shape)) {
         if (algorithm == "measure" && !empty(forward.shape)) measure(weights, threads);
         parameters_ = pack(weights, threads);
@@ -313,9 +294,9 @@ TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algori
     }
     TransposedParameters packed;
     if (!by_definition_) {
-        const Problem& p = phases_.parts[0].problem;
-        const Buffer taps = weights_of_part(forward_, phases_, phases_.parts[0], weights.w);
-        one_ = std::make_unique<ConvPlan>(p, algorithm, WeightsView<T>{view_of_part<T>(p.shape, taps)}, threads);
+        const Problem& p = phases().parts[0].problem;
+        const Buffer taps = weights_of_part(forward_, phases(), phases().parts[0], weights.w);
+        one_ = std::make_unique<ConvPlan>(p, on, algorithm, WeightsView<T>{view_of_part<T>(p.shape, taps)}, threads);
         packed.parts.push_back(one_->parameters());
     }
     parameters_ = finished(std::move(packed), weights);
@@ -323,6 +304,7 @@ TransposedPlan::TransposedPlan(const Problem& forward, const std::string& algori
 
 TransposedPlan::TransposedPlan(const TransposedPlan& other, const ConvShape& forward, bool free_batch)
     : forward_(other.forward_),
+      on_(other.on_),
       wanted_(other.wanted_),
       by_definition_(other.by_definition_),
       way_(other.way_),
@@ -336,38 +318,40 @@ TransposedPlan::TransposedPlan(const TransposedPlan& other, const ConvShape& for
     if (one_phase(forward) != one_phase(other.forward_.shape)) refuse_shape();
     if (by_definition_) return;
     if (one_phase(forward)) {
-        phases_ = phases_of(forward_, Arrangement::apart);
+        execution_.phases = phases_of(forward_, *on_, Arrangement::apart);
     } else {
         if (!phases_serve(forward_, way_)) refuse_shape();
-        set_phases(way_.arrangement);
+        set_phases();
     }
-    if (phases_.parts.size() != other.phases_.parts.size()) refuse_shape();
-    for (std::size_t i = 0; i < phases_.parts.size(); ++i) {
-        const PhasePart &part = phases_.parts[i], &packed = other.phases_.parts[i];
+    if (phases().parts.size() != other.phases().parts.size()) refuse_shape();
+    for (std::size_t i = 0; i < phases().parts.size(); ++i) {
+        const PhasePart &part = phases().parts[i], &packed = other.phases().parts[i];
         for (std::size_t a = 0; a < 3; ++a) {
             const bool same = part.phase[a].taps == packed.phase[a].taps && part.phase[a].first_tap == packed.phase[a].first_tap;
             if (!same && packed.problem.shape.in_channels > 0) refuse_shape();
         }
         if (part.problem.shape.in_channels != packed.problem.shape.in_channels) refuse_shape();
-        if (!other.one_ && !phases_.planes && format_of(part.problem, way_.algorithm) != format_of(packed.problem, way_.algorithm))
+        if (!other.one_ && !phases().planes &&
+            format_of(plan_conv(part.problem, *on_, way_.algorithm)) != format_of(plan_conv(packed.problem, *on_, way_.algorithm)))
             refuse_shape();
     }
-    if (other.one_) one_ = std::make_unique<ConvPlan>(*other.one_, phases_.parts[0].problem.shape, free_batch);
+    if (other.one_) one_ = std::make_unique<ConvPlan>(*other.one_, phases().parts[0].problem.shape, free_batch);
 }
 
 template <class T>
 TransposedParameters TransposedPlan::pack(const WeightsView<T>& weights, int threads) const {
     TransposedParameters parameters;
-    for (std::size_t i = 0; i < phases_.parts.size() && !by_definition_; ++i) {
-        const PhasePart& part = phases_.parts[i];
-        Buffer taps = weights_of_part(forward_, phases_, part, weights.w);
-        if (phases_.planes) {
+    for (std::size_t i = 0; i < phases().parts.size() && !by_definition_; ++i) {
+        const PhasePart& part = phases().parts[i];
+        Buffer taps = weights_of_part(forward_, phases(), part, weights.w);
+        if (phases().planes) {
             parameters.parts.push_back(planes_parameters<T>(std::move(taps)));
             continue;
         }
         const WeightsView<T> view{view_of_part<T>(part.problem.shape, taps)};
         const Algorithm algorithm = part.problem.shape.in_channels > 0 ? way_.algorithm : Algorithm::gemm;
-        parameters.parts.push_back(one_ ? one_->pack(view, threads) : pack_parameters(part.problem, algorithm, view, threads));
+        parameters.parts.push_back(one_ ? one_->pack(view, threads)
+                                        : pack_parameters(plan_conv(part.problem, *on_, algorithm), view, threads));
     }
     return finished(std::move(parameters), weights);
 }
@@ -384,7 +368,7 @@ TransposedParameters TransposedPlan::finished(TransposedParameters parameters, c
     }
     if (weights.bias) {
         parameters.bias = std::make_shared<const Buffer>(pack_bias(f.groups * f.in_channels, weights.bias, weights.bias_stride));
-        parameters.bias_of_parts = repeated_bias<T>(forward_, phases_, parameters.bias);
+        parameters.bias_of_parts = repeated_bias<T>(forward_, phases(), parameters.bias);
     }
     return parameters;
 }
@@ -411,34 +395,33 @@ std::string TransposedPlan::algorithm() const {
 
 template <class T>
 void TransposedPlan::run_phases(const Problem& forward, const TransposedParameters& parameters, const Operands<T>& io, int threads) const {
-    const Phases& phases = phases_;
-    const TransposedTiling& t = tiling_;
-    const std::int64_t tasks = forward.shape.batch * t.tasks;
-    const int used = worthwhile_threads(forward, threads), slots = slots_of(tasks, used);
-    count_kernel_run(*forward.kernels);
-    const BlockWorkspace workspace(sizes(forward, t), slots);
-    if (phases.by_tap) {
-        const ByTap<T> by_tap(forward, phases, t, parameters, io, slots);
+    const PhasesExecution& e = execution_;
+    const std::int64_t tasks = forward.shape.batch * e.tiling.tasks;
+    const int used = worthwhile_threads(forward, *on_, threads), slots = slots_of(tasks, used);
+    count_kernel_run(*on_->kernels);
+    const BlockWorkspace workspace(sizes(e.forward, e.tiling), slots);
+    if (e.phases.by_tap) {
+        const ByTap<T> by_tap(e, parameters, io, slots);
         parallel_for(tasks, used, [&](std::int64_t task, int thread) { by_tap.task(task, workspace, thread); });
         return;
     }
-    if (phases.planes) {
+    if (e.phases.planes) {
         Operands<T> operands = with_parameters(io, parameters.parts[0]);
         operands.bias = bias_of<T>(parameters);
-        const TransposedPlanesRun<T> planes(forward, t, operands);
+        const TransposedPlanesRun<T> planes(e, operands);
         parallel_for(tasks, used, [&](std::int64_t task, int thread) { planes.task(task, workspace.template get<T>(thread, block)); });
         return;
     }
     const bool gemm = way_.algorithm == Algorithm::gemm;
     const std::int64_t channels = (gemm ? 1 : forward.shape.groups) * forward.shape.in_channels;
-    const Assembly<T> assembly(forward, phases, t, channels, io);
+    const Assembly<T> assembly(e, channels, io);
     const auto run = [&](const auto& by) {
         parallel_for(tasks, used, [&](std::int64_t task, int thread) { by.task(task, workspace, assembly, thread); });
     };
     if (gemm) {
-        run(GemmPhases<T>(phases, t, parameters, io, slots));
+        run(GemmPhases<T>(e, parameters, io, slots));
     } else {
-        run(DepthwisePhases<T>(forward, phases, t, parameters, io, slots));
+        run(DepthwisePhases<T>(e, parameters, io, slots));
     }
 }
 
@@ -452,14 +435,14 @@ void TransposedPlan::run(const ConvShape& shape, const TransposedParameters& par
         count_naive_run();
         io.w = parameters.definition->as<const T>();
         io.bias = parameters.bias ? parameters.bias->as<const T>() : nullptr;
-        run_naive_transposed(forward, io, threads);
+        run_naive_transposed(forward, *on_, io, threads);
         return;
     }
     if (!one_) {
         run_phases(forward, parameters, io, threads);
         return;
     }
-    const PhasePart& part = phases_.parts[0];
+    const PhasePart& part = phases().parts[0];
     io.x = input_of_part(part, io.x);
     ConvShape one = part.problem.shape;
     one.batch = shape.batch;
@@ -471,9 +454,9 @@ void TransposedPlan::run(const ConvShape& shape, const TransposedParameters& par
 std::int64_t TransposedPlan::workspace_bytes(int threads) const {
     if (empty(forward_.shape) || parameters().definition) return 0;
     if (one_) return one_->workspace_bytes(threads);
-    const std::int64_t tasks = forward_.shape.batch * tiling_.tasks;
-    const int slots = forward_.free_batch ? threads : slots_of(tasks, worthwhile_threads(forward_, threads));
-    return bytes_of_thread(forward_, phases_, tiling_) * slots;
+    const std::int64_t tasks = forward_.shape.batch * execution_.tiling.tasks;
+    const int slots = forward_.free_batch ? threads : slots_of(tasks, worthwhile_threads(forward_, *on_, threads));
+    return bytes_of_thread(execution_) * slots;
 }
 
 std::string TransposedPlan::explain(int threads) const {
@@ -484,12 +467,12 @@ std::string TransposedPlan::explain(int threads) const {
                                                   : "the stride makes too many phases";
         return explain_transposed_definition(forward_, reason, footprint);
     }
-    if (one_) return explain_one_phase(forward_, one_->problem(), one_->decision(), footprint);
-    return explain_phases({forward_, phases_, algorithm(), wanted_, candidates_}, tiling_, footprint);
+    if (one_) return explain_one_phase(forward_, one_->execution(), one_->decision(), footprint);
+    return explain_phases({forward_, algorithm(), wanted_, candidates_}, execution_, footprint);
 }
 
-template TransposedPlan::TransposedPlan(const Problem&, const std::string&, const WeightsView<float>&, int);
-template TransposedPlan::TransposedPlan(const Problem&, const std::string&, const WeightsView<double>&, int);
+template TransposedPlan::TransposedPlan(const Problem&, const Context&, const std::string&, const WeightsView<float>&, int);
+template TransposedPlan::TransposedPlan(const Problem&, const Context&, const std::string&, const WeightsView<double>&, int);
 template TransposedParameters TransposedPlan::pack(const WeightsView<float>&, int) const;
 template TransposedParameters TransposedPlan::pack(const WeightsView<double>&, int) const;
 template void TransposedPlan::run(const ConvShape&, const TransposedParameters&, Operands<float>, int) const;

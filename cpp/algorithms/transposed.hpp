@@ -27,9 +27,10 @@ struct TransposedParameters {
 
 class TransposedPlan {
   public:
-    // The weights are copied. `forward` is the convolution whose adjoint this is, with our layout, activation and kernels.
+    // The weights are copied. `forward` is the convolution whose adjoint this is, with our layout and activation. The context outlives
+    // the plan.
     template <class T>
-    TransposedPlan(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, int threads);
+    TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights, int threads);
 
     // The same weights for another shape.
     TransposedPlan(const TransposedPlan& other, const ConvShape& forward, bool free_batch);
@@ -52,11 +53,11 @@ class TransposedPlan {
 
   private:
     template <class T>
-    friend void transpose_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights,
+    friend void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
                                const Operands<T>& operands, int threads);
 
     // Decided, without weights.
-    TransposedPlan(const Problem& forward, const std::string& algorithm);
+    TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm);
     // The same decisions for some channels of the result.
     TransposedPlan(const TransposedPlan& whole, const Section& section, bool by_definition);
     // Bytes that packing takes at most, with a copy of the weights of a phase.
@@ -66,7 +67,8 @@ class TransposedPlan {
     template <class T>
     void run_section(const WeightsView<T>& weights, const Operands<T>& operands, double largest, int threads) const;
     void choose(const std::string& wanted);
-    void set_phases(Arrangement arrangement);
+    void set_phases();
+    const Phases& phases() const { return execution_.phases; }
     template <class T>
     void measure(const WeightsView<T>& weights, int threads);
     template <class T>
@@ -75,12 +77,12 @@ class TransposedPlan {
     void run_phases(const Problem& forward, const TransposedParameters& parameters, const Operands<T>& operands, int threads) const;
 
     Problem forward_;
+    const Context* on_;
     std::string wanted_;
     bool by_definition_ = false;  // "naive", or more phases than can be looked at
     PhaseWay way_;                // of several phases
     std::vector<Candidate> candidates_;
-    Phases phases_;                  // of one image
-    TransposedTiling tiling_;        // if they are several
+    PhasesExecution execution_;      // of a single phase, its part alone
     std::unique_ptr<ConvPlan> one_;  // the plan of a single phase
     mutable std::mutex mutex_;       // of parameters_
     TransposedParameters parameters_;
@@ -88,7 +90,7 @@ class TransposedPlan {
 
 // A plain call: decides, packs (all weights, or section by section) and runs. w and bias of the operands are filled in.
 template <class T>
-void transpose_once(const Problem& forward, const std::string& algorithm, const WeightsView<T>& weights, const Operands<T>& operands,
-                    int threads);
+void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                    const Operands<T>& operands, int threads);
 
 }  // namespace npconv

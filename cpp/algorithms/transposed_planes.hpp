@@ -6,7 +6,7 @@
 
 #include "algorithms/operands.hpp"
 #include "kernels/registry.hpp"
-#include "plan/transposed_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -14,13 +14,13 @@ template <class T>
 class TransposedPlanesRun {
   public:
     // The operands have the weights and the bias.
-    TransposedPlanesRun(const Problem& forward, const TransposedTiling& t, const Operands<T>& io)
-        : p_(forward),
-          f_(forward.shape),
-          t_(t),
+    TransposedPlanesRun(const PhasesExecution& e, const Operands<T>& io)
+        : p_(e.forward),
+          f_(p_.shape),
+          t_(e.tiling),
           io_(io),
-          kernel_(depthwise_kernels_of<T>(*forward.kernels)
-                      .transposed_planes[static_cast<std::size_t>(forward.shape.axis[2].kernel - least_transposed_taps)]) {}
+          kernel_(depthwise_kernels_of<T>(*e.on->kernels)
+                      .transposed_planes[static_cast<std::size_t>(f_.axis[2].kernel - least_transposed_taps)]) {}
 
     // Tasks are in the order image, chunk, band. rows: room for those of x that a band meets, if its elements are apart.
     void task(std::int64_t index, T* rows) const {

@@ -60,14 +60,14 @@ template <class T>
 class WeightGradient {
   public:
     // turned: of a result whose channels in and out have changed places.
-    WeightGradient(const Problem& p, const WeightGradientTiling& t, const WeightGradientOperands<T>& io, bool turned, const Arrays& arrays,
+    WeightGradient(const Execution<WeightGradientTiling>& e, const WeightGradientOperands<T>& io, bool turned, const Arrays& arrays,
                    T* parts, Segment* lists)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
           io_(io),
           turned_(turned),
-          kernels_(kernels_of<T>(*p.kernels)),
+          kernels_(kernels_of<T>(e.kernels())),
           arrays_(arrays),
           parts_(parts),
           lists_(lists) {
@@ -379,12 +379,13 @@ void add_zeros_of_border(const Problem& p, const WeightGradientOperands<T>& io) 
 }
 
 template <class T>
-void run_sums(const Problem& p, const WeightGradientOperands<T>& io, bool turned, int threads) {
-    const WeightGradientTiling t = tile_weight_gradient(p);
-    const int used = worthwhile_threads(p, threads);
+void run_sums(const Execution<WeightGradientTiling>& e, const WeightGradientOperands<T>& io, bool turned, int threads) {
+    const Problem& p = e.problem;
+    const WeightGradientTiling& t = e.tiling;
+    const int used = e.threads(threads);
     const Buffer parts(static_cast<std::size_t>(bytes_of_parts(p, t))), lists(static_cast<std::size_t>(bytes_of_lists(p, t)));
     const Arrays arrays(sizes(p, t), slots_of(t.tasks, used));
-    const WeightGradient<T> gradient(p, t, io, turned, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
+    const WeightGradient<T> gradient(e, io, turned, arrays, t.parts.parts > 1 ? parts.as<T>() : nullptr, lists.as<Segment>());
     if (t.listed_once) parallel_for(t.blocks_of_image(), used, [&](std::int64_t block, int) { gradient.list_block(block); });
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) { gradient.task(task, thread); });
     if (t.parts.parts > 1) parallel_for(t.tasks / t.parts.parts, used, [&](std::int64_t share, int) { gradient.add_parts(share); });
@@ -395,46 +396,44 @@ std::int64_t weights_of(const ConvShape& s) { return s.groups * s.out_channels *
 }  // namespace
 
 template <class T>
-void run_weight_gradient(const Problem& p, const WeightGradientOperands<T>& io, int threads) {
+void run_weight_gradient(const WeightGradientExecution& e, const WeightGradientOperands<T>& io, int threads) {
+    const Problem& p = e.problem;
     const ConvShape& s = p.shape;
     if (weights_of(s) == 0) return;
     if (s.batch * s.pixels() == 0) {
         std::fill_n(io.out, weights_of(s), T(0));
         return;
     }
-    count_kernel_run(*p.kernels);
-    if (depthwise_gradient_refusal(p).empty()) {
-        run_depthwise_gradient(p, io, threads);
+    count_kernel_run(*e.on->kernels);
+    if (e.depthwise) {
+        run_depthwise_gradient(e.by_depthwise, io, threads);
         if (call_stopped()) return;
         // Zeros beside the gradient have met values of x: the product of one that is not finite is NaN, but is none of the sum.
         const bool finite = all_finite(io.out, weights_of(s));
-        if (!finite && tile_depthwise_gradient(p).planes) run_naive_weight_gradient(p, io, threads);
+        if (!finite && e.by_depthwise.tiling.planes) run_naive_weight_gradient(p, *e.on, io, threads);
         if (finite && s.padded() && outputs_beyond(s)) add_zeros_of_border(p, io);
         return;
     }
-    if (weight_gradient_turned(p)) {
-        run_sums<T>(turned_problem(p), {io.grad, io.x, io.out}, true, threads);
+    if (e.turned) {
+        run_sums<T>(e.by_product, {io.grad, io.x, io.out}, true, threads);
     } else {
-        run_sums(p, io, false, threads);
+        run_sums(e.by_product, io, false, threads);
     }
     if (call_stopped()) return;
     if (p.border == Border::zeros && s.padded() && (outputs_beyond(s) || !all_finite(io.out, weights_of(s)))) add_zeros_of_border(p, io);
 }
 
-std::int64_t weight_gradient_workspace_bytes(const Problem& given, int threads) {
-    const ConvShape& s = given.shape;
-    if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !given.free_batch)) return 0;
-    if (depthwise_gradient_refusal(given).empty()) return depthwise_gradient_workspace_bytes(given, threads);
-    const Problem p = weight_gradient_turned(given) ? turned_problem(given) : given;
-    const auto bytes = [&](const WeightGradientTiling& t, int slots) {
-        return Arrays::bytes_per_thread(sizes(p, t)) * slots + bytes_of_parts(p, t) + bytes_of_lists(p, t);
-    };
-    if (p.free_batch) return std::max(bytes(tile_weight_gradient(p), threads), bytes(tile_weight_gradient_of_many(p), threads));
-    const WeightGradientTiling t = tile_weight_gradient(p);
-    return bytes(t, slots_of(t.tasks, worthwhile_threads(p, threads)));
+std::int64_t weight_gradient_workspace_bytes(const WeightGradientExecution& e, int threads) {
+    const ConvShape& s = e.problem.shape;
+    if (weights_of(s) == 0 || s.pixels() == 0 || (s.batch == 0 && !e.problem.free_batch)) return 0;
+    if (e.depthwise) return depthwise_gradient_workspace_bytes(e.by_depthwise, threads);
+    const Problem& p = e.by_product.problem;
+    const WeightGradientTiling& t = e.by_product.tiling;
+    const int slots_used = p.free_batch ? threads : slots_of(t.tasks, e.by_product.threads(threads));
+    return Arrays::bytes_per_thread(sizes(p, t)) * slots_used + bytes_of_parts(p, t) + bytes_of_lists(p, t);
 }
 
-template void run_weight_gradient(const Problem&, const WeightGradientOperands<float>&, int);
-template void run_weight_gradient(const Problem&, const WeightGradientOperands<double>&, int);
+template void run_weight_gradient(const WeightGradientExecution&, const WeightGradientOperands<float>&, int);
+template void run_weight_gradient(const WeightGradientExecution&, const WeightGradientOperands<double>&, int);
 
 }  // namespace npconv

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/types.hpp"
-#include "plan/problem.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -15,11 +15,11 @@ struct WeightGradientOperands {
     T* out = nullptr;          // [output channel][input channel of a group][tap], dense
 };
 
-// The problem is the convolution; its activation counts for nothing.
+// Of a problem that is the convolution; its activation counts for nothing.
 template <class T>
-void run_weight_gradient(const Problem& problem, const WeightGradientOperands<T>& operands, int threads);
+void run_weight_gradient(const WeightGradientExecution& execution, const WeightGradientOperands<T>& operands, int threads);
 
-// Everything that it allocates; for a free batch the most that it may.
-std::int64_t weight_gradient_workspace_bytes(const Problem& problem, int threads);
+// Everything that it allocates; for a free batch the most that this one may.
+std::int64_t weight_gradient_workspace_bytes(const WeightGradientExecution& execution, int threads);
 
 }  // namespace npconv

@@ -35,22 +35,22 @@ int blocks_at_once(const WinogradTiling& t, int slots) { return t.shared ? 1 : s
 template <class T>
 class WinogradRun {
   public:
-    WinogradRun(const Problem& p, const WinogradTiling& t, const Operands<T>& io, const BlockArrays& blocks, const ThreadArrays& threads,
+    WinogradRun(const WinogradExecution& e, const Operands<T>& io, const BlockArrays& blocks, const ThreadArrays& threads,
                 const GemmPieces<T>& pieces)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
-          kernels_(kernels_of<T>(*p.kernels)),
-          along_columns_(winograd_transforms<T>(p, t.axis[1])),
-          along_rows_(winograd_transforms<T>(p, t.axis[2])),
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
+          kernels_(kernels_of<T>(e.kernels())),
+          along_columns_(winograd_transforms<T>(e.kernels(), t_.axis[1])),
+          along_rows_(winograd_transforms<T>(e.kernels(), t_.axis[2])),
           blocks_(blocks),
           threads_(threads),
           pieces_(pieces),
-          epilogue_(p, io),
-          patches_(p, t, io.x),
-          judge_(p, t, patches_, io.largest_weight),
+          epilogue_(p_, io),
+          patches_(e, io.x),
+          judge_(e, patches_, io.largest_weight),
           checked_(checks),
-          products_(p, t, io.w) {}
+          products_(e, io.w) {}
 
     // A block by one thread.
     void block(std::int64_t index, int thread) const {
@@ -419,41 +419,30 @@ class WinogradRun {
 
 }  // namespace
 
-std::int64_t winograd_workspace_bytes(const Problem& p, WinogradTiles tiles, int threads) {
+std::int64_t winograd_workspace_bytes(const WinogradExecution& e, int threads) {
+    const Problem& p = e.problem;
+    const WinogradTiling& t = e.tiling;
     if (p.shape.empty()) return 0;
-    const auto bytes = [&](std::int64_t batch, int used) {
-        Problem images = p;
-        images.shape.batch = batch;
-        const WinogradTiling t = tile_winograd(images, tiles);
-        const int slots = slots_of(t, used);
-        return BlockArrays::bytes_per_thread(block_arrays(t, p)) * blocks_at_once(t, slots) +
-               (ThreadArrays::bytes_per_thread(thread_arrays(t, p)) + gemm_pieces_bytes(direct_problem(p))) * slots;
-    };
-    if (!p.free_batch) return bytes(p.shape.batch, worthwhile_threads(p, threads));
-    // Of a few images, whose blocks the threads share, and of so many that more change nothing but the number of blocks.
-    std::int64_t most = bytes(many_winograd_images(), threads);
-    Problem many = p;
-    many.shape.batch = many_winograd_images();
-    const std::int64_t few = tile_winograd(many, tiles).images_of_block * winograd_limits().enough_blocks;
-    for (std::int64_t batch = 1; batch <= few; ++batch) most = std::max(most, bytes(batch, threads));
-    return most;
+    const int slots = slots_of(t, p.free_batch ? threads : e.threads(threads));
+    return BlockArrays::bytes_per_thread(block_arrays(t, p)) * blocks_at_once(t, slots) +
+           (ThreadArrays::bytes_per_thread(thread_arrays(t, p)) + gemm_pieces_bytes(e.pieces)) * slots;
 }
 
 template <class T>
-void run_winograd(const Problem& p, WinogradTiles tiles, const Operands<T>& io, int threads) {
-    const WinogradTiling t = tile_winograd(p, tiles);
-    const int used = worthwhile_threads(p, threads), slots = slots_of(t, used);
-    const BlockArrays of_blocks(block_arrays(t, p), blocks_at_once(t, slots));
-    const ThreadArrays of_threads(thread_arrays(t, p), slots);
-    const Problem direct = direct_problem(p);
-    const GemmPieces<T> pieces(direct, io, slots);
-    const WinogradRun<T> run(p, t, io, of_blocks, of_threads, pieces);
+void run_winograd(const WinogradExecution& e, const Operands<T>& io, int threads) {
+    const WinogradTiling& t = e.tiling;
+    const std::int64_t groups = e.problem.shape.groups;
+    const int used = e.threads(threads), slots = slots_of(t, used);
+    const BlockArrays of_blocks(block_arrays(t, e.problem), blocks_at_once(t, slots));
+    const ThreadArrays of_threads(thread_arrays(t, e.problem), slots);
+    const GemmPieces<T> pieces(e.pieces, io, slots);
+    const WinogradRun<T> run(e, io, of_blocks, of_threads, pieces);
     if (!t.shared) {
         parallel_for(t.blocks, used, [&](std::int64_t block, int thread) { run.block(block, thread); });
         return;
     }
     for (std::int64_t i = 0; i < t.blocks && !call_stopped(); ++i) {
-        const TileBlock b = t.block(i, p.shape.groups);
+        const TileBlock b = t.block(i, groups);
         parallel_for(t.inputs.parts, used, [&](std::int64_t task, int thread) { run.input(b, task, 0, thread); });
         if (call_stopped()) return;
         run.judge(b, 0, 0);
@@ -464,7 +453,7 @@ void run_winograd(const Problem& p, WinogradTiles tiles, const Operands<T>& io, 
 std::int64_t winograd_fallback_tiles() { return fallback_tiles; }
 void set_winograd_checks(bool on) { checks = on; }
 
-template void run_winograd(const Problem&, WinogradTiles, const Operands<float>&, int);
-template void run_winograd(const Problem&, WinogradTiles, const Operands<double>&, int);
+template void run_winograd(const WinogradExecution&, const Operands<float>&, int);
+template void run_winograd(const WinogradExecution&, const Operands<double>&, int);
 
 }  // namespace npconv

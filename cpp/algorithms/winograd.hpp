@@ -8,16 +8,15 @@
 #include <cstdint>
 
 #include "algorithms/operands.hpp"
-#include "plan/problem.hpp"
-#include "plan/winograd_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
-std::int64_t winograd_workspace_bytes(const Problem& problem, WinogradTiles tiles, int threads);
+std::int64_t winograd_workspace_bytes(const WinogradExecution& execution, int threads);
 
 // io.w: packed taps and, if the tiling says so, transformed weights behind them (packed_weights.hpp). All finite.
 template <class T>
-void run_winograd(const Problem& problem, WinogradTiles tiles, const Operands<T>& operands, int threads);
+void run_winograd(const WinogradExecution& execution, const Operands<T>& operands, int threads);
 
 // For tests: tiles that were left to the GEMM path so far, each once for each chunk of output channels; and the checks switched off, to
 // measure what they cost.

@@ -6,24 +6,24 @@
 #include <cstdint>
 
 #include "kernels/registry.hpp"
-#include "plan/winograd_tiling.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
 template <class T>
-const WinogradTransforms<T>& winograd_transforms(const Problem& p, const AxisTiles& axis) {
-    return winograd_kernels_of<T>(*p.kernels).axis[axis.kind];
+const WinogradTransforms<T>& winograd_transforms(const KernelTable& kernels, const AxisTiles& axis) {
+    return winograd_kernels_of<T>(kernels).axis[axis.kind];
 }
 
 template <class T>
 class WinogradFilters {
   public:
-    WinogradFilters(const Problem& p, const WinogradTiling& t, const T* packed)
-        : t_(t),
-          along_columns_(winograd_transforms<T>(p, t.axis[1]).weights[t.axis[1].axis().outputs() - 1]),
-          along_rows_(winograd_transforms<T>(p, t.axis[2]).weights[t.axis[2].axis().outputs() - 1]),
+    WinogradFilters(const WinogradExecution& e, const T* packed)
+        : t_(e.tiling),
+          along_columns_(winograd_transforms<T>(e.kernels(), t_.axis[1]).weights[t_.axis[1].axis().outputs() - 1]),
+          along_rows_(winograd_transforms<T>(e.kernels(), t_.axis[2]).weights[t_.axis[2].axis().outputs() - 1]),
           taps_(packed),
-          transformed_(packed + p.shape.groups * t.packed_taps_of_group()) {}
+          transformed_(packed + e.problem.shape.groups * t_.packed_taps_of_group()) {}
 
     // A row [width] of a panel: that of a channel, which the channels after it follow up to `end`. Of a tap that the kernel does not have,
     // null.

@@ -34,13 +34,13 @@ struct Loudness {
 template <class T>
 class WinogradJudge {
   public:
-    WinogradJudge(const Problem& p, const WinogradTiling& t, const WinogradPatches<T>& patches, double largest_weight)
-        : s_(p.shape),
-          t_(t),
-          winograd_(winograd_kernels_of<T>(*p.kernels)),
+    WinogradJudge(const WinogradExecution& e, const WinogradPatches<T>& patches, double largest_weight)
+        : s_(e.problem.shape),
+          t_(e.tiling),
+          winograd_(winograd_kernels_of<T>(e.kernels())),
           patches_(patches),
           loudest_(loudest_input(largest_weight)),
-          quietest_(static_cast<T>(winograd_least(p.dtype))) {}
+          quietest_(static_cast<T>(winograd_least(e.problem.dtype))) {}
 
     Loudness<T> begin(const TileBlock& b, std::int64_t task, const JudgeArrays<T>& a) const {
         const Loudness<T> kept{a.quiet + task * t_.most_tiles() * t_.central_pixels() * t_.lanes, a.largest + task * t_.lanes};

@@ -9,8 +9,8 @@
 #include "core/border.hpp"
 #include "core/types.hpp"
 #include "kernels/registry.hpp"
+#include "plan/executions.hpp"
 #include "plan/winograd_arrays.hpp"
-#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 
@@ -43,14 +43,14 @@ struct TilePlanes {
 template <class T>
 class WinogradPatches {
   public:
-    WinogradPatches(const Problem& p, const WinogradTiling& t, const TensorView<const T>& x)
-        : p_(p),
-          s_(p.shape),
-          t_(t),
+    WinogradPatches(const WinogradExecution& e, const TensorView<const T>& x)
+        : p_(e.problem),
+          s_(p_.shape),
+          t_(e.tiling),
           x_(x),
-          copy_every_(kernels_of<T>(*p.kernels).copy_every),
-          gather_(winograd_kernels_of<T>(*p.kernels).gather_channels),
-          split_(winograd_kernels_of<T>(*p.kernels).split_tiles) {}
+          copy_every_(kernels_of<T>(e.kernels()).copy_every),
+          gather_(winograd_kernels_of<T>(e.kernels()).gather_channels),
+          split_(winograd_kernels_of<T>(e.kernels()).split_tiles) {}
 
     Patch of(const TileBlock& b, std::int64_t image) const {
         Patch q;

@@ -27,11 +27,11 @@ class WinogradProducts {
         std::int64_t count;
     };
 
-    WinogradProducts(const Problem& p, const WinogradTiling& t, const T* packed)
-        : t_(t),
-          tiles_(kernels_of<T>(*p.kernels).channel_tile),
-          few_(winograd_kernels_of<T>(*p.kernels).few_tiles),
-          filters_(p, t, packed) {}
+    WinogradProducts(const WinogradExecution& e, const T* packed)
+        : t_(e.tiling),
+          tiles_(kernels_of<T>(e.kernels()).channel_tile),
+          few_(winograd_kernels_of<T>(e.kernels()).few_tiles),
+          filters_(e, packed) {}
 
     void multiply(const TileBlock& b, const Planes& planes, std::int64_t first_panel, std::int64_t end_panel, const Arrays& a) const {
         Work w{b,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/context.hpp"
 #include "bindings/register.hpp"
 #include "core/parallel.hpp"
 #include "kernels/registry.hpp"
@@ -31,8 +32,9 @@ std::string compiler() {
 }
 
 std::string select(const std::string& isa) {
-    std::string previous = active_kernels().isa;
-    select_kernels(isa);
+    std::string previous = current_context().kernels->isa;
+    const KernelTable& kernels = kernels_of_isa(isa);
+    change_context([&](Context& on) { on.kernels = &kernels; });
     return previous;
 }
 
@@ -44,9 +46,9 @@ void register_config(py::module_& m) {
     m.attr("openmp") = _OPENMP;
     m.def("_isas_built", [] { return names(false); });
     m.def("_isa_names", [] { return names(true); });
-    m.def("_isa", [] { return std::string(active_kernels().isa); });
+    m.def("_isa", [] { return std::string(current_context().kernels->isa); });
     m.def("_set_isa", &select);
-    m.def("_vector_bytes", [] { return active_kernels().vector_bytes; });
+    m.def("_vector_bytes", [] { return current_context().vector_bytes(); });
 }
 
 }  // namespace npconv

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
+#include "bindings/context.hpp"
 #include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
@@ -32,7 +33,7 @@ std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& sett
     if (bias) readable_bias = readable(*bias);
     return with_real(problem.dtype, [&](auto zero) {
         const auto view = weights_of<decltype(zero)>(weights, settings.rank, readable_bias, problem.merged);
-        return without_gil([&] { return std::make_unique<ConvPlan>(problem, settings.algorithm, view, threads); });
+        return without_gil([&] { return std::make_unique<ConvPlan>(problem, current_context(), settings.algorithm, view, threads); });
     });
 }
 
@@ -132,12 +133,12 @@ class Plan {
     std::int64_t workspace_bytes() const { return plan_->workspace_bytes(threads()); }
     std::int64_t packed_bytes() const { return plan_->packed_bytes(); }
     std::string explain() const {
-        return npconv::explain(plan_->problem(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()});
+        return npconv::explain(plan_->execution(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()});
     }
     // Counted for the planner: by name.
     py::dict work(bool packing) const {
         const AlgorithmEntry& entry = entry_of(plan_->decision().algorithm);
-        const Prospect prospect = entry.prospect(plan_->problem());
+        const Prospect prospect = entry.prospect(plan_->problem(), plan_->execution().on());
         const WorkCounts& counts = packing ? prospect.packing : prospect.work;
         py::dict d;
         for (std::size_t i = 0; i < work_count; ++i) {

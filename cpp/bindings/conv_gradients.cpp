@@ -9,6 +9,7 @@
 
 #include "algorithms/input_gradient.hpp"
 #include "algorithms/weight_gradient.hpp"
+#include "bindings/context.hpp"
 #include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/pool_arguments.hpp"
@@ -19,7 +20,6 @@
 #include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 #include "core/validate_transposed.hpp"
-#include "kernels/registry.hpp"
 #include "plan/explain.hpp"
 
 namespace npconv {
@@ -103,22 +103,22 @@ py::object grad_conv_input(int rank, py::handle input_shape, py::handle w_value,
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(frame, checked);
         const WeightsView<T> view = weights_of<T>(weights, rank, std::nullopt);
-        without_gil([&] { input_gradient_once(problem, settings.algorithm, view, io, threads); });
+        without_gil([&] { input_gradient_once(problem, current_context(), settings.algorithm, view, io, threads); });
     });
     return checked.result;
 }
 
 // x and the gradient of the result, as the convolution has them, give that of the weights.
-py::object run_weights(const Problem& problem, int rank, Form form, Layout layout, const py::array& x, const py::array& grad,
-                       Checked& result, int threads) {
+py::object run_weights(const WeightGradientExecution& execution, int rank, Form form, Layout layout, const py::array& x,
+                       const py::array& grad, Checked& result, int threads) {
     const py::array readable_x = readable(x), readable_grad = readable(grad);
-    with_real(problem.dtype, [&](auto zero) {
+    with_real(execution.problem.dtype, [&](auto zero) {
         using T = decltype(zero);
         WeightGradientOperands<T> io;
         io.x = view_of<T>(readable_x, rank, form, layout);
         io.grad = view_of<T>(readable_grad, rank, form, layout);
         io.out = static_cast<T*>(result.out.mutable_data());
-        without_gil([&] { run_weight_gradient(problem, io, threads); });
+        without_gil([&] { run_weight_gradient(execution, io, threads); });
     });
     return result.result;
 }
@@ -136,7 +136,8 @@ py::object grad_conv_weight(int rank, py::handle x_value, py::handle weight_shap
     const Problem problem = make_problem(settings, dtype, form, sizes_of(x_shape.data(), rank, form, settings.layout), w_shape, of_weight);
     expect_shape(grad, "grad_out", result_shape(problem.shape, rank, form, settings.layout));
     Checked checked = result_of(out, dtype, "x", w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
-    return run_weights(problem, rank, form, settings.layout, x, grad, checked, threads_for_call(settings.threads));
+    return run_weights(plan_weight_gradient(problem, current_context()), rank, form, settings.layout, x, grad, checked,
+                       threads_for_call(settings.threads));
 }
 
 // The sum over batch and pixels: the gradient of a 1x1 convolution whose one input channel is 1 everywhere.
@@ -150,7 +151,6 @@ py::object grad_conv_bias(int rank, py::handle grad_value, py::handle layout_val
     Problem problem;
     problem.dtype = dtype;
     problem.layout = layout;
-    problem.kernels = &active_kernels();
     problem.shape.batch = sizes.batch;
     problem.shape.out_channels = sizes.channels;
     for (std::size_t i = 0; i < sizes.spatial.size(); ++i) {
@@ -160,6 +160,7 @@ py::object grad_conv_bias(int rank, py::handle grad_value, py::handle layout_val
     const py::array result = new_array(dtype, {sizes.channels});
     const py::array readable_grad = readable(grad);
     const int threads = threads_for_call(0);
+    const Context& on = current_context();
     with_real(dtype, [&](auto zero) {
         using T = decltype(zero);
         const T one = 1;
@@ -167,7 +168,7 @@ py::object grad_conv_bias(int rank, py::handle grad_value, py::handle layout_val
         io.x.data = &one;
         io.grad = view_of<T>(readable_grad, rank, form, layout);
         io.out = static_cast<T*>(const_cast<py::array&>(result).mutable_data());
-        without_gil([&] { run_weight_gradient(problem, io, threads); });
+        without_gil([&] { run_weight_gradient(plan_weight_gradient(problem, on), io, threads); });
     });
     return result;
 }
@@ -221,7 +222,8 @@ py::object grad_transposed_weight(int rank, py::handle x_value, py::handle weigh
                                shape_of(x), w_shape, of_weight);
     expect_shape(grad, "grad_out", g.result);
     Checked checked = result_of(out, dtype, "x", w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
-    return run_weights(g.problem, rank, g.form, g.settings.common.layout, grad, x, checked, threads_for_call(g.settings.common.threads));
+    return run_weights(plan_weight_gradient(g.problem, current_context()), rank, g.form, g.settings.common.layout, grad, x, checked,
+                       threads_for_call(g.settings.common.threads));
 }
 
 // What both plans of gradients know.
@@ -337,7 +339,7 @@ class PlannedInputGradient {
         const int threads = p.planned->threads();
         std::vector<KeptWeights::Named> kept{{"w", own_copy(w, dtype)}};
         p.plan = with_weights(dtype, rank, *kept[0].second, [&](const auto& view) {
-            return std::make_unique<InputGradientPlan>(p.planned->problem, p.planned->settings.algorithm, view, threads);
+            return std::make_unique<InputGradientPlan>(p.planned->problem, current_context(), p.planned->settings.algorithm, view, threads);
         });
         p.kept = KeptWeights(std::move(kept));
         return p;
@@ -363,7 +365,8 @@ class PlannedWeightGradient {
     PlannedWeightGradient(py::handle x_shape, py::handle weight_shape, py::handle dtype, py::handle stride, py::handle padding,
                           py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout,
                           py::handle num_threads)
-        : planned_(plan_of(x_shape, weight_shape, dtype, {stride, padding, dilation, groups, padding_mode, flip, layout, num_threads})) {}
+        : planned_(plan_of(x_shape, weight_shape, dtype, {stride, padding, dilation, groups, padding_mode, flip, layout, num_threads})),
+          execution_(plan_weight_gradient(planned_->problem, current_context())) {}
 
     py::object operator()(py::handle x_value, py::handle grad_value, py::handle out) const {
         const PlannedGradient& g = *planned_;
@@ -380,12 +383,20 @@ class PlannedWeightGradient {
                                   shape_text(grad));
         }
         Checked checked = result_of(out, g.frame.dtype, "the plan", g.w_shape, Form::unbatched, {{"x", &x}, {"grad_out", &grad}});
-        return run_weights(problem, g.frame.rank, form, g.frame.layout, x, grad, checked, g.threads());
+        const bool planned = problem.shape == g.problem.shape;
+        return run_weights(planned ? execution_ : plan_weight_gradient(problem, *execution_.on), g.frame.rank, form, g.frame.layout, x,
+                           grad, checked, g.threads());
     }
 
     std::int64_t flops() const { return planned_->flops(); }
-    std::int64_t workspace_bytes() const { return weight_gradient_workspace_bytes(planned_->problem, planned_->threads()); }
-    std::string explain() const { return explain_weight_gradient(planned_->problem, {planned_->threads(), workspace_bytes(), 0}); }
+    std::int64_t workspace_bytes() const {
+        std::int64_t most = 0;
+        for (const WeightGradientExecution& e : plans_of_most_memory(execution_)) {
+            most = std::max(most, weight_gradient_workspace_bytes(e, planned_->threads()));
+        }
+        return most;
+    }
+    std::string explain() const { return explain_weight_gradient(execution_, {planned_->threads(), workspace_bytes(), 0}); }
     py::tuple x_shape() const { return planned_->x_shape(); }
     py::tuple grad_shape() const { return planned_->grad_shape(); }
     py::tuple output_shape() const { return as_python(planned_->w_shape); }
@@ -406,6 +417,7 @@ class PlannedWeightGradient {
     }
 
     std::unique_ptr<PlannedGradient> planned_;
+    WeightGradientExecution execution_;
 };
 
 }  // namespace

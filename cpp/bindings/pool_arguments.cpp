@@ -5,9 +5,9 @@
 #include <cmath>
 #include <utility>
 
+#include "bindings/context.hpp"
 #include "bindings/register.hpp"
 #include "bindings/without_gil.hpp"
-#include "kernels/registry.hpp"
 
 namespace npconv {
 
@@ -131,6 +131,6 @@ PoolRequest request_of(const WindowSettings& s, const Sizes& sizes, const char* 
     return r;
 }
 
-PoolCall pool_call(Layout layout, int num_threads) { return {layout, &active_kernels(), threads_for_call(num_threads)}; }
+PoolCall pool_call(Layout layout, int num_threads) { return {layout, current_context().kernels, threads_for_call(num_threads)}; }
 
 }  // namespace npconv

@@ -3,7 +3,9 @@
 
 #include <string>
 
+#include "algorithms/convolve_once.hpp"
 #include "bindings/arguments.hpp"
+#include "bindings/context.hpp"
 #include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 
@@ -43,7 +45,8 @@ void run_once_as(const RunFrame& f, const Problem& problem, const std::string& a
                  const std::optional<py::array>& bias, Checked& arrays, int threads) {
     const Operands<T> io = operands_of<T>(f, arrays);
     const WeightsView<T> weights = weights_of<T>(w, f.rank, bias, f.merged);
-    without_gil([&] { convolve_once(problem, algorithm, weights, io, threads); });
+    const Context& on = current_context();
+    without_gil([&] { convolve_once(problem, on, algorithm, weights, io, threads); });
 }
 
 }  // namespace

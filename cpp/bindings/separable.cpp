@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "algorithms/separable.hpp"
+#include "bindings/context.hpp"
 #include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
@@ -15,7 +16,6 @@
 #include "bindings/settings.hpp"
 #include "bindings/without_gil.hpp"
 #include "core/sizes.hpp"
-#include "plan/explain.hpp"
 
 namespace npconv {
 namespace {
@@ -105,7 +105,7 @@ void check_bias_of(const std::optional<py::array>& bias, const char* name, std::
 // names: of the depthwise half
 SeparableProblem halves(Problem depthwise, const SeparableSettings& s, std::int64_t out_channels, OperandNames names) {
     depthwise.layout = s.of_conv.layout;  // of the result, which may have more channels than one
-    const SeparableProblem p = separable_problem(depthwise, out_channels, s.activation);
+    const SeparableProblem p = separable_problem(depthwise, current_context(), out_channels, s.activation);
     names.w = "pointwise_w";
     with_batch(p.pointwise.shape, p.pointwise.shape.batch, p.pointwise.dtype, names);  // its sizes can be multiplied, or this throws
     return p;
@@ -153,7 +153,7 @@ auto with_weights(const SeparableArrays& given, DType dtype, const F& f) {
 
 std::unique_ptr<SeparablePlan> make_plan(const SeparableProblem& p, const SeparableArrays& arrays, int threads) {
     return with_weights(arrays, p.depthwise.dtype,
-                        [&](const auto& weights) { return std::make_unique<SeparablePlan>(p, weights, threads); });
+                        [&](const auto& weights) { return std::make_unique<SeparablePlan>(p, current_context(), weights, threads); });
 }
 
 py::object run_plan(const RunFrame& f, const SeparablePlan& plan, std::int64_t batch, Checked& arrays, int threads) {
@@ -189,7 +189,7 @@ py::object separable_conv2d(py::handle x, py::handle depthwise_w, py::handle poi
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(frame, checked);
         const SeparableWeights<T> view = readable.view<T>();
-        without_gil([&] { separable_once(problem, view, io, threads); });
+        without_gil([&] { separable_once(problem, current_context(), view, io, threads); });
     });
     return checked.result;
 }
@@ -256,7 +256,7 @@ class PlannedSeparable {
     }
     std::int64_t workspace_bytes() const { return plan_->workspace_bytes(threads()); }
     std::int64_t packed_bytes() const { return plan_->packed_bytes(); }
-    std::string explain() const { return npconv::explain_separable(plan_->problem(), {threads(), workspace_bytes(), packed_bytes()}); }
+    std::string explain() const { return plan_->explain(threads()); }
     py::tuple output_shape() const {
         return x_.with_free_batch(result_shape(plan_->problem().pointwise.shape, 2, frame_.form, frame_.layout));
     }

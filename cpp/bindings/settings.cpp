@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/validate.hpp"
-#include "kernels/registry.hpp"
 
 namespace npconv {
 
@@ -86,7 +85,6 @@ Problem make_problem(const Settings& s, DType dtype, Form form, const Sizes& x, 
     problem.border = s.border;
     problem.flip = s.flip;
     problem.activation = s.activation;
-    problem.kernels = &active_kernels();
     check_activation(s.activation, dtype);
     // One channel in and one out: both layouts are the same memory.
     const ConvShape& shape = problem.shape;

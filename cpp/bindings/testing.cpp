@@ -9,19 +9,13 @@
 
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/winograd.hpp"
+#include "bindings/context.hpp"
 #include "bindings/register.hpp"
 #include "core/buffer.hpp"
 #include "core/processor.hpp"
-#include "kernels/registry.hpp"
-#include "plan/depthwise_tiling.hpp"
-#include "plan/direct_tiling.hpp"
-#include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
-#include "plan/separable_tiling.hpp"
-#include "plan/transposed_tiling.hpp"
-#include "plan/weight_gradient_tiling.hpp"
+#include "plan/winograd_axes.hpp"
 #include "plan/winograd_error.hpp"
-#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 
@@ -85,88 +79,78 @@ void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
     m.def("_buffer_bytes_made", &buffer_bytes_made);
     m.def("_set_small_tiles", [](bool small) {
-        const Lane lane = tiling_limits().lane;  // stays
-        TilingLimits tiny{.pixels_of_block = 14,
-                          .pixel_lanes_of_block = 32,
-                          .larger_block = 2,
-                          .k_of_block = 7,
-                          .taps_of_block = 4,
-                          .widest_tile = 1,
-                          .channels_of_chunk = 64,
-                          .enough_tasks = 1,
-                          .products_of_copy = 1,
-                          .often_used = 1,
-                          .used_from_afar = 1,
-                          .used_aliased = 1,
-                          .larger_copy = 2,
-                          .bytes_of_copy = 4096,
-                          .bytes_of_weights = 3000,
-                          .macs_of_region = 1};
-        if (!small) tiny = {};
-        tiny.lane = lane;
-        set_tiling_limits(tiny);
-        const DirectLimits narrow{.macs_of_block = 1,
-                                  .columns_of_block = 1,
-                                  .bytes_of_sums = 1024,
-                                  .bytes_of_copy = 2048,
-                                  .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
-                                  .taps_of_chunk = 1,
-                                  .channels_of_chunk = 1,
-                                  .vectors_in_place = 1,
-                                  .enough_tasks = 1};
-        set_direct_limits(small ? narrow : DirectLimits{});
-        const TransposedLimits few_phases{
-            .pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2, .bytes_of_planes = 400};
-        set_transposed_limits(small ? few_phases : TransposedLimits{});
-        const WeightGradientLimits short_sums{.pixels_of_block = 9,
-                                              .bytes_of_sums = 4096,
-                                              .bytes_of_all_sums = 1 << 20,
-                                              .rows_of_task = 3,
-                                              .bytes_of_window = 2048,
-                                              .bytes_of_window_of_groups = 2048,
-                                              .enough_tasks = 5};
-        set_weight_gradient_limits(small ? short_sums : WeightGradientLimits{});
-        const WinogradLimits few{.tiles_of_block = 2,
-                                 .tiles_of_far_block = 3,
-                                 .bytes_of_v = WinogradLimits{}.bytes_of_v,
-                                 .bytes_of_workspace = WinogradLimits{}.bytes_of_workspace,
-                                 .far_weights = 40'000,
-                                 .rows_of_k_block = 16,
-                                 .channels_of_chunk = 16,
-                                 .most_prepared = 150'000,
-                                 .enough_blocks = 8,
-                                 .slow_weights = 50'000};
-        DepthwiseLimits short_blocks;
-        short_blocks.bytes_of_block = short_blocks.bytes_of_window = short_blocks.bytes_of_plane = 4096;
-        short_blocks.channels_of_chunk = 2;
-        if (!small) short_blocks = {};
-        short_blocks.lane = lane;
-        set_depthwise_limits(short_blocks);
-        const SeparableLimits few_pixels{.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
-        set_separable_limits(small ? few_pixels : SeparableLimits{});
-        set_winograd_limits(small ? few : WinogradLimits{});
+        Limits tiny;
+        tiny.gemm = {.pixels_of_block = 14,
+                     .pixel_lanes_of_block = 32,
+                     .larger_block = 2,
+                     .k_of_block = 7,
+                     .taps_of_block = 4,
+                     .widest_tile = 1,
+                     .channels_of_chunk = 64,
+                     .enough_tasks = 1,
+                     .products_of_copy = 1,
+                     .often_used = 1,
+                     .used_from_afar = 1,
+                     .used_aliased = 1,
+                     .larger_copy = 2,
+                     .bytes_of_copy = 4096,
+                     .bytes_of_weights = 3000,
+                     .macs_of_region = 1};
+        tiny.direct = {.macs_of_block = 1,
+                       .columns_of_block = 1,
+                       .bytes_of_sums = 1024,
+                       .bytes_of_copy = 2048,
+                       .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
+                       .taps_of_chunk = 1,
+                       .channels_of_chunk = 1,
+                       .vectors_in_place = 1,
+                       .enough_tasks = 1};
+        tiny.transposed = {.pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2, .bytes_of_planes = 400};
+        tiny.weight_gradient = {.pixels_of_block = 9,
+                                .bytes_of_sums = 4096,
+                                .bytes_of_all_sums = 1 << 20,
+                                .rows_of_task = 3,
+                                .bytes_of_window = 2048,
+                                .bytes_of_window_of_groups = 2048,
+                                .enough_tasks = 5};
+        tiny.winograd = {.tiles_of_block = 2,
+                         .tiles_of_far_block = 3,
+                         .bytes_of_v = WinogradLimits{}.bytes_of_v,
+                         .bytes_of_workspace = WinogradLimits{}.bytes_of_workspace,
+                         .far_weights = 40'000,
+                         .rows_of_k_block = 16,
+                         .channels_of_chunk = 16,
+                         .most_prepared = 150'000,
+                         .enough_blocks = 8,
+                         .slow_weights = 50'000};
+        tiny.depthwise.bytes_of_block = tiny.depthwise.bytes_of_window = tiny.depthwise.bytes_of_plane = 4096;
+        tiny.depthwise.channels_of_chunk = 2;
+        tiny.separable = {.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
+        change_context([&](Context& on) {
+            const Lane gemm = on.limits.gemm.lane, depthwise = on.limits.depthwise.lane;  // stay
+            on.limits = small ? tiny : Limits{};
+            on.limits.gemm.lane = gemm;
+            on.limits.depthwise.lane = depthwise;
+        });
     });
     m.def("_core_kinds", [] {
         std::vector<std::string> kinds;
         for (const CoreKind& kind : core_kinds) kinds.emplace_back(kind.name);
         return kinds;
     });
-    m.def("_core_kind", [] { return std::string(name_of(this_core())); });
-    m.def("_pretend_core", &pretend_core);
-    m.def("_products_per_cycle", [] { return this_core().products_per_cycle(active_kernels().vector_bytes); });
-    m.def("_rates_name", [] { return rates_name(this_core(), active_kernels().vector_bytes); });
+    m.def("_core_kind", [] { return std::string(name_of(current_context().core)); });
+    m.def("_pretend_core", [](const std::string& kind) {  // "": the real one
+        const Core core = kind.empty() ? this_core() : core_of_kind(kind);
+        change_context([&](Context& on) { on.core = core; });
+    });
+    m.def("_products_per_cycle", [] { return current_context().products_per_cycle(); });
+    m.def("_rates_name", [] { return rates_name(current_context().core, current_context().vector_bytes()); });
     m.def("_set_lane", [](const std::string& lane) {
-        TilingLimits forced = tiling_limits();
-        forced.lane = lane == "channel" ? Lane::channel : lane == "pixel" ? Lane::pixel : Lane::automatic;
-        set_tiling_limits(forced);
-        DepthwiseLimits depthwise = depthwise_limits();
-        depthwise.lane = forced.lane;
-        set_depthwise_limits(depthwise);
+        const Lane forced = lane == "channel" ? Lane::channel : lane == "pixel" ? Lane::pixel : Lane::automatic;
+        change_context([&](Context& on) { on.limits.gemm.lane = on.limits.depthwise.lane = forced; });
     });
     m.def("_set_bytes_of_weights", [](std::int64_t bytes) {
-        TilingLimits limits = tiling_limits();
-        std::swap(limits.bytes_of_weights, bytes);
-        set_tiling_limits(limits);
+        change_context([&](Context& on) { std::swap(on.limits.gemm.bytes_of_weights, bytes); });
         return bytes;
     });
     m.def("_set_guard_pages", [](int mode) {
@@ -178,7 +162,7 @@ void register_testing(pybind11::module_& m) {
     m.def("_winograd_bound", [](const std::array<std::pair<int, int>, 3>& axes, std::int64_t products, std::int64_t step) {
         WinogradAxes a;
         for (std::size_t i = 0; i < 3; ++i) a[i] = {axes[i].first, axes[i].second};
-        return winograd_bound(a, products, winograd_block(a, products, step, winograd_limits().rows_of_k_block));
+        return winograd_bound(a, products, winograd_block(a, products, step, current_context().limits.winograd.rows_of_k_block));
     });
     m.def("_winograd_axes", &winograd_axes_of);
     m.def("_winograd_fallback_tiles", &winograd_fallback_tiles);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bindings/context.hpp"
 #include "bindings/plan_state.hpp"
 #include "bindings/planned_shape.hpp"
 #include "bindings/register.hpp"
@@ -14,7 +15,6 @@
 #include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 #include "core/validate_transposed.hpp"
-#include "kernels/registry.hpp"
 
 namespace npconv {
 namespace {
@@ -60,7 +60,7 @@ py::object conv_transpose(int rank, py::handle x, py::handle w_value, py::handle
         using T = decltype(zero);
         const Operands<T> io = operands_of<T>(frame, checked);
         const WeightsView<T> view = weights_of<T>(weights, rank, readable_bias);
-        without_gil([&] { transpose_once(problem, settings.common.algorithm, view, io, threads); });
+        without_gil([&] { transpose_once(problem, current_context(), settings.common.algorithm, view, io, threads); });
     });
     return checked.result;
 }
@@ -206,7 +206,6 @@ Problem make_transposed_problem(const TransposedSettings& s, DType dtype, Form f
     problem.dtype = dtype;
     problem.layout = s.common.layout;
     problem.activation = s.common.activation;
-    problem.kernels = &active_kernels();
     check_activation(s.common.activation, dtype);
     const ConvShape& shape = problem.shape;  // one channel in and one out: both layouts are the same memory
     if (shape.groups * shape.in_channels == 1 && shape.groups * shape.out_channels == 1) problem.layout = Layout::channels_first;
@@ -215,8 +214,9 @@ Problem make_transposed_problem(const TransposedSettings& s, DType dtype, Form f
 
 std::unique_ptr<TransposedPlan> make_transposed(const Problem& forward, const std::string& algorithm, int rank, const py::array& w,
                                                 const std::optional<py::array>& bias, int threads) {
-    return with_weights(forward.dtype, rank, w, bias,
-                        [&](const auto& weights) { return std::make_unique<TransposedPlan>(forward, algorithm, weights, threads); });
+    return with_weights(forward.dtype, rank, w, bias, [&](const auto& weights) {
+        return std::make_unique<TransposedPlan>(forward, current_context(), algorithm, weights, threads);
+    });
 }
 
 TransposedParameters pack_transposed(const TransposedPlan& plan, int rank, const py::array& w, const std::optional<py::array>& bias,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "core/processor.hpp"
 
-#include <atomic>
 #include <stdexcept>
 
 #if defined(__x86_64__)
@@ -35,14 +34,11 @@ Core find_core() {
 Core find_core() { return {}; }
 #endif
 
-std::atomic<const CoreKind*> pretended{nullptr};
-
 }  // namespace
 
-Core this_core() {
+const Core& this_core() {
     static const Core core = find_core();
-    const CoreKind* kind = pretended;
-    return kind ? kind->core : core;
+    return core;
 }
 
 const char* name_of(const Core& core) {
@@ -52,15 +48,13 @@ const char* name_of(const Core& core) {
     throw std::logic_error("a core of no known kind");
 }
 
-void pretend_core(const std::string& kind) {
-    const CoreKind* wanted = nullptr;
+Core core_of_kind(const std::string& kind) {
     std::string names;
     for (const CoreKind& known : core_kinds) {
-        if (kind == known.name) wanted = &known;
+        if (kind == known.name) return known.core;
         names += (names.empty() ? "\"" : ", \"") + std::string(known.name) + "\"";
     }
-    if (!wanted && !kind.empty()) throw std::invalid_argument("the kind of core must be one of " + names + "; got \"" + kind + "\"");
-    pretended = wanted;
+    throw std::invalid_argument("the kind of core must be one of " + names + "; got \"" + kind + "\"");
 }
 
 }  // namespace npconv

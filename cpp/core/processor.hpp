@@ -24,10 +24,10 @@ struct CoreKind {
 };
 constexpr CoreKind core_kinds[] = {{"narrow", {1, false}}, {"wide", {2, false}}, {"far-sighted", {2, true}}};
 
-// The core that this process runs on, or another kind that a test lets it pretend to run on.
-Core this_core();
+// The core that this process runs on.
+const Core& this_core();
 const char* name_of(const Core& core);
-// For what is planned from now on. "" is the real core again; std::invalid_argument, listing the kinds, where there is none of the name.
-void pretend_core(const std::string& kind);
+// std::invalid_argument, listing the kinds, where there is none of the name.
+Core core_of_kind(const std::string& kind);
 
 }  // namespace npconv

@@ -3,7 +3,6 @@
 // tables in table.hpp and *_table.hpp, a line here, and a test_vec_*.cpp in tests/.
 #include "kernels/registry.hpp"
 
-#include <atomic>
 #include <stdexcept>
 
 namespace npconv {
@@ -23,18 +22,6 @@ std::vector<KernelSet> find_kernel_sets() {
 #endif
 }
 
-const KernelTable& best_available() {
-    for (const KernelSet& set : kernel_sets()) {
-        if (set.available) return *set.table;
-    }
-    throw std::logic_error("no kernel set is available");  // the last of the list always is
-}
-
-std::atomic<const KernelTable*>& active() {
-    static std::atomic<const KernelTable*> table{&best_available()};
-    return table;
-}
-
 }  // namespace
 
 const std::vector<KernelSet>& kernel_sets() {
@@ -42,16 +29,18 @@ const std::vector<KernelSet>& kernel_sets() {
     return sets;
 }
 
-const KernelTable& active_kernels() { return *active(); }
+const KernelTable& best_kernels() {
+    for (const KernelSet& set : kernel_sets()) {
+        if (set.available) return *set.table;
+    }
+    throw std::logic_error("no kernel set is available");  // the last of the list always is
+}
 
-void select_kernels(const std::string& isa) {
+const KernelTable& kernels_of_isa(const std::string& isa) {
     std::string names;
     for (const KernelSet& set : kernel_sets()) {
         if (!set.available) continue;
-        if (isa == set.table->isa) {
-            active() = set.table;
-            return;
-        }
+        if (isa == set.table->isa) return *set.table;
         names += (names.empty() ? "\"" : ", \"") + std::string(set.table->isa) + "\"";
     }
     throw std::invalid_argument("the instruction set (NPCONV_ISA) must be one that this machine has, " + names + "; got \"" + isa + "\"");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernel sets of this build, best first, and which of them is in use.
+// The kernel sets of this build, best first.
 #pragma once
 #include <string>
 #include <type_traits>
@@ -17,9 +17,9 @@ struct KernelSet {
 
 const std::vector<KernelSet>& kernel_sets();
 
-// The best available set, until another is forced by name. select throws std::invalid_argument, listing what there is.
-const KernelTable& active_kernels();
-void select_kernels(const std::string& isa);
+const KernelTable& best_kernels();  // that are available
+// An available set. std::invalid_argument, listing what there is.
+const KernelTable& kernels_of_isa(const std::string& isa);
 
 // Of a table the kernels for T, float or double.
 template <class T, class Table>

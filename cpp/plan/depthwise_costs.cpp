@@ -12,7 +12,7 @@ namespace {
 // Of rows of taps, where their input and weights are loaded for several rows of outputs. (By hand, of 3x3 layers of 7 to 112 pixels.)
 constexpr double shared_steps = 0.4;
 
-WorkCounts work_with_channel_lanes(const Problem& p, const DepthwiseTiling& t) {
+WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const DepthwiseTiling& t) {
     const ConvShape& s = p.shape;
     const auto& axis = s.axis;
     const bool zeros = p.border == Border::zeros, last = p.layout == Layout::channels_last;
@@ -25,7 +25,7 @@ WorkCounts work_with_channel_lanes(const Problem& p, const DepthwiseTiling& t) {
     work[Work::depthwise_tile] = rows * tiles;
     work[Work::depthwise_step] = row_taps * tiles * as_double(t.taps.parts) * (t.shares_rows ? shared_steps : 1.0);
     work[Work::depthwise_product] =
-        row_taps * tiles * depthwise_pixels * as_double(axis[2].kernel) * part / p.core.products_per_cycle(p.kernels->vector_bytes);
+        row_taps * tiles * depthwise_pixels * as_double(axis[2].kernel) * part / on.core.products_per_cycle(on.kernels->vector_bytes);
     if (t.copied) {
         const double copied = vectors * as_double(t.blocks()) * as_double(copied_pixels(p, t.longest_block()));
         if (t.multiplier > 1) {
@@ -38,7 +38,7 @@ WorkCounts work_with_channel_lanes(const Problem& p, const DepthwiseTiling& t) {
     return work;
 }
 
-WorkCounts work_with_pixel_lanes(const Problem& p, const DepthwiseTiling& t) {
+WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const DepthwiseTiling& t) {
     constexpr double most_vectors = 3.5;  // of a strip, about
     const ConvShape& s = p.shape;
     const Axis &height = s.axis[1], &width = s.axis[2];
@@ -52,18 +52,18 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const DepthwiseTiling& t) {
     WorkCounts work;
     work[Work::depthwise_plane] = planes * of_planes * as_double(t.map[1].parts * t.map[2].parts);
     work[Work::depthwise_row] = rows * of_planes / std::min(vectors, most_vectors) * as_double(height.stride);
-    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * depth * part / p.core.products_per_cycle(p.kernels->vector_bytes);
+    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * depth * part / on.core.products_per_cycle(on.kernels->vector_bytes);
     work[Work::depthwise_row_stored] = rows * of_planes;
-    if (bordered || !planes_in_place(p))
+    if (bordered || !planes_in_place(p, on))
         work[Work::depthwise_copied] = planes * of_planes * as_double(height.input) * as_double(width.input);
     return work;
 }
 
 }  // namespace
 
-WorkCounts depthwise_work(const Problem& p, const DepthwiseTiling& t) {
+WorkCounts depthwise_work(const Problem& p, const Context& on, const DepthwiseTiling& t) {
     if (p.shape.empty()) return {};
-    WorkCounts work = t.lane == Lane::pixel ? work_with_pixel_lanes(p, t) : work_with_channel_lanes(p, t);
+    WorkCounts work = t.lane == Lane::pixel ? work_with_pixel_lanes(p, on, t) : work_with_channel_lanes(p, on, t);
     work[Work::depthwise_call] = 1.0;
     work[Work::depthwise_task] = as_double(t.tasks);
     const double lines = lines_of_input(p);
@@ -71,12 +71,12 @@ WorkCounts depthwise_work(const Problem& p, const DepthwiseTiling& t) {
     return work;
 }
 
-WorkCounts depthwise_packing_work(const Problem& p, const DepthwiseTiling& t) {
-    return packing_work(as_double(t.channels) * as_double(t.lanes_of_channel()) * as_double(p.shape.k()), 0.0, p);
+WorkCounts depthwise_packing_work(const Problem& p, const Context& on, const DepthwiseTiling& t) {
+    return packing_work(as_double(t.channels) * as_double(t.lanes_of_channel()) * as_double(p.shape.k()), 0.0, p, on);
 }
 
-double depthwise_cycles(const Problem& p, const DepthwiseTiling& t) {
-    return cycles_of(depthwise_work(p, t), p.core, p.kernels->vector_bytes);
+double depthwise_cycles(const Problem& p, const Context& on, const DepthwiseTiling& t) {
+    return cycles_of(depthwise_work(p, on, t), on.core, on.kernels->vector_bytes);
 }
 
 }  // namespace npconv

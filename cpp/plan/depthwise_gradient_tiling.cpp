@@ -9,7 +9,7 @@
 namespace npconv {
 namespace {
 
-int lanes_of(const Problem& p) { return p.dtype == DType::f32 ? p.kernels->f32.lanes : p.kernels->f64.lanes; }
+int lanes_of(const Problem& p, const Context& on) { return p.dtype == DType::f32 ? on.kernels->f32.lanes : on.kernels->f64.lanes; }
 
 double span(const Axis& a, std::int64_t outputs) {
     return as_double(outputs - 1) * as_double(a.stride) + as_double(a.kernel - 1) * as_double(a.dilation) + 1.0;
@@ -22,7 +22,7 @@ std::array<std::int64_t, 3> window_of(const ConvShape& s, std::int64_t rows) {
     return window;
 }
 
-bool planes_serve(const Problem& p) {
+bool planes_serve(const Problem& p, const Context& on) {
     constexpr std::int64_t fewest_columns = 5, most_columns = 1 << 12;  // fewer fill too little of a vector
     const ConvShape& s = p.shape;
     const Axis &depth = s.axis[0], &height = s.axis[1], &width = s.axis[2];
@@ -32,15 +32,15 @@ bool planes_serve(const Problem& p) {
         return false;
     if (height.dilation != 1 || width.dilation != 1 || width.output < fewest_columns || width.input > most_columns) return false;
     const auto kernel = [&](const auto& kernels) { return kernels.plane_products[0] != nullptr; };
-    return p.dtype == DType::f32 ? kernel(p.kernels->depthwise->f32) : kernel(p.kernels->depthwise->f64);
+    return p.dtype == DType::f32 ? kernel(on.kernels->depthwise->f32) : kernel(on.kernels->depthwise->f64);
 }
 
 }  // namespace
 
-std::string depthwise_gradient_refusal(const Problem& p) {
+std::string depthwise_gradient_refusal(const Problem& p, const Context& on) {
     constexpr double most_window = 1 << 20, most_sums = 1 << 18;  // bytes
     const ConvShape& s = p.shape;
-    const int lanes = lanes_of(p);
+    const int lanes = lanes_of(p, on);
     const bool grouped = s.in_channels > 0 && s.in_channels <= lanes && lanes % s.in_channels == 0;
     if (s.groups < 2 || s.in_channels != s.out_channels || !grouped) {
         return "it serves several groups of as many channels out as in, a power of 2 and no more than " + std::to_string(lanes);
@@ -50,24 +50,24 @@ std::string depthwise_gradient_refusal(const Problem& p) {
     const bool slides = width.kernel == sliding_taps && width.stride == 1 && width.dilation == 1;
     if (s.in_channels == lanes && !slides) return "groups of as many channels as a vector has are a matrix product";
     const double row = span(s.axis[0], 1) * span(s.axis[1], 1) * span(s.axis[2], std::max<std::int64_t>(1, s.axis[2].output));
-    if (row * p.kernels->vector_bytes > most_window) return "what a row of outputs meets is too large to be copied";
-    if (as_double(s.taps()) * as_double(s.in_channels) * p.kernels->vector_bytes > most_sums) return "the kernel has too many taps";
+    if (row * on.kernels->vector_bytes > most_window) return "what a row of outputs meets is too large to be copied";
+    if (as_double(s.taps()) * as_double(s.in_channels) * on.kernels->vector_bytes > most_sums) return "the kernel has too many taps";
     return {};
 }
 
-DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p) {
+DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p, const Context& on) {
     const ConvShape& s = p.shape;
-    const WeightGradientLimits limits = weight_gradient_limits();
+    const WeightGradientLimits& limits = on.limits.weight_gradient;
     DepthwiseGradientTiling t;
-    t.lanes = lanes_of(p);
+    t.lanes = lanes_of(p, on);
     t.group = s.in_channels;
     t.vectors = ceil_div(s.groups * s.out_channels, t.lanes);
     for (std::int64_t n = 1; n <= tap_products_taps; ++n) {
         if (s.axis[2].kernel % n == 0) t.taps_of_run = n;
     }
     const std::int64_t height = s.axis[1].output;
-    t.planes = planes_serve(p);
-    const double of_pixel = as_double(t.planes ? size_of(p.dtype) : p.kernels->vector_bytes), width = as_double(s.axis[2].output);
+    t.planes = planes_serve(p, on);
+    const double of_pixel = as_double(t.planes ? size_of(p.dtype) : on.kernels->vector_bytes), width = as_double(s.axis[2].output);
     const auto bytes = [&](std::int64_t rows) {  // as if nothing could overflow
         return (span(s.axis[0], 1) * span(s.axis[1], rows) * span(s.axis[2], s.axis[2].output) + as_double(rows) * width) * of_pixel;
     };

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "plan/context.hpp"
 #include "plan/problem.hpp"
 
 namespace npconv {
@@ -40,7 +41,7 @@ struct DepthwiseGradientTiling {
 };
 
 // Why these kernels cannot serve; empty if they can.
-std::string depthwise_gradient_refusal(const Problem& problem);
-DepthwiseGradientTiling tile_depthwise_gradient(const Problem& problem);
+std::string depthwise_gradient_refusal(const Problem& problem, const Context& on);
+DepthwiseGradientTiling tile_depthwise_gradient(const Problem& problem, const Context& on);
 
 }  // namespace npconv

@@ -9,15 +9,13 @@
 namespace npconv {
 namespace {
 
-DepthwiseLimits limits;
-
 // f of the kernels of the problem's dtype.
 template <class F>
-auto with_kernels(const Problem& p, const F& f) {
-    return p.dtype == DType::f32 ? f(p.kernels->depthwise->f32) : f(p.kernels->depthwise->f64);
+auto with_kernels(const Problem& p, const Context& on, const F& f) {
+    return p.dtype == DType::f32 ? f(on.kernels->depthwise->f32) : f(on.kernels->depthwise->f64);
 }
 
-int lanes_of(const Problem& p) { return p.dtype == DType::f32 ? p.kernels->f32.lanes : p.kernels->f64.lanes; }
+int lanes_of(const Problem& p, const Context& on) { return p.dtype == DType::f32 ? on.kernels->f32.lanes : on.kernels->f64.lanes; }
 
 std::int64_t span(const Axis& a, std::int64_t outputs) { return (outputs - 1) * a.stride + (a.kernel - 1) * a.dilation + 1; }
 
@@ -28,7 +26,9 @@ double reach(const Axis& a) {
 
 using Outputs = std::array<std::int64_t, 3>;
 
-std::int64_t plane_bytes(const Problem& p, const Outputs& n) { return padded_rows(p, n[1]) * padded_columns(p, n[2]) * size_of(p.dtype); }
+std::int64_t plane_bytes(const Problem& p, const Context& on, const Outputs& n) {
+    return padded_rows(p, n[1]) * padded_columns(p, lanes_of(p, on), n[2]) * size_of(p.dtype);
+}
 
 std::int64_t block_bytes(const Problem& p, const DepthwiseTiling& t, const Outputs& n) {
     const std::int64_t sums = t.keeps_sums ? n[0] * n[1] * n[2] : 0;
@@ -64,16 +64,16 @@ void cut_map(DepthwiseTiling& t, const ConvShape& s, std::int64_t unit_of_row, c
 }
 
 // So that there are tasks enough: 1, or more.
-std::int64_t chunks_wanted(const ConvShape& s, const DepthwiseTiling& t) {
+std::int64_t chunks_wanted(const Context& on, const ConvShape& s, const DepthwiseTiling& t) {
     const std::int64_t others = std::max<std::int64_t>(1, s.batch) * t.blocks();
-    return others >= limits.enough_tasks ? 1 : ceil_div(limits.enough_tasks, others);
+    return others >= on.limits.depthwise.enough_tasks ? 1 : ceil_div(on.limits.depthwise.enough_tasks, others);
 }
 
-DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t most_pixels) {
+DepthwiseTiling tile_channels(const Problem& p, const Context& on, bool keeps_sums, std::int64_t most_pixels) {
     const ConvShape& s = p.shape;
     const Axis& width = s.axis[2];
     DepthwiseTiling t;
-    t.lanes = lanes_of(p);
+    t.lanes = lanes_of(p, on);
     t.group = s.in_channels;
     t.multiplier = s.out_channels / std::max<std::int64_t>(1, s.in_channels);
     t.copied = p.layout == Layout::channels_first || (p.border != Border::zeros && s.padded()) || t.multiplier != 1;
@@ -82,47 +82,50 @@ DepthwiseTiling tile_channels(const Problem& p, bool keeps_sums, std::int64_t mo
     t.step = t.by_tap ? 1 : width.stride;
     t.taps = split_by(width.kernel, t.by_tap ? 1 : depthwise_taps);
     const auto three = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-    t.shares_rows = three(s.axis[1]) && three(width) && with_kernels(p, [](const auto& kernels) { return kernels.row_tiles != nullptr; });
+    t.shares_rows =
+        three(s.axis[1]) && three(width) && with_kernels(p, on, [](const auto& kernels) { return kernels.row_tiles != nullptr; });
     t.channels = ceil_div(s.groups * s.out_channels, t.lanes);
-    t.together = with_kernels(p, [](const auto& kernels) { return kernels.vectors; });
+    t.together = with_kernels(p, on, [](const auto& kernels) { return kernels.vectors; });
     if (s.empty()) return t;
     cut_map(t, s, std::min<std::int64_t>(depthwise_pixels, most_pixels), [&](const Outputs& n) {
         const std::int64_t residual = n[0] * n[1] * n[2] * t.together * t.lanes * size_of(p.dtype);  // a copy of it, if that must be
-        return n[0] * n[1] * n[2] <= most_pixels && std::max(block_bytes(p, t, n), residual) <= limits.bytes_of_block;
+        return n[0] * n[1] * n[2] <= most_pixels && std::max(block_bytes(p, t, n), residual) <= on.limits.depthwise.bytes_of_block;
     });
     // Channels that are copied a few vectors after the others are cut as tasks need it, those in place so that rows stay near.
-    std::int64_t most = limits.channels_of_chunk;
+    std::int64_t most = on.limits.depthwise.channels_of_chunk;
     if (!t.copied)
-        most = std::min(most, limits.bytes_of_window /
+        most = std::min(most, on.limits.depthwise.bytes_of_window /
                                   (std::max<std::int64_t>(1, copied_pixels(p, {1, t.shares_rows ? depthwise_rows : 1, t.longest(2)})) *
                                    t.lanes * size_of(p.dtype)));
-    most = std::max(std::min(most, t.channels / chunks_wanted(s, t)) / t.together, std::int64_t{1}) * t.together;
+    most = std::max(std::min(most, t.channels / chunks_wanted(on, s, t)) / t.together, std::int64_t{1}) * t.together;
     t.chunks = SpreadSplit(t.channels, ceil_div(t.channels, most));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
     return t;
 }
 
-DepthwiseTiling tile_planes(const Problem& p, std::int64_t most_pixels) {
+DepthwiseTiling tile_planes(const Problem& p, const Context& on, std::int64_t most_pixels) {
     const ConvShape& s = p.shape;
     DepthwiseTiling t;
     t.lane = Lane::pixel;
-    t.lanes = lanes_of(p);
+    t.lanes = lanes_of(p, on);
     t.step = s.axis[2].stride;
     t.taps = EvenSplit(s.axis[2].kernel, 1);
     t.multiplier = s.out_channels;
     t.channels = s.groups * s.out_channels;
     if (s.empty()) return t;
-    cut_map(t, s, t.lanes,
-            [&](const Outputs& n) { return n[0] * n[1] * n[2] <= most_pixels && plane_bytes(p, n) <= limits.bytes_of_plane; });
+    cut_map(t, s, t.lanes, [&](const Outputs& n) {
+        return n[0] * n[1] * n[2] <= most_pixels && plane_bytes(p, on, n) <= on.limits.depthwise.bytes_of_plane;
+    });
     if (s.axis[0].kernel > 1) {
-        t.together = std::clamp<std::int64_t>(limits.bytes_of_window / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
+        t.together =
+            std::clamp<std::int64_t>(on.limits.depthwise.bytes_of_window / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
     }
-    t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(s, t)));
+    t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(on, s, t)));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
     return t;
 }
 
-bool planes_serve(const Problem& p) {
+bool planes_serve(const Problem& p, const Context& on) {
     constexpr std::int64_t most_bytes = 1 << 20;
     const auto& axis = p.shape.axis;
     const Axis &height = axis[1], &width = axis[2];
@@ -133,12 +136,12 @@ bool planes_serve(const Problem& p) {
     for (const Axis* a : {&height, &width}) {
         if (a->dilation != 1 || std::max(a->pad_before, a->pad_after) >= k || a->input == 0) return false;
     }
-    return plane_bytes(p, {1, 1, lanes_of(p)}) <= most_bytes;
+    return plane_bytes(p, on, {1, 1, lanes_of(p, on)}) <= most_bytes;
 }
 
-DepthwiseTiling tile_with(const Problem& p, Lane lane) {
-    if (lane == Lane::pixel && planes_serve(p)) return tile_planes(p, p.shape.pixels());
-    return tile_channels(p, p.layout == Layout::channels_first, p.shape.pixels());
+DepthwiseTiling tile_with(const Problem& p, const Context& on, Lane lane) {
+    if (lane == Lane::pixel && planes_serve(p, on)) return tile_planes(p, on, p.shape.pixels());
+    return tile_channels(p, on, p.layout == Layout::channels_first, p.shape.pixels());
 }
 
 }  // namespace
@@ -162,21 +165,21 @@ std::int64_t copied_pixels(const Problem& p, const std::array<std::int64_t, 3>& 
     return copied_places(p, 0, outputs[0]) * copied_places(p, 1, outputs[1]) * copied_places(p, 2, outputs[2]);
 }
 
-bool planes_in_place(const Problem& p) {
-    return with_kernels(p, [](const auto& kernels) { return kernels.planes[0][0].first != nullptr; });
+bool planes_in_place(const Problem& p, const Context& on) {
+    return with_kernels(p, on, [](const auto& kernels) { return kernels.planes[0][0].first != nullptr; });
 }
 
 std::int64_t padded_rows(const Problem& p, std::int64_t outputs) { return span(p.shape.axis[1], outputs); }
 
-std::int64_t padded_columns(const Problem& p, std::int64_t outputs) {
+std::int64_t padded_columns(const Problem& p, int lanes, std::int64_t outputs) {
     const Axis& width = p.shape.axis[2];
-    return width.stride * ceil_div(outputs, lanes_of(p)) * lanes_of(p) + width.kernel - 1;
+    return width.stride * ceil_div(outputs, lanes) * lanes + width.kernel - 1;
 }
 
-std::string depthwise_refusal(const Problem& p) {
+std::string depthwise_refusal(const Problem& p, const Context& on) {
     constexpr double most_reach = 1e12, most_taps = 2e4, most_bytes = 1e6;
     const ConvShape& s = p.shape;
-    const int lanes = lanes_of(p);
+    const int lanes = lanes_of(p, on);
     const std::int64_t of_group = s.in_channels;  // one group alone is a dense layer
     const bool grouped = s.groups > 1 && of_group > 1 && of_group == s.out_channels && of_group <= lanes && lanes % of_group == 0;
     if (s.in_channels != 1 && !grouped) {
@@ -184,7 +187,7 @@ std::string depthwise_refusal(const Problem& p) {
                "; here they have " + std::to_string(s.in_channels) + " in and " + std::to_string(s.out_channels) + " out";
     }
     if (as_double(s.taps()) > most_taps) return "the kernel has too many taps";
-    double window = as_double(p.kernels->vector_bytes);
+    double window = as_double(on.kernels->vector_bytes);
     for (std::size_t a = 0; a < 3; ++a) {
         if (reach(s.axis[a]) > most_reach) return "the padding or the dilation is too large";
         window *= as_double(copied_places(p, a, std::min<std::int64_t>(s.axis[a].output, a == 2 ? depthwise_pixels : 1)));
@@ -193,22 +196,19 @@ std::string depthwise_refusal(const Problem& p) {
     return {};
 }
 
-DepthwiseTiling tile_depthwise(const Problem& p) {
-    if (p.depthwise_lane != Lane::automatic) return tile_with(p, p.depthwise_lane);
-    if (limits.lane != Lane::automatic) return tile_with(p, limits.lane);
-    if (p.shape.empty() || !planes_serve(p)) return tile_with(p, Lane::channel);
+DepthwiseTiling tile_depthwise(const Problem& p, const Context& on) {
+    if (p.depthwise_lane != Lane::automatic) return tile_with(p, on, p.depthwise_lane);
+    if (on.limits.depthwise.lane != Lane::automatic) return tile_with(p, on, on.limits.depthwise.lane);
+    if (p.shape.empty() || !planes_serve(p, on)) return tile_with(p, on, Lane::channel);
     // One image decides: the sign of a zero may differ, and must be the same for every batch.
     Problem image = p;
     image.shape.batch = 1;
-    const auto cycles = [&](Lane lane) { return depthwise_cycles(image, tile_with(image, lane)); };
-    return tile_with(p, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
+    const auto cycles = [&](Lane lane) { return depthwise_cycles(image, on, tile_with(image, on, lane)); };
+    return tile_with(p, on, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
-DepthwiseTiling tile_depthwise_blocks(const Problem& p, std::int64_t most_pixels) {
-    return tile_depthwise(p).lane == Lane::pixel ? tile_planes(p, most_pixels) : tile_channels(p, false, most_pixels);
+DepthwiseTiling tile_depthwise_blocks(const Problem& p, const Context& on, std::int64_t most_pixels) {
+    return tile_depthwise(p, on).lane == Lane::pixel ? tile_planes(p, on, most_pixels) : tile_channels(p, on, false, most_pixels);
 }
-
-DepthwiseLimits depthwise_limits() { return limits; }
-void set_depthwise_limits(const DepthwiseLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

@@ -23,6 +23,7 @@
 
 #include "core/split.hpp"
 #include "kernels/depthwise_table.hpp"
+#include "plan/context.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
 
@@ -58,11 +59,11 @@ struct DepthwiseTiling {
 };
 
 // Why depthwise kernels cannot serve; empty if they can.
-std::string depthwise_refusal(const Problem& problem);
-DepthwiseTiling tile_depthwise(const Problem& problem);
+std::string depthwise_refusal(const Problem& problem, const Context& on);
+DepthwiseTiling tile_depthwise(const Problem& problem, const Context& on);
 
 // The same in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
-DepthwiseTiling tile_depthwise_blocks(const Problem& problem, std::int64_t most_pixels);
+DepthwiseTiling tile_depthwise_blocks(const Problem& problem, const Context& on, std::int64_t most_pixels);
 
 // lane = channel: places of an axis that n neighbouring outputs meet, as far as they are copied: a border of zeros is not.
 std::int64_t copied_places(const Problem& problem, std::size_t axis, std::int64_t outputs);
@@ -70,24 +71,9 @@ std::int64_t copied_places(const Problem& problem, std::size_t axis, std::int64_
 std::int64_t copied_pixels(const Problem& problem, const std::array<std::int64_t, 3>& outputs);
 
 // lane = pixel: has the kernel set masks, with which planes in a border of zeros are read in place?
-bool planes_in_place(const Problem& problem);
+bool planes_in_place(const Problem& problem, const Context& on);
 // Rows and elements of a row of the copy of a plane, for so many outputs: the last vector of outputs is read whole.
 std::int64_t padded_rows(const Problem& problem, std::int64_t outputs);
-std::int64_t padded_columns(const Problem& problem, std::int64_t outputs);
-
-// What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
-struct DepthwiseLimits {
-    std::int64_t bytes_of_block = 96 * 1024;  // lane = channel: the copy and the sums of what is copied together
-    std::int64_t bytes_of_window =
-        32 * 1024;                        //   channels last: rows of the input that a row of outputs meets stay in the first-level cache
-    std::int64_t channels_of_chunk = 16;  //   vectors
-    std::int64_t bytes_of_plane = 256 * 1024;  // lane = pixel: the copy of a block. Each block costs a few rows more
-    std::int64_t enough_tasks = 4;
-    Lane lane = Lane::automatic;  // where a problem leaves it open
-
-    bool operator==(const DepthwiseLimits&) const = default;
-};
-DepthwiseLimits depthwise_limits();
-void set_depthwise_limits(const DepthwiseLimits& limits);  // while nothing runs and no plan will be run again
+std::int64_t padded_columns(const Problem& problem, int lanes, std::int64_t outputs);
 
 }  // namespace npconv

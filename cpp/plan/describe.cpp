@@ -68,9 +68,9 @@ void describe_memory(std::ostream& out, const Footprint& footprint) {
         << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
 }
 
-void describe_kernels(std::ostream& out, const Problem& p) {
-    out << "kernels      " << p.kernels->isa << " (" << p.kernels->description << "), tiles for a core that multiplies "
-        << p.core.products_per_cycle(p.kernels->vector_bytes) << " vector(s) a cycle\n";
+void describe_kernels(std::ostream& out, const Context& on) {
+    out << "kernels      " << on.kernels->isa << " (" << on.kernels->description << "), tiles for a core that multiplies "
+        << on.core.products_per_cycle(on.kernels->vector_bytes) << " vector(s) a cycle\n";
 }
 
 }  // namespace npconv

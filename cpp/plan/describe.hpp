@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <string>
 
+#include "plan/context.hpp"
 #include "plan/problem.hpp"
 
 namespace npconv {
@@ -19,7 +20,7 @@ std::string count(double n);  // what is too large for an integer in powers of t
 double direct_count(const ConvShape& shape);
 
 void describe_shape(std::ostream& out, const char* begin, const Problem& problem);
-void describe_kernels(std::ostream& out, const Problem& problem);
+void describe_kernels(std::ostream& out, const Context& on);
 void describe_memory(std::ostream& out, const Footprint& footprint);
 // Of sums of n products. rounded: once more, at the end.
 void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dtype, double rounded = 0.0);

@@ -12,8 +12,6 @@
 namespace npconv {
 namespace {
 
-DirectLimits limits;
-
 std::int64_t rounded(std::int64_t n, std::int64_t unit) { return ceil_div(n, unit) * unit; }
 
 // Cycles of a tile for one input channel, depth and phase: products, or loads, of which those of the input mostly cross cache lines.
@@ -74,11 +72,11 @@ DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, Direct
 }
 
 template <class T>
-DirectTiling choose_rows(const Problem& p, const DirectKernels<T>& kernels) {
+DirectTiling choose_rows(const Problem& p, const Context& on, const DirectKernels<T>& kernels) {
     const ConvShape& s = p.shape;
     if (s.empty()) return DirectTiling();
     const Axis &height = s.axis[1], &width = s.axis[2];
-    const double per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     DirectTiling best = with_rows(p, kernels, DirectRows::single);
     double least = cycles_of_map(s, best, per_cycle, sizeof(T));
     const auto consider = [&](DirectRows kind) {
@@ -105,7 +103,7 @@ void cut(DirectTiling& t, std::int64_t rows, std::int64_t columns) {
 }
 
 // What of a row is read in place: the pixels whose taps all are inside, if they are many.
-void find_middle(const Problem& p, bool masks, DirectTiling& t) {
+void find_middle(const Problem& p, const Context& on, bool masks, DirectTiling& t) {
     const ConvShape& s = p.shape;
     const Axis& a = s.axis[2];
     t.begin = 0;
@@ -118,60 +116,62 @@ void find_middle(const Problem& p, bool masks, DirectTiling& t) {
     }
     first = rounded(first, t.lanes);
     last = last / t.lanes * t.lanes;
-    if (last - first < limits.vectors_in_place * t.lanes) return;
+    if (last - first < on.limits.direct.vectors_in_place * t.lanes) return;
     t.begin = first;
     t.end = last;
     t.masked = masks && t.kind != DirectRows::vectors && (p.border == Border::zeros || !a.padded());
 }
 
 template <class T>
-bool set_blocks(const Problem& p, DirectTiling& t) {
+bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
     const ConvShape& s = p.shape;
     constexpr auto element = static_cast<std::int64_t>(sizeof(T));
     const CopyForm form = t.copy_form();
     const auto copied = [&](std::int64_t channels) {
         return staged_elements(s, form, t.longest_block(), kernel_of(s), channels) * element;
     };
-    find_middle(p, direct_kernels_of<T>(*p.kernels).edge_single[0] != nullptr, t);
+    find_middle(p, on, direct_kernels_of<T>(*on.kernels).edge_single[0] != nullptr, t);
     const std::int64_t tile_rows = t.kind == DirectRows::rows ? std::min(t.map[1], t.rows * t.row_step) : 1;
     const std::int64_t tile_columns = t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1);
-    const std::int64_t most_columns = std::max(tile_columns, limits.columns_of_block / tile_columns * tile_columns);
+    const std::int64_t most_columns = std::max(tile_columns, on.limits.direct.columns_of_block / tile_columns * tile_columns);
     const std::int64_t taps = s.taps();
     const bool by_line = p.layout == Layout::channels_last && s.in_channels * element >= static_cast<std::int64_t>(line_bytes);
-    const std::int64_t near = by_line ? 4 * limits.channels_of_chunk : limits.channels_of_chunk;  // channels of a line of the cache
+    const std::int64_t near =
+        by_line ? 4 * on.limits.direct.channels_of_chunk : on.limits.direct.channels_of_chunk;  // channels of a line of the cache
     // Read in place, channels are streams: few at a time. Copies have as many as fit.
     const bool in_place = t.begin > 0 || t.end < t.map[2] || t.masked;
-    const std::int64_t channels = in_place ? std::max(near, ceil_div(limits.taps_of_chunk, taps)) : s.in_channels;
+    const std::int64_t channels = in_place ? std::max(near, ceil_div(on.limits.direct.taps_of_chunk, taps)) : s.in_channels;
     t.chunks = split_by(s.in_channels, std::min(channels, s.in_channels));
     t.blocks[0] = SpreadSplit(t.map[0], t.map[0]);
     std::int64_t columns = std::min(most_columns, rounded(t.map[2], t.lanes)), rows = tile_rows;
     const auto fits = [&] {
-        return copied(t.chunks.longest()) <= limits.bytes_of_copy &&
-               (t.chunks.parts == 1 || t.sums_of_block() * t.lanes * element <= limits.bytes_of_sums);
+        return copied(t.chunks.longest()) <= on.limits.direct.bytes_of_copy &&
+               (t.chunks.parts == 1 || t.sums_of_block() * t.lanes * element <= on.limits.direct.bytes_of_sums);
     };
     cut(t, rows, columns);
-    while (copied(t.chunks.longest()) > limits.bytes_of_copy && t.chunks.longest() > 2 * near) {
+    while (copied(t.chunks.longest()) > on.limits.direct.bytes_of_copy && t.chunks.longest() > 2 * near) {
         t.chunks = split_by(s.in_channels, t.chunks.longest() / 2);
     }
     // Smaller, until a chunk's part of the input and the sums stay near: fewer pixels of a row, then fewer channels.
     while (!fits() && columns > tile_columns) cut(t, rows, columns = std::max(tile_columns, columns / 2 / tile_columns * tile_columns));
-    while (copied(t.chunks.longest()) > limits.bytes_of_copy && t.chunks.longest() > 1)
+    while (copied(t.chunks.longest()) > on.limits.direct.bytes_of_copy && t.chunks.longest() > 1)
         t.chunks = split_by(s.in_channels, t.chunks.longest() / 2);
     const auto too_large = [&] {
         const std::int64_t sums = t.chunks.parts > 1 ? t.sums_of_block() * t.lanes * element : 0;
-        return std::max(copied(t.chunks.longest()), sums) > limits.most_bytes_of_copy;
+        return std::max(copied(t.chunks.longest()), sums) > on.limits.direct.most_bytes_of_copy;
     };
     if (too_large()) return false;
     // Larger, while there are tasks enough: rows of a copy are used more often then, and tasks cost something each.
     const double macs = as_double(s.k()) * as_double(s.out_channels);
     const auto enough = [&] {
         const auto n = t.longest_block();
-        return as_double(n[0]) * as_double(n[1]) * as_double(n[2]) * macs >= as_double(limits.macs_of_block) * (in_place ? 1.0 : 8.0);
+        return as_double(n[0]) * as_double(n[1]) * as_double(n[2]) * macs >=
+               as_double(on.limits.direct.macs_of_block) * (in_place ? 1.0 : 8.0);
     };
     while (rows < t.map[1] && !enough()) {
         DirectTiling before = t;
         cut(t, rows + tile_rows, columns);
-        if (!fits() || s.batch * s.groups * t.blocks_of_map() < limits.enough_tasks) {
+        if (!fits() || s.batch * s.groups * t.blocks_of_map() < on.limits.direct.enough_tasks) {
             t = before;
             break;
         }
@@ -181,7 +181,7 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
         for (std::int64_t depth = 2; depth <= t.map[0] && !enough(); ++depth) {
             DirectTiling before = t;
             t.blocks[0] = SpreadSplit(t.map[0], ceil_div(t.map[0], depth));
-            if (!fits() || s.batch * s.groups * t.blocks_of_map() < limits.enough_tasks) {
+            if (!fits() || s.batch * s.groups * t.blocks_of_map() < on.limits.direct.enough_tasks) {
                 t = before;
                 break;
             }
@@ -192,14 +192,14 @@ bool set_blocks(const Problem& p, DirectTiling& t) {
 }
 
 template <class T>
-bool tile(const Problem& p, DirectTiling& t) {
+bool tile(const Problem& p, const Context& on, DirectTiling& t) {
     Problem image = p;  // one image decides, so that packed weights and results are the same for every batch
     image.shape.batch = std::min<std::int64_t>(1, p.shape.batch);
-    t = choose_rows<T>(image, direct_kernels_of<T>(*p.kernels));
-    if (p.shape.empty() || set_blocks<T>(p, t)) return true;
+    t = choose_rows<T>(image, on, direct_kernels_of<T>(*on.kernels));
+    if (p.shape.empty() || set_blocks<T>(p, on, t)) return true;
     if (t.kind == DirectRows::single) return false;
-    t = with_rows(image, direct_kernels_of<T>(*p.kernels), DirectRows::single);  // whose blocks may be smaller
-    return set_blocks<T>(p, t);
+    t = with_rows(image, direct_kernels_of<T>(*on.kernels), DirectRows::single);  // whose blocks may be smaller
+    return set_blocks<T>(p, on, t);
 }
 
 }  // namespace
@@ -268,7 +268,7 @@ std::int64_t direct_tap_step(const ConvShape& s) {
     return s.axis[1].kernel > 1 ? s.axis[1].stride / std::gcd(s.axis[1].stride, s.axis[1].dilation) : 1;
 }
 
-std::string direct_refusal(const Problem& p, DirectTiling* tiling) {
+std::string direct_refusal(const Problem& p, const Context& on, DirectTiling* tiling) {
     const ConvShape& s = p.shape;
     if (s.in_channels == 0) return "there are no input channels";
     if (s.out_channels > max_direct_channels) {
@@ -285,24 +285,24 @@ std::string direct_refusal(const Problem& p, DirectTiling* tiling) {
         return "the kernel is too large";
     }
     DirectTiling t;
-    const bool serves = p.dtype == DType::f32 ? tile<float>(p, t) : tile<double>(p, t);
+    const bool serves = p.dtype == DType::f32 ? tile<float>(p, on, t) : tile<double>(p, on, t);
     if (!serves) return "the input of one register tile is too large to be copied";
     if (tiling) *tiling = t;
     return {};
 }
 
-DirectTiling tile_direct(const Problem& p) {
+DirectTiling tile_direct(const Problem& p, const Context& on) {
     DirectTiling t;
-    if (const std::string refusal = direct_refusal(p, &t); !refusal.empty()) throw std::logic_error(refusal);
+    if (const std::string refusal = direct_refusal(p, on, &t); !refusal.empty()) throw std::logic_error(refusal);
     return t;
 }
 
 namespace {
 
 template <class T>
-WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
+WorkCounts work_of_image(const Problem& p, const Context& on, const DirectTiling& t) {
     const ConvShape& s = p.shape;
-    const double per_cycle = p.core.products_per_cycle(t.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.core.products_per_cycle(t.lanes * static_cast<int>(sizeof(T)));
     const std::int64_t vectors = ceil_div(t.map[2], t.lanes);
     const double rows = as_double(t.map[0]) * as_double(t.map[1]), channels = as_double(s.in_channels);
     WorkCounts work;
@@ -340,18 +340,15 @@ WorkCounts work_of_image(const Problem& p, const DirectTiling& t) {
 
 }  // namespace
 
-WorkCounts direct_work(const Problem& p, const DirectTiling& t) {
+WorkCounts direct_work(const Problem& p, const Context& on, const DirectTiling& t) {
     WorkCounts work;
     if (p.shape.without_products() || p.shape.empty()) return work;
-    work = p.dtype == DType::f32 ? work_of_image<float>(p, t) : work_of_image<double>(p, t);
+    work = p.dtype == DType::f32 ? work_of_image<float>(p, on, t) : work_of_image<double>(p, on, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::direct_call] = 1.0;
     const double lines = lines_by_groups(p);
     count_far(lines_of_input(p) * line_bytes, lines, Work::direct_line, Work::direct_memory_line, work);
     return work;
 }
-
-DirectLimits direct_limits() { return limits; }
-void set_direct_limits(const DirectLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

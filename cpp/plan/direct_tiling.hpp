@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "plan/context.hpp"
 #include "plan/copy_form.hpp"
 #include "plan/k_order.hpp"
 #include "plan/pixel_boxes.hpp"
@@ -56,11 +57,11 @@ struct DirectTiling {
 };
 
 // Why it cannot serve; empty if it can, and then `tiling` is set if it is given.
-std::string direct_refusal(const Problem& problem, DirectTiling* tiling = nullptr);
+std::string direct_refusal(const Problem& problem, const Context& on, DirectTiling* tiling = nullptr);
 
-DirectTiling tile_direct(const Problem& problem);  // of a problem that it can serve
+DirectTiling tile_direct(const Problem& problem, const Context& on);  // of a problem that it can serve
 
-WorkCounts direct_work(const Problem& problem, const DirectTiling& tiling);
+WorkCounts direct_work(const Problem& problem, const Context& on, const DirectTiling& tiling);
 
 // The order of the packed taps: tap rows by phase, so that those which meet are neighbours. f(tap row)
 template <class F>
@@ -73,22 +74,5 @@ void for_each_tap_row(std::int64_t kernel, std::int64_t tap_step, const F& f) {
     }
 }
 std::int64_t direct_tap_step(const ConvShape& shape);
-
-// Tests make these small.
-struct DirectLimits {
-    std::int64_t macs_of_block = 2'000'000;     // a task is worth its overhead
-    std::int64_t columns_of_block = 4096;       // pixels of a row
-    std::int64_t bytes_of_sums = 24 * 1024;     // of a block, where they wait for the next chunk: half of the first-level cache
-    std::int64_t bytes_of_copy = 256 * 1024;    // of a chunk of a block
-    std::int64_t most_bytes_of_copy = 3 << 20;  //   that has one channel and is no smaller than a tile
-    std::int64_t taps_of_chunk = 36;            // at least, if there are so many,
-    std::int64_t channels_of_chunk = 4;         //   and at least so many channels: more share too few sets of a cache
-    std::int64_t vectors_in_place = 12;         // rows with as many vectors that touch no border are read in place
-    std::int64_t enough_tasks = 8;
-
-    bool operator==(const DirectLimits&) const = default;
-};
-DirectLimits direct_limits();
-void set_direct_limits(const DirectLimits& limits);  // while nothing runs and no plan will be run again
 
 }  // namespace npconv

@@ -16,8 +16,9 @@
 namespace npconv {
 namespace {
 
-void describe_gemm(std::ostream& out, const Problem& p) {
-    const GemmTiling t = tile_gemm(p);
+void describe(std::ostream& out, const GemmExecution& e) {
+    const Problem& p = e.problem;
+    const GemmTiling& t = e.tiling;
     const bool pixel = t.lane == Lane::pixel;
     const std::int64_t pixels = pixel ? t.nv * t.lanes : t.mr, channels = pixel ? t.mr : t.nv * t.lanes;
     out << "tiling       register tile " << pixels << " pixels x " << channels << " channels, lane = " << (pixel ? "pixel" : "channel")
@@ -37,8 +38,10 @@ void describe_gemm(std::ostream& out, const Problem& p) {
     }
 }
 
-void describe_depthwise(std::ostream& out, const Problem& p) {
-    const DepthwiseTiling t = tile_depthwise(p);
+void describe(std::ostream& out, const DepthwiseExecution& e) {
+    const Problem& p = e.problem;
+    const DepthwiseTiling& t = e.tiling;
+    if (p.shape.empty()) return;
     const bool pixel = t.lane == Lane::pixel;
     if (pixel) {
         out << "tiling       strips of columns in vectors of " << t.lanes << " pixels, lane = pixel, walk down the rows\n";
@@ -54,8 +57,10 @@ void describe_depthwise(std::ostream& out, const Problem& p) {
     out << "operations   " << count(direct_count(p.shape)) << " (direct count); taps in a border of zeros are left out\n";
 }
 
-void describe_direct(std::ostream& out, const Problem& p) {
-    const DirectTiling t = tile_direct(p);
+void describe(std::ostream& out, const DirectExecution& e) {
+    const Problem& p = e.problem;
+    const DirectTiling& t = e.tiling;
+    if (p.shape.empty()) return;
     const std::int64_t pixels = t.vectors * t.lanes;
     out << "tiling       register tile " << pixels * (t.kind == DirectRows::vectors ? t.rows : 1) << " pixels";
     if (t.kind == DirectRows::rows) out << " of " << t.rows << " rows";
@@ -71,11 +76,11 @@ void describe_direct(std::ostream& out, const Problem& p) {
 }
 
 // As it was considered for the decision, or for these words.
-Candidate candidate_of(const Problem& p, const Decision& d, Algorithm algorithm) {
+Candidate candidate_of(const Problem& p, const Context& on, const Decision& d, Algorithm algorithm) {
     for (const Candidate& c : d.candidates) {
         if (c.algorithm == algorithm) return c;
     }
-    return consider(p, algorithm);
+    return consider(p, on, algorithm);
 }
 
 void describe_tiles(std::ostream& out, const AxisTiles& a) {
@@ -88,8 +93,10 @@ void describe_tiles(std::ostream& out, const AxisTiles& a) {
     out << "\n";
 }
 
-void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles) {
-    const WinogradTiling t = tile_winograd(p, tiles);
+void describe(std::ostream& out, const WinogradExecution& e) {
+    const Problem& p = e.problem;
+    const WinogradTiling& t = e.tiling;
+    if (p.shape.empty()) return;
     const char* names[] = {"depth: ", "height:", "width: "};
     const char* begin = "tiling       ";
     for (std::size_t a = 0; a < 3; ++a) {
@@ -113,9 +120,12 @@ void describe_winograd(std::ostream& out, const Problem& p, WinogradTiles tiles)
     out << "operations   " << count(direct_count(s)) << " (direct count), " << count(real) << " done in products of points\n";
 }
 
-void describe_error(std::ostream& out, const Problem& p, WinogradTiles tiles) {
+void describe(std::ostream& out, const NaiveExecution& e) { out << "operations   " << count(direct_count(e.problem.shape)) << "\n"; }
+
+void describe_error(std::ostream& out, const WinogradExecution& e) {
+    const Problem& p = e.problem;
+    const WinogradTiling& t = e.tiling;
     const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
-    const WinogradTiling t = tile_winograd(p, tiles);
     out << "error        about " << winograd_expected_error(p, t) * u
         << " (relative, L2) for normally distributed data; |y - exact| <= " << winograd_bound(t) * u << " max|x of the\n"
         << "             tile| sum|w|, before bias, residual and activation. Tiles that are not finite, or in which values differ by more "
@@ -125,7 +135,9 @@ void describe_error(std::ostream& out, const Problem& p, WinogradTiles tiles) {
 
 }  // namespace
 
-std::string explain(const Problem& p, const Decision& d, const Footprint& footprint) {
+std::string explain(const ConvExecution& execution, const Decision& d, const Footprint& footprint) {
+    const Problem& p = execution.problem();
+    const Context& on = execution.on();
     const ConvShape& s = p.shape;
     std::ostringstream out;
     describe_shape(out, "convolution  ", p);
@@ -134,7 +146,7 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
     double chosen = 0.0;
     for (const Candidate& c : d.candidates) chosen = c.algorithm == d.algorithm ? c.cycles : chosen;
     for (const AlgorithmEntry& e : algorithms()) {
-        const Candidate c = candidate_of(p, d, e.algorithm);
+        const Candidate c = candidate_of(p, on, d, e.algorithm);
         out << "  " << e.name << std::string(13 - std::string(e.name).size(), ' ');
         if (!c.refusal.empty()) {
             out << "cannot serve: " << c.refusal;
@@ -147,34 +159,27 @@ std::string explain(const Problem& p, const Decision& d, const Footprint& footpr
         }
         out << "\n";
     }
-    const auto tiles = winograd_tiles(d.algorithm);
-    if (d.algorithm == Algorithm::naive) {
-        out << "operations   " << count(direct_count(s)) << "\n";
-    } else {
-        describe_kernels(out, p);
-        if (d.algorithm == Algorithm::gemm) describe_gemm(out, p);
-        if (d.algorithm == Algorithm::depthwise && !s.empty()) describe_depthwise(out, p);
-        if (d.algorithm == Algorithm::direct && !s.empty()) describe_direct(out, p);
-        if (tiles && !s.empty()) describe_winograd(out, p, *tiles);
-    }
+    const bool naive = std::holds_alternative<NaiveExecution>(execution.way);
+    if (!naive) describe_kernels(out, on);
+    std::visit([&](const auto& e) { describe(out, e); }, execution.way);
     describe_memory(out, footprint);
-    if (tiles) {
-        describe_error(out, p, *tiles);
+    if (const auto* winograd = std::get_if<WinogradExecution>(&execution.way)) {
+        describe_error(out, *winograd);
         return out.str();
     }
-    const bool naive_f32 = d.algorithm == Algorithm::naive && p.dtype == DType::f32;  // summed in double, rounded once
+    const bool naive_f32 = naive && p.dtype == DType::f32;  // summed in double, rounded once
     describe_bound(out, "error        |y - exact|", s.k(), naive_f32 ? DType::f64 : p.dtype, naive_f32 ? 0x1p-24 : 0.0);
     return out.str();
 }
 
-std::string explain_separable(const SeparableProblem& p, const Footprint& footprint) {
+std::string explain_separable(const SeparableProblem& p, const SeparableExecution& e, const Footprint& footprint) {
     std::ostringstream out;
     describe_shape(out, "depthwise    ", p.depthwise);
     describe_shape(out, "pointwise    ", p.pointwise);
     out << "algorithm    separable: depthwise results of a block of pixels stay in the caches until the products have used them\n";
     if (!p.depthwise.shape.empty()) {
-        const SeparableTiling t = tile_separable(p, worthwhile_threads(p, footprint.threads));
-        describe_kernels(out, p.pointwise);
+        const SeparableTiling& t = e.tiling;
+        describe_kernels(out, *e.depthwise.on);
         out << "tiling       " << t.tasks << " task(s): " << t.depthwise.blocks() << " block(s) of at most " << t.most_pixels
             << " pixels, with all channels, for each image\n";
     }
@@ -211,10 +216,12 @@ void describe_transposed_bound(std::ostream& out, const Problem& forward, DType 
 
 }  // namespace
 
-std::string explain_phases(const TransposedDecision& d, const TransposedTiling& t, const Footprint& footprint) {
+std::string explain_phases(const TransposedDecision& d, const PhasesExecution& e, const Footprint& footprint) {
+    const Phases& phases = e.phases;
+    const TransposedTiling& t = e.tiling;
     std::ostringstream out;
     describe_transposed(out, d.forward);
-    out << "algorithm    phases by " << d.algorithm << " (asked for: " << d.wanted << "): the stride makes " << d.phases.all()
+    out << "algorithm    phases by " << d.algorithm << " (asked for: " << d.wanted << "): the stride makes " << phases.all()
         << " phases of the output, convolutions of stride 1, which are put together\n";
     for (const Candidate& c : d.candidates) {
         const std::string name = entry_of(c.algorithm).name;
@@ -227,38 +234,38 @@ std::string explain_phases(const TransposedDecision& d, const TransposedTiling& 
             out << "\n";
         }
     }
-    describe_kernels(out, d.forward);
-    if (d.phases.merged) {
-        const ConvShape& s = d.phases.parts[0].problem.shape;
+    describe_kernels(out, *e.on);
+    if (phases.merged) {
+        const ConvShape& s = phases.parts[0].problem.shape;
         out << "phases       channels of one convolution of " << s.in_channels << " -> " << s.out_channels << " channels, kernel "
             << s.axis[0].kernel << " x " << s.axis[1].kernel << " x " << s.axis[2].kernel << ", because all meet the same inputs\n";
-    } else if (d.phases.planes) {
+    } else if (phases.planes) {
         out << "phases       side by side in registers: two rows of y at a time, channel by channel\n";
-    } else if (d.phases.by_tap) {
+    } else if (phases.by_tap) {
         out << "phases       rows of them are sums of rows of products of x with all taps, a 1x1 convolution to "
-            << d.phases.parts[0].problem.shape.out_channels << " channels\n";
+            << phases.parts[0].problem.shape.out_channels << " channels\n";
     } else {
-        out << "phases       " << d.phases.parts.size() << " convolutions, of at most "
-            << ceil_div(d.forward.shape.axis[0].kernel, d.phases.stride[0]) << " x "
-            << ceil_div(d.forward.shape.axis[1].kernel, d.phases.stride[1]) << " x "
-            << ceil_div(d.forward.shape.axis[2].kernel, d.phases.stride[2]) << " taps without dilation\n";
+        out << "phases       " << phases.parts.size() << " convolutions, of at most "
+            << ceil_div(d.forward.shape.axis[0].kernel, phases.stride[0]) << " x "
+            << ceil_div(d.forward.shape.axis[1].kernel, phases.stride[1]) << " x "
+            << ceil_div(d.forward.shape.axis[2].kernel, phases.stride[2]) << " taps without dilation\n";
     }
     out << "tiling       " << t.tasks * d.forward.shape.batch << " task(s): ";
-    if (d.phases.planes || d.phases.by_tap) {
+    if (phases.planes || phases.by_tap) {
         out << t.bands.parts << " band(s) of at most " << t.bands.longest() << " rows of the output";
     } else {
         out << t.blocks_of_map() << " block(s) of at most " << t.blocks[0].longest() * t.blocks[1].longest() * t.blocks[2].longest()
             << " outputs of each phase";
     }
-    if (!d.phases.by_tap) out << " x " << t.chunks.parts << " chunk(s) of channels";
-    out << ", for each image" << (d.phases.planes ? "" : " and group") << "\n"
+    if (!phases.by_tap) out << " x " << t.chunks.parts << " chunk(s) of channels";
+    out << ", for each image" << (phases.planes ? "" : " and group") << "\n"
         << "operations   " << count(direct_count(d.forward.shape)) << " (direct count: of all taps and all inputs)\n";
     describe_memory(out, footprint);
     describe_transposed_bound(out, d.forward, d.forward.dtype);
     return out.str();
 }
 
-std::string explain_one_phase(const Problem& forward, const Problem& phase, const Decision& d, const Footprint& footprint) {
+std::string explain_one_phase(const Problem& forward, const ConvExecution& phase, const Decision& d, const Footprint& footprint) {
     std::ostringstream out;
     describe_transposed(out, forward);
     out << "             without a stride it is one convolution, of the part of x that it meets, with the taps in reverse order:\n"

@@ -15,8 +15,7 @@ void describe_parts(std::ostream& out, std::int64_t tasks, const SpreadSplit& pa
     out << "\n";
 }
 
-void describe_kernels_of_few_channels(std::ostream& out, const Problem& p) {
-    const DepthwiseGradientTiling t = tile_depthwise_gradient(p);
+void describe_kernels_of_few_channels(std::ostream& out, const DepthwiseGradientTiling& t) {
     if (t.planes) {
         out << "algorithm    planes: lane = pixel, all taps of a channel at a time, x and the gradient read in place\n"
             << "tiling       blocks of at most " << t.rows << " rows of a plane" << (t.images_together ? ", of all images in one call" : "")
@@ -29,10 +28,7 @@ void describe_kernels_of_few_channels(std::ostream& out, const Problem& p) {
     describe_parts(out, t.tasks, t.parts);
 }
 
-void describe_matrix_product(std::ostream& out, const Problem& given) {
-    const bool turned = weight_gradient_turned(given);
-    const Problem p = turned ? turned_problem(given) : given;
-    const WeightGradientTiling t = tile_weight_gradient(p);
+void describe_matrix_product(std::ostream& out, const WeightGradientTiling& t, bool turned) {
     out << "algorithm    a matrix product, summed over pixels"
         << (turned ? "; x and the gradient have changed places, because x has fewer channels to be copied" : "") << "\n"
         << "tiling       register tile " << t.mr << (t.windowed ? " taps and channels" : " channels") << " x " << t.width()
@@ -46,7 +42,8 @@ void describe_matrix_product(std::ostream& out, const Problem& given) {
 
 }  // namespace
 
-std::string explain_weight_gradient(const Problem& p, const Footprint& footprint) {
+std::string explain_weight_gradient(const WeightGradientExecution& e, const Footprint& footprint) {
+    const Problem& p = e.problem;
     const ConvShape& s = p.shape;
     std::ostringstream out;
     out << "gradient     of a convolution in its weights: for each tap, sums over the pixels of all images\n";
@@ -55,11 +52,11 @@ std::string explain_weight_gradient(const Problem& p, const Footprint& footprint
         out << "algorithm    none: there is nothing to be summed\n";
         return out.str();
     }
-    describe_kernels(out, p);
-    if (depthwise_gradient_refusal(p).empty()) {
-        describe_kernels_of_few_channels(out, p);
+    describe_kernels(out, *e.on);
+    if (e.depthwise) {
+        describe_kernels_of_few_channels(out, e.by_depthwise.tiling);
     } else {
-        describe_matrix_product(out, p);
+        describe_matrix_product(out, e.by_product.tiling, e.turned);
     }
     out << "operations   " << count(direct_count(s)) << " (direct count)\n";
     describe_memory(out, footprint);

@@ -54,7 +54,7 @@ double boxes_of_block(const Problem& p, const GemmTiling& t) {
 
 // Of one image and group.
 template <class T>
-WorkCounts work_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
+WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
     const bool last = p.layout == Layout::channels_last;
     const double wide = as_double(ceil_div(s.out_channels, kernels.lanes)), pixels = as_double(s.pixels());
@@ -63,10 +63,10 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, 
     const double rows = std::max(of_block / tiles, std::min<double>(t.waiting_rows, t.mr));  // of a tile; fewer wait for their weights
     const bool merged = last || t.always_copied;  // the taps of a row are neighbours, channels included
     const double part = part_of_products(p, t.lane);
-    const double per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     const double panels = as_double(t.panels.parts);
     WorkCounts work;
-    const bool far = !last && far_channels(s, t, p.core, sizeof(T));
+    const bool far = !last && far_channels(s, t, on.core, sizeof(T));
     work[far ? Work::gemm_far_product : Work::gemm_product] =
         blocks * tiles * panels * as_double(s.k()) * cycles_of_step(rows, wide / panels, per_cycle) * part;
     const double all_tiles = blocks * tiles * panels;
@@ -82,14 +82,14 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Kernels<T>& kernels, 
 }
 
 template <class T>
-WorkCounts work_with_pixel_lanes(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
+WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
     const std::int64_t lanes = kernels.lanes, rows = s.axis[0].output * s.axis[1].output;
     const double vectors = as_double(s.flat() ? ceil_div(s.pixels(), lanes) : rows * ceil_div(s.axis[2].output, lanes));
     // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
     const double channels = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
     const double loads = std::max(1.0, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
-    const double k = as_double(s.k()) / p.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
+    const double k = as_double(s.k()) / on.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
     const bool in_place = s.flat() && s.pixels() % lanes == 0;
     WorkCounts work;
     work[Work::pixel_product] = vectors * as_double(s.out_channels) * k * loads * part_of_products(p, t.lane);
@@ -103,8 +103,8 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const Kernels<T>& kernels, co
 }
 
 template <class T>
-WorkCounts work_of_image(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t) {
-    WorkCounts work = t.lane == Lane::channel ? work_with_channel_lanes(p, kernels, t) : work_with_pixel_lanes(p, kernels, t);
+WorkCounts work_of_image(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
+    WorkCounts work = t.lane == Lane::channel ? work_with_channel_lanes(p, on, kernels, t) : work_with_pixel_lanes(p, on, kernels, t);
     work[Work::gemm_task] = as_double(t.blocks_of_map() * t.chunks.parts);
     return work;
 }
@@ -134,10 +134,10 @@ double copied_values(const ConvShape& s, const GemmTiling& t) {
     return values;
 }
 
-WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
+WorkCounts gemm_work(const Problem& p, const Context& on, const GemmTiling& t) {
     WorkCounts work;
     if (p.shape.without_products()) return work;
-    work = p.dtype == DType::f32 ? work_of_image(p, p.kernels->f32, t) : work_of_image(p, p.kernels->f64, t);
+    work = p.dtype == DType::f32 ? work_of_image(p, on, on.kernels->f32, t) : work_of_image(p, on, on.kernels->f64, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::gemm_call] = 1.0;
     const double lines = lines_by_groups(p), bytes = lines_of_input(p) * line_bytes;
@@ -146,6 +146,8 @@ WorkCounts gemm_work(const Problem& p, const GemmTiling& t) {
     return work;
 }
 
-double gemm_cycles(const Problem& p, const GemmTiling& t) { return cycles_of(gemm_work(p, t), p.core, p.kernels->vector_bytes); }
+double gemm_cycles(const Problem& p, const Context& on, const GemmTiling& t) {
+    return cycles_of(gemm_work(p, on, t), on.core, on.kernels->vector_bytes);
+}
 
 }  // namespace npconv

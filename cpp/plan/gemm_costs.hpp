@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "plan/context.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/problem.hpp"
 #include "plan/work.hpp"
@@ -13,8 +14,8 @@ namespace npconv {
 double cycles_of_step(double rows, double vectors, double per_cycle);
 
 // For all images.
-WorkCounts gemm_work(const Problem& problem, const GemmTiling& tiling);
-double gemm_cycles(const Problem& problem, const GemmTiling& tiling);
+WorkCounts gemm_work(const Problem& problem, const Context& on, const GemmTiling& tiling);
+double gemm_cycles(const Problem& problem, const Context& on, const GemmTiling& tiling);
 
 // Values of a block of k and of pixels, if it is copied: with the border that its neighbours copy, too.
 double copied_values(const ConvShape& shape, const GemmTiling& tiling);

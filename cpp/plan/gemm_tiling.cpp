@@ -10,8 +10,6 @@
 namespace npconv {
 namespace {
 
-TilingLimits limits;
-
 // The most vectors of sums of a register tile with lane = channel.
 // One product a cycle: sums leave the registers while those of the next tile begin, which fits in the processor's window only if they are
 // few: 4 x 4 vectors lose 10 cycles a tile, 7 x 4 lose 60. Where k is long enough to hide that, larger tiles read fewer weights.
@@ -57,139 +55,142 @@ std::int64_t pixels_of_block(const ConvShape& s, std::int64_t pixels, std::int64
 }
 
 // Where nothing is kept of a block but its output, or a copy of its input that is no larger than elsewhere.
-std::int64_t times_if_nothing_is_kept(const ConvShape& s) {
-    return std::clamp<std::int64_t>(limits.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, limits.larger_block);
+std::int64_t times_if_nothing_is_kept(const Context& on, const ConvShape& s) {
+    return std::clamp<std::int64_t>(on.limits.gemm.k_of_block / std::max<std::int64_t>(1, s.in_channels), 1, on.limits.gemm.larger_block);
 }
 
 // lane = channel, channels first: a copy in the order of channels last is read as a stream, where the input in place is a line of memory
 // for each channel; and two products a cycle do wait for those. It pays where a copied value is used often, or else the channels are far
 // apart. A far-sighted core waits only where they push each other out of its first-level cache.
-bool worth_copying(const Problem& p, const GemmTiling& t, std::int64_t element) {
+bool worth_copying(const Problem& p, const Context& on, const GemmTiling& t, std::int64_t element) {
     const ConvShape& s = p.shape;
     if (t.flat || t.lane == Lane::pixel || p.layout == Layout::channels_last || s.without_products()) return false;
     const double channels = as_double(t.most_channels_of_chunk());
-    if (p.core.far_sighted) {
+    if (on.core.far_sighted) {
         const double products = as_double(t.most_pixels()) * as_double(t.k.longest()) * channels;
-        return channels_alias(s, t.k.channels.longest(), element) && products >= as_double(limits.used_aliased) * copied_values(s, t);
+        return channels_alias(s, t.k.channels.longest(), element) &&
+               products >= as_double(on.limits.gemm.used_aliased) * copied_values(s, t);
     }
     double used = channels;
     for (const Axis& a : s.axis) used *= as_double(a.kernel) / as_double(std::min(a.kernel, a.stride));
-    return used >= as_double(channels_far_apart(s, element) ? limits.used_from_afar : limits.often_used);
+    return used >= as_double(channels_far_apart(s, element) ? on.limits.gemm.used_from_afar : on.limits.gemm.often_used);
 }
 
 // A copied block has a border that its neighbours copy, too: it grows while that saves something and the copy stays small.
-void enlarge_copies(GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t element) {
+void enlarge_copies(const Context& on, GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t element) {
     constexpr double saving = 0.95;
     const auto for_each_pixel = [&](const GemmTiling& tiling) { return copied_values(s, tiling) / as_double(tiling.most_pixels()); };
-    for (std::int64_t times = 2; times <= limits.larger_copy; times *= 2) {
+    for (std::int64_t times = 2; times <= on.limits.gemm.larger_copy; times *= 2) {
         GemmTiling larger = t;
         cut_map(larger, times * most);
-        if (larger.blocks_of_map() * s.groups < limits.enough_tasks) return;
-        if (copied_values(s, larger) * as_double(element) > as_double(limits.bytes_of_copy)) return;
+        if (larger.blocks_of_map() * s.groups < on.limits.gemm.enough_tasks) return;
+        if (copied_values(s, larger) * as_double(element) > as_double(on.limits.gemm.bytes_of_copy)) return;
         if (for_each_pixel(larger) <= saving * for_each_pixel(t)) t = larger;
     }
 }
 
 // lane = channel
 template <class T>
-void set_channel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels, int products_per_cycle) {
+void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const Kernels<T>& kernels, int products_per_cycle) {
     const ConvShape& s = p.shape;
-    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, limits.widest_tile));
+    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, on.limits.gemm.widest_tile));
     t.unit = t.lanes;
     t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
     t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
     t.mr = kernels.mr[t.nv - 1];
-    const std::int64_t sums = most_sums(p.core, products_per_cycle, t.k_length);
+    const std::int64_t sums = most_sums(on.core, products_per_cycle, t.k_length);
     t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
     t.waiting_rows = t.lanes * static_cast<int>(sizeof(T)) >= 64 && products_per_cycle > 1 ? 4 : 2;
     t.step = t.mr;
-    const std::int64_t channels = std::min(t.panels.n * t.unit, limits.channels_of_chunk);
+    const std::int64_t channels = std::min(t.panels.n * t.unit, on.limits.gemm.channels_of_chunk);
     const bool near = p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
     t.panels_inside = near && t.k_length > one_call;
     if (!t.flat) t.copy = Layout::channels_last;
     const bool nothing_kept = near && t.k.blocks() == 1;
-    const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(s) : std::min<std::int64_t>(2, limits.larger_block);
+    const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(on, s) : std::min<std::int64_t>(2, on.limits.gemm.larger_block);
     const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level &&
                              t.panels.parts >= few_tasks;  // which are all the tasks of a small map
     const bool once = p.packing == Packing::every_call && s.batch == 1 && !near;
-    const bool larger = far_weights || (once && s.pixels() <= 2 * limits.pixels_of_block);
-    if (larger) cut_map(t, pixels_of_block(s, 2 * limits.pixels_of_block, times));
-    const double usual = as_double(limits.k_of_block * 2 * limits.pixels_of_block);
-    if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, limits.pixels_of_block, times));
+    const bool larger = far_weights || (once && s.pixels() <= 2 * on.limits.gemm.pixels_of_block);
+    if (larger) cut_map(t, pixels_of_block(s, 2 * on.limits.gemm.pixels_of_block, times));
+    const double usual = as_double(on.limits.gemm.k_of_block * 2 * on.limits.gemm.pixels_of_block);
+    if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, on.limits.gemm.pixels_of_block, times));
     t.packs_panels = once && t.blocks_of_map() == 1;
     // A few tasks and an odd number of them: one of two threads would wait for the other's last.
     const std::int64_t tasks = t.panels.parts * s.groups;
-    if (t.blocks_of_map() == 1 && !once && tasks < limits.enough_tasks && tasks % 2 == 1 && s.pixels() >= few_tasks * t.mr) {
+    if (t.blocks_of_map() == 1 && !once && tasks < on.limits.gemm.enough_tasks && tasks % 2 == 1 && s.pixels() >= few_tasks * t.mr) {
         cut_map(t, ceil_div(ceil_div(s.pixels(), t.step), 2) * t.step);
     }
 }
 
 // lane = pixel
 template <class T>
-void set_pixel_tiles(GemmTiling& t, const Problem& p, const Kernels<T>& kernels) {
+void set_pixel_tiles(GemmTiling& t, const Problem& p, const Context& on, const Kernels<T>& kernels) {
     const ConvShape& s = p.shape;
-    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, limits.widest_tile));
+    t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, on.limits.gemm.widest_tile));
     t.mr = kernels.pixel_mr;
     t.panels = split_by(s.out_channels, t.mr);
     t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
     t.step = t.lanes;
     t.panels_inside = t.flat && t.k_length >= one_call_of_pixels;
     const bool nothing_kept = t.flat && t.k.blocks() == 1;
-    cut_map(t, pixels_of_block(s, limits.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(s) : 1));
-    if (!t.flat && t.k.blocks() == 1 && !s.without_products()) enlarge_copies(t, s, limits.pixel_lanes_of_block, sizeof(T));
+    cut_map(t, pixels_of_block(s, on.limits.gemm.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(on, s) : 1));
+    if (!t.flat && t.k.blocks() == 1 && !s.without_products()) enlarge_copies(on, t, s, on.limits.gemm.pixel_lanes_of_block, sizeof(T));
 }
 
 template <class T>
-GemmTiling tile_with(const Problem& p, const Kernels<T>& kernels, Lane lane) {
+GemmTiling tile_with(const Problem& p, const Context& on, const Kernels<T>& kernels, Lane lane) {
     const ConvShape& s = p.shape;
     GemmTiling t;
     t.lanes = kernels.lanes;
     t.lane = lane;
-    const int per_cycle = p.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const int per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     t.flat = s.flat();
     t.copy = p.layout;
     t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}
                    : std::array<std::int64_t, 3>{s.axis[0].output, s.axis[1].output, s.axis[2].output};
-    t.k = order_k(s, limits.taps_of_block, limits.k_of_block);
+    t.k = order_k(s, on.limits.gemm.taps_of_block, on.limits.gemm.k_of_block);
     t.k_length = s.k();
     if (lane == Lane::channel) {
-        set_channel_tiles(t, p, kernels, per_cycle);
+        set_channel_tiles(t, p, on, kernels, per_cycle);
     } else {
-        set_pixel_tiles(t, p, kernels);
+        set_pixel_tiles(t, p, on, kernels);
     }
     // Of one image. Where not even a panel of weights may be packed as a whole, each task packs it block by block of k, whatever it costs.
-    const bool long_panels = p.packing == Packing::every_call && s.batch == 1 &&
-                             t.panels.longest() * t.unit * t.k_length * static_cast<std::int64_t>(sizeof(T)) > limits.bytes_of_weights;
+    const bool long_panels =
+        p.packing == Packing::every_call && s.batch == 1 &&
+        t.panels.longest() * t.unit * t.k_length * static_cast<std::int64_t>(sizeof(T)) > on.limits.gemm.bytes_of_weights;
     if (long_panels) {
         t.packs_panels = true;
         t.panels_inside = false;
     }
     const std::int64_t blocks = s.empty() ? 0 : s.batch * s.groups * t.blocks_of_map();
     const std::int64_t width = std::max<std::int64_t>(1, t.panels.longest()) * t.unit;  // no channels: no panels
-    const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, limits.channels_of_chunk / width);
+    const std::int64_t panels_of_chunk = std::max<std::int64_t>(1, on.limits.gemm.channels_of_chunk / width);
     const std::int64_t fewest = ceil_div(t.panels.parts, panels_of_chunk);
     // A copy of the input that is used for few products would cost as much as they do.
-    const std::int64_t least_panels = lane == Lane::pixel && t.k_length > 0 ? ceil_div(limits.products_of_copy, s.taps() * width) : 1;
+    const std::int64_t least_panels =
+        lane == Lane::pixel && t.k_length > 0 ? ceil_div(on.limits.gemm.products_of_copy, s.taps() * width) : 1;
     const std::int64_t most = std::max<std::int64_t>(1, t.panels.parts / std::max<std::int64_t>(1, least_panels));
-    std::int64_t wanted = std::min(most, ceil_div(limits.enough_tasks, std::max<std::int64_t>(blocks, 1)));
+    std::int64_t wanted = std::min(most, ceil_div(on.limits.gemm.enough_tasks, std::max<std::int64_t>(blocks, 1)));
     // Chunks of one and of two panels are no even shares. (Flat maps are not copied for each chunk.)
     if (t.flat && wanted > 1 && t.panels.parts % wanted != 0 && t.panels.parts <= std::min(most, 2 * wanted)) wanted = t.panels.parts;
     t.chunks = SpreadSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
-    t.always_copied = per_cycle > 1 && worth_copying(p, t, sizeof(T));
+    t.always_copied = per_cycle > 1 && worth_copying(p, on, t, sizeof(T));
     t.tasks = blocks * t.chunks.parts;
     return t;
 }
 
 template <class T>
-GemmTiling tile(const Problem& p, const Kernels<T>& kernels) {
-    if (p.lane != Lane::automatic) return tile_with(p, kernels, p.lane);
-    if (limits.lane != Lane::automatic) return tile_with(p, kernels, limits.lane);
-    if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, kernels, Lane::channel);
+GemmTiling tile(const Problem& p, const Context& on, const Kernels<T>& kernels) {
+    if (p.lane != Lane::automatic) return tile_with(p, on, kernels, p.lane);
+    if (on.limits.gemm.lane != Lane::automatic) return tile_with(p, on, kernels, on.limits.gemm.lane);
+    if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, on, kernels, Lane::channel);
     Problem image = p;  // packed weights serve every batch, and a plain call does what a plan does: one image decides
     image.shape.batch = 1;
     image.packing = Packing::once;
-    const auto cycles = [&](Lane lane) { return gemm_cycles(image, tile_with(image, kernels, lane)); };
-    return tile_with(p, kernels, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
+    const auto cycles = [&](Lane lane) { return gemm_cycles(image, on, tile_with(image, on, kernels, lane)); };
+    return tile_with(p, on, kernels, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
 }  // namespace
@@ -219,16 +220,12 @@ std::int64_t GemmTiling::most_vectors_of_pixels() const {
     return n[0] * n[1] * ceil_div(n[2], lanes);
 }
 
-GemmTiling tile_gemm(const Problem& p) { return p.dtype == DType::f32 ? tile(p, p.kernels->f32) : tile(p, p.kernels->f64); }
-
-GemmTiling tile_gemm_for_many_images(const Problem& problem) {
-    Problem many = problem;
-    many.shape.batch = limits.enough_tasks;
-    return tile_gemm(many);
+GemmTiling tile_gemm(const Problem& p, const Context& on) {
+    return p.dtype == DType::f32 ? tile(p, on, on.kernels->f32) : tile(p, on, on.kernels->f64);
 }
 
-GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels) {
-    GemmTiling t = tile_gemm(problem);
+GemmTiling tile_gemm_pieces(const Problem& problem, const Context& on, std::int64_t pixels) {
+    GemmTiling t = tile_gemm(problem, on);
     t.step = std::max<std::int64_t>(1, std::min(pixels, t.map[2]));
     t.blocks = {SpreadSplit(t.map[0], t.map[0]), SpreadSplit(t.map[1], t.map[1]),
                 SpreadSplit(ceil_div(t.map[2], t.step), ceil_div(t.map[2], t.step))};
@@ -236,15 +233,15 @@ GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels) {
     return t;
 }
 
-GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels) {
-    GemmTiling t = tile_gemm_pieces(problem, pixels);
+GemmTiling tile_gemm_blocks(const Problem& problem, const Context& on, std::int64_t pixels) {
+    GemmTiling t = tile_gemm_pieces(problem, on, pixels);
     t.chunks = SpreadSplit(t.panels.parts, 1);
     t.made_input = true;
     return t;
 }
 
-GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t, 3>& longest, std::int64_t panels) {
-    GemmTiling t = tile_gemm(problem);
+GemmTiling tile_gemm_parts(const Problem& problem, const Context& on, const std::array<std::int64_t, 3>& longest, std::int64_t panels) {
+    GemmTiling t = tile_gemm(problem, on);
     const auto runs = [](std::int64_t n, std::int64_t most) { return SpreadSplit(n, split_by(n, most).parts); };
     t.step = t.flat ? longest[0] * longest[1] * longest[2] : longest[2];
     if (!t.flat) t.blocks = {runs(t.map[0], longest[0]), runs(t.map[1], longest[1]), {}};
@@ -255,11 +252,8 @@ GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t
 }
 
 // In double precision: a free batch may be tried with more images than anybody has.
-int worthwhile_threads(const Problem& p, int threads) {
-    return direct_count(p.shape) < 2.0 * as_double(limits.macs_of_region) ? 1 : threads;
+int worthwhile_threads(const Problem& p, const Context& on, int threads) {
+    return direct_count(p.shape) < 2.0 * as_double(on.limits.gemm.macs_of_region) ? 1 : threads;
 }
-
-TilingLimits tiling_limits() { return limits; }
-void set_tiling_limits(const TilingLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "core/split.hpp"
+#include "plan/context.hpp"
 #include "plan/k_order.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
@@ -55,46 +56,20 @@ struct GemmTiling {
     std::int64_t packed_elements_of_group() const { return panels.n * unit * k_length; }
 };
 
-GemmTiling tile_gemm(const Problem& problem);
-
-// The tiling of a batch so large that more images change nothing but the number of tasks: no batch has larger tiles.
-GemmTiling tile_gemm_for_many_images(const Problem& problem);
+GemmTiling tile_gemm(const Problem& problem, const Context& on);
 
 // The same for pieces of at most so many pixels of a row, and one panel at a time. The packed weights are those of tile_gemm.
-GemmTiling tile_gemm_pieces(const Problem& problem, std::int64_t pixels);
+constexpr std::int64_t pixels_of_piece = 8;
+GemmTiling tile_gemm_pieces(const Problem& problem, const Context& on, std::int64_t pixels);
 
 // The same for blocks of at most so many pixels of a flat map, and all panels at a time.
-GemmTiling tile_gemm_blocks(const Problem& problem, std::int64_t pixels);
+GemmTiling tile_gemm_blocks(const Problem& problem, const Context& on, std::int64_t pixels);
 
 // The same for blocks of at most so many outputs along each axis, whose pixels are neighbours in the output, and at most so many panels.
-GemmTiling tile_gemm_parts(const Problem& problem, const std::array<std::int64_t, 3>& longest_block, std::int64_t panels);
+GemmTiling tile_gemm_parts(const Problem& problem, const Context& on, const std::array<std::int64_t, 3>& longest_block,
+                           std::int64_t panels);
 
 // How many threads a problem is worth: all of them or one. (A number in between would make teams grow and shrink from call to call.)
-int worthwhile_threads(const Problem& problem, int threads);
-
-// What the cutting aims at. Tests make these small, so that small problems are cut as large ones are.
-struct TilingLimits {
-    std::int64_t pixels_of_block = 128;       // with 256 channels 128 KB of sums; twice as many on large maps
-    std::int64_t pixel_lanes_of_block = 256;  // lane = pixel: five tiles of 48
-    std::int64_t larger_block = 4;            // so many times these on large maps, where nothing of a block is kept
-    std::int64_t k_of_block = 1728;        // with 64 channels of weights 440 KB, which stay in L2 (640 is 2 to 4% slower: sums come and go)
-    std::int64_t taps_of_block = 1024;     // an input is copied at most so often
-    std::int64_t widest_tile = max_nv;     // vectors, or as many as the register tile has, if those are fewer
-    std::int64_t channels_of_chunk = 256;  // a copied part of the input is used this often
-    std::int64_t enough_tasks = 8;         // where maps are small, chunks are made smaller until there are so many tasks
-    std::int64_t products_of_copy = 96;    // lane = pixel: products for each copied value
-    std::int64_t often_used = 600;         // lane = channel: the same, where it could be read in place,
-    std::int64_t used_from_afar = 280;     //   where its channels are far apart,
-    std::int64_t used_aliased = 400;       //   or where they alias and the core is far-sighted
-    std::int64_t larger_copy = 8;          // lane = pixel: copied blocks are at most so many times larger,
-    std::int64_t bytes_of_copy = 768 * 1024;    //   while they stay in the second-level cache
-    Lane lane = Lane::automatic;                // where a problem leaves it open
-    std::int64_t bytes_of_weights = 6'000'000;  // of a thread: that a plain call of one image packs at a time
-    std::int64_t macs_of_region = 400'000;      // 8 to 20 us on one core, several times what a parallel region costs
-
-    bool operator==(const TilingLimits&) const = default;
-};
-TilingLimits tiling_limits();
-void set_tiling_limits(const TilingLimits& limits);  // while nothing runs and no plan will be run again
+int worthwhile_threads(const Problem& problem, const Context& on, int threads);
 
 }  // namespace npconv

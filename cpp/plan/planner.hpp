@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/context.hpp"
 #include "plan/problem.hpp"
 #include "plan/winograd_axes.hpp"
 #include "plan/work.hpp"
@@ -35,13 +36,16 @@ struct Prospect {
     double error = 0.0;   // relative, expected beyond that of a sum, in units of u
 };
 
+struct ConvExecution;
+
 struct AlgorithmEntry {
     Algorithm algorithm;
     const char* name;
     const char* summary;
     bool automatic;  // may "auto" and "measure" choose it?
-    Prospect (*prospect)(const Problem&);
-    WorkCounts (*least)(const Problem&) = nullptr;  // of a plain call, at least: known at once. Null: unknown
+    Prospect (*prospect)(const Problem&, const Context&);
+    ConvExecution (*plan)(const Problem&, const Context&);          // of a problem that it serves
+    WorkCounts (*least)(const Problem&, const Context&) = nullptr;  // of a plain call, at least: known at once. Null: unknown
 };
 
 const std::vector<AlgorithmEntry>& algorithms();
@@ -59,7 +63,7 @@ struct Candidate {
 };
 
 // An algorithm looked at: what it costs, or why it cannot serve.
-Candidate consider(const Problem& problem, Algorithm algorithm);
+Candidate consider(const Problem& problem, const Context& on, Algorithm algorithm);
 
 struct Decision {
     Algorithm algorithm = Algorithm::gemm;
@@ -69,6 +73,6 @@ struct Decision {
 
 // wanted: "auto", "measure" (decided here as auto; the caller times the candidates) or a name.
 // std::invalid_argument where the name is unknown or the algorithm cannot serve, with the reason.
-Decision decide(const Problem& problem, const std::string& wanted);
+Decision decide(const Problem& problem, const Context& on, const std::string& wanted);
 
 }  // namespace npconv

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is to be computed, by which kernels: all that a planner may look at. Neither threads nor memory addresses are part of it.
+// What is to be computed. Neither the machine nor threads nor memory addresses are part of it.
 #pragma once
-#include "core/processor.hpp"
 #include "core/shape.hpp"
 #include "core/types.hpp"
-#include "kernels/table.hpp"
+#include "kernels/output.hpp"
 
 namespace npconv {
 
@@ -39,8 +38,6 @@ struct Problem {
     Packing packing = Packing::once;
     Transformed transformed = Transformed::automatic;
     std::int64_t all_channels = 0;  // of the output, of a group, if the shape has only a section of them (sections.hpp)
-    const KernelTable* kernels = nullptr;
-    Core core = this_core();
 
     bool operator==(const Problem&) const = default;
 };

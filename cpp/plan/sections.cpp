@@ -2,31 +2,42 @@
 #include "plan/sections.hpp"
 
 #include <algorithm>
-#include <stdexcept>
-
-#include "plan/depthwise_tiling.hpp"
-#include "plan/gemm_tiling.hpp"
-#include "plan/winograd_tiling.hpp"
 
 namespace npconv {
 
-SectionUnit unit_of(const Problem& p, Algorithm algorithm) {
-    switch (algorithm) {
-        case Algorithm::gemm:
-        case Algorithm::winograd:
-        case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: {
-            const GemmTiling t = tile_gemm(algorithm == Algorithm::gemm ? p : direct_problem(p));
-            return {std::max<std::int64_t>(1, t.panels.longest()) * t.unit, t.unit, 1};
-        }
-        case Algorithm::depthwise: {  // vectors are of channels of all groups
-            const std::int64_t lanes = tile_depthwise(p).lanes_of_channel();
-            return {lanes, p.shape.in_channels == 1 ? lanes : 0, ceil_div(lanes, std::max<std::int64_t>(1, p.shape.out_channels))};
-        }
-        case Algorithm::direct: return {0, 0, 1};  // its tiles have all channels of a group
-        case Algorithm::naive: return {1, 1, 1};
-    }
-    throw std::logic_error("no sections for this algorithm");
+namespace {
+
+SectionUnit unit(const GemmExecution& e) {
+    const GemmTiling& t = e.tiling;
+    return {std::max<std::int64_t>(1, t.panels.longest()) * t.unit, t.unit, 1};
+}
+SectionUnit unit(const WinogradExecution& e) { return unit(e.whole); }
+SectionUnit unit(const DepthwiseExecution& e) {  // vectors are of channels of all groups
+    const ConvShape& s = e.problem.shape;
+    const std::int64_t lanes = e.tiling.lanes_of_channel();
+    return {lanes, s.in_channels == 1 ? lanes : 0, ceil_div(lanes, std::max<std::int64_t>(1, s.out_channels))};
+}
+SectionUnit unit(const DirectExecution&) { return {0, 0, 1}; }  // its tiles have all channels of a group
+SectionUnit unit(const NaiveExecution&) { return {1, 1, 1}; }
+
+std::int64_t taken(const Problem& p) { return p.shape.groups * p.shape.out_channels * p.shape.k(); }  // elements
+std::int64_t elements(const GemmExecution& e) { return e.problem.shape.groups * e.tiling.packed_elements_of_group(); }
+std::int64_t elements(const WinogradExecution& e) {
+    const WinogradTiling& t = e.tiling;
+    return e.problem.shape.groups * (t.packed_taps_of_group() + (t.prepared ? t.transformed_elements_of_group() : 0));
+}
+std::int64_t elements(const DepthwiseExecution& e) { return e.tiling.channels * e.problem.shape.k() * e.tiling.lanes_of_channel(); }
+std::int64_t elements(const DirectExecution& e) { return taken(e.problem); }
+std::int64_t elements(const NaiveExecution& e) { return taken(e.problem); }
+
+}  // namespace
+
+SectionUnit unit_of(const ConvExecution& execution) {
+    return std::visit([](const auto& e) { return unit(e); }, execution.way);
+}
+
+std::int64_t packed_bytes(const ConvExecution& execution) {
+    return std::visit([](const auto& e) { return elements(e); }, execution.way) * size_of(execution.problem().dtype);
 }
 
 std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, std::int64_t bytes, const SectionUnit& unit,
@@ -55,17 +66,18 @@ std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, st
     return sections;
 }
 
-std::int64_t room_for_weights(int threads) { return tiling_limits().bytes_of_weights * threads; }
+std::int64_t room_for_weights(const Context& on, int threads) { return on.limits.gemm.bytes_of_weights * threads; }
 
-std::vector<Section> sections_of(const Problem& p, Algorithm algorithm, int threads) {
+std::vector<Section> sections_of(const ConvExecution& execution, int threads) {
     constexpr std::int64_t most_growth = 128;  // of few channels in vectors, with transformed weights
+    const Problem& p = execution.problem();
     const ConvShape& s = p.shape;
-    const std::int64_t room = room_for_weights(threads), channels = s.groups * s.out_channels;
+    const std::int64_t room = room_for_weights(execution.on(), threads), channels = s.groups * s.out_channels;
     const std::vector<Section> whole{{0, s.groups, 0, s.out_channels}};
-    if (p.packing == Packing::once || s.batch > 1 || channels * s.k() * size_of(p.dtype) <= room / most_growth) return whole;
-    const std::int64_t bytes = packed_bytes(p, algorithm);
+    if (p.packing == Packing::once || s.batch > 1 || taken(p) * size_of(p.dtype) <= room / most_growth) return whole;
+    const std::int64_t bytes = packed_bytes(execution);
     if (bytes <= room) return whole;
-    return cut_channels(s.groups, s.out_channels, ceil_div(bytes, channels), unit_of(p, algorithm), room);
+    return cut_channels(s.groups, s.out_channels, ceil_div(bytes, channels), unit_of(execution), room);
 }
 
 Problem problem_of(const Problem& whole, const Section& section) {
@@ -76,25 +88,8 @@ Problem problem_of(const Problem& whole, const Section& section) {
     return p;
 }
 
-std::int64_t packed_bytes(const Problem& p, Algorithm algorithm) {
-    const ConvShape& s = p.shape;
-    const std::int64_t element = size_of(p.dtype), taken = s.groups * s.out_channels * s.k() * element;
-    switch (algorithm) {
-        case Algorithm::gemm: return s.groups * tile_gemm(p).packed_elements_of_group() * element;
-        case Algorithm::winograd:
-        case Algorithm::winograd_f2:
-        case Algorithm::winograd_f6: {
-            const WinogradTiling t = tile_winograd(p, *winograd_tiles(algorithm));
-            return s.groups * (t.packed_taps_of_group() + (t.prepared ? t.transformed_elements_of_group() : 0)) * element;
-        }
-        case Algorithm::depthwise: {
-            const DepthwiseTiling t = tile_depthwise(p);
-            return t.channels * s.k() * t.lanes_of_channel() * element;
-        }
-        case Algorithm::direct:
-        case Algorithm::naive: return taken;
-    }
-    throw std::logic_error("no packed weights of this algorithm");
+ConvExecution execution_of(const ConvExecution& whole, const Section& section) {
+    return plan_conv(problem_of(whole.problem(), section), whole.on(), whole.algorithm);
 }
 
 }  // namespace npconv

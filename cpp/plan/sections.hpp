@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "plan/planner.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
@@ -27,22 +27,23 @@ struct SectionUnit {
     std::int64_t groups = 1;    // a section of whole groups has a multiple of this, if that fits
 };
 
-SectionUnit unit_of(const Problem& problem, Algorithm algorithm);
+SectionUnit unit_of(const ConvExecution& execution);
 
 // Sections whose bytes are at most `room`, if units allow it. bytes: of the weights of a channel.
 std::vector<Section> cut_channels(std::int64_t groups, std::int64_t channels, std::int64_t bytes, const SectionUnit& unit,
                                   std::int64_t room);
 
 // What a plain call may take for packed weights.
-std::int64_t room_for_weights(int threads);
+std::int64_t room_for_weights(const Context& on, int threads);
 
-// Of a plain call that is decided. One section, if the weights are packed as a whole.
-std::vector<Section> sections_of(const Problem& problem, Algorithm algorithm, int threads);
+// Of a plain call. One section, if the weights are packed as a whole.
+std::vector<Section> sections_of(const ConvExecution& execution, int threads);
 
-// The convolution of a section.
+// The convolution of a section, planned as the whole.
 Problem problem_of(const Problem& whole, const Section& section);
+ConvExecution execution_of(const ConvExecution& whole, const Section& section);
 
 // Bytes of packed weights, without bias.
-std::int64_t packed_bytes(const Problem& problem, Algorithm algorithm);
+std::int64_t packed_bytes(const ConvExecution& execution);
 
 }  // namespace npconv

@@ -8,19 +8,20 @@
 namespace npconv {
 namespace {
 
-SeparableLimits limits;
-
 // Of what a block keeps of a pixel: depthwise results, or the sums or a residual of the output.
 std::int64_t pixel_bytes(const SeparableProblem& p) {
     const ConvShape& s = p.pointwise.shape;
     return std::max({std::int64_t{1}, s.in_channels, s.out_channels}) * size_of(p.pointwise.dtype);
 }
 
-std::int64_t affordable_pixels(const SeparableProblem& p) { return std::max<std::int64_t>(1, limits.most_bytes_of_block / pixel_bytes(p)); }
+std::int64_t affordable_pixels(const SeparableProblem& p, const Context& on) {
+    return std::max<std::int64_t>(1, on.limits.separable.most_bytes_of_block / pixel_bytes(p));
+}
 
 }  // namespace
 
-SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation) {
+SeparableProblem separable_problem(const Problem& depthwise, const Context& on, std::int64_t out_channels,
+                                   const ActivationSpec& activation) {
     SeparableProblem both{depthwise, depthwise};
     const ConvShape& s = depthwise.shape;
     Problem& p = both.pointwise;
@@ -35,16 +36,16 @@ SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_ch
     p.flip = false;
     p.activation = activation;
     both.depthwise.depthwise_lane = Lane::channel;
-    const std::int64_t least = 3 * p.kernels->vector_bytes / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
-    if (affordable_pixels(both) >= least && depthwise_refusal(depthwise).empty()) {
-        both.depthwise.depthwise_lane = tile_depthwise(depthwise).lane;
+    const std::int64_t least = 3 * on.kernels->vector_bytes / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
+    if (affordable_pixels(both, on) >= least && depthwise_refusal(depthwise, on).empty()) {
+        both.depthwise.depthwise_lane = tile_depthwise(depthwise, on).lane;
     }
     p.lane = both.depthwise.depthwise_lane == Lane::channel ? Lane::channel : Lane::automatic;
     return both;
 }
 
-std::string separable_refusal(const SeparableProblem& p, const std::string& arguments) {
-    const std::int64_t most = limits.most_bytes_of_block / size_of(p.pointwise.dtype);
+std::string separable_refusal(const SeparableProblem& p, const Context& on, const std::string& arguments) {
+    const std::int64_t most = on.limits.separable.most_bytes_of_block / size_of(p.pointwise.dtype);
     const ConvShape& s = p.pointwise.shape;
     const auto too_many = [&](const char* w, std::int64_t channels) {
         return std::string(w) + " must have at most " + std::to_string(most) + " output channels (" + w + ".shape[0]) in " +
@@ -52,26 +53,27 @@ std::string separable_refusal(const SeparableProblem& p, const std::string& argu
     };
     if (s.in_channels > most) return too_many("depthwise_w", s.in_channels);
     if (s.out_channels > most) return too_many("pointwise_w", s.out_channels);
-    const std::string refusal = depthwise_refusal(p.depthwise);
+    const std::string refusal = depthwise_refusal(p.depthwise, on);
     return refusal.empty() ? refusal : arguments + ": " + refusal;
 }
 
-int worthwhile_threads(const SeparableProblem& p, int threads) {
-    return std::max(worthwhile_threads(p.depthwise, threads), worthwhile_threads(p.pointwise, threads));
+int worthwhile_threads(const SeparableProblem& p, const Context& on, int threads) {
+    return std::max(worthwhile_threads(p.depthwise, on, threads), worthwhile_threads(p.pointwise, on, threads));
 }
 
-SeparableTiling tile_separable(const SeparableProblem& p, int threads) {
+SeparableTiling tile_separable(const SeparableProblem& p, const Context& on, int threads) {
     const ConvShape& s = p.pointwise.shape;
     const std::int64_t height = s.axis[1].output, width = s.axis[2].output, pixels = height * width;
-    std::int64_t most = std::clamp<std::int64_t>(limits.bytes_of_block / pixel_bytes(p), depthwise_pixels, limits.pixels_of_block);
+    std::int64_t most = std::clamp<std::int64_t>(on.limits.separable.bytes_of_block / pixel_bytes(p), depthwise_pixels,
+                                                 on.limits.separable.pixels_of_block);
     // Of one image, two threads get about as much each.
-    if (threads > 1 && s.batch == 1 && pixels >= 2 * limits.fewest_pixels - depthwise_pixels) {
+    if (threads > 1 && s.batch == 1 && pixels >= 2 * on.limits.separable.fewest_pixels - depthwise_pixels) {
         const std::int64_t blocks = ceil_div(pixels, most), wanted = blocks + blocks % 2;
         most = std::min(most, height > 1 ? ceil_div(height, wanted) * width : ceil_div(width, wanted));
     }
-    most = std::max(most, std::min(width, limits.fewest_pixels));
+    most = std::max(most, std::min(width, on.limits.separable.fewest_pixels));
     SeparableTiling t;
-    t.depthwise = tile_depthwise_blocks(p.depthwise, std::min(most, affordable_pixels(p)));
+    t.depthwise = tile_depthwise_blocks(p.depthwise, on, std::min(most, affordable_pixels(p, on)));
     if (p.depthwise.shape.empty()) return t;
     t.most_pixels = t.depthwise.most_pixels();
     t.tasks = p.depthwise.shape.batch * t.depthwise.blocks();
@@ -85,8 +87,5 @@ SeparableTiling tile_separable(const SeparableProblem& p, int threads) {
     }
     return t;
 }
-
-SeparableLimits separable_limits() { return limits; }
-void set_separable_limits(const SeparableLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

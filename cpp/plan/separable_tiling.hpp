@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "plan/context.hpp"
 #include "plan/depthwise_tiling.hpp"
 #include "plan/problem.hpp"
 
@@ -18,13 +19,14 @@ struct SeparableProblem {
 
 // A depthwise problem, and the pointwise one that follows it. Where the depthwise lane is the channel, so is the pointwise one, whatever
 // the layout of the output: a block lies between them as [pixel][channel]. Else planes are summed, and it lies there as [channel][pixel].
-SeparableProblem separable_problem(const Problem& depthwise, std::int64_t out_channels, const ActivationSpec& activation);
+SeparableProblem separable_problem(const Problem& depthwise, const Context& on, std::int64_t out_channels,
+                                   const ActivationSpec& activation);
 
 // Why it cannot be served; empty if it can. arguments: those that say how the depthwise half is cut up.
-std::string separable_refusal(const SeparableProblem& problem, const std::string& arguments);
+std::string separable_refusal(const SeparableProblem& problem, const Context& on, const std::string& arguments);
 
 // One number for both halves: all threads or one.
-int worthwhile_threads(const SeparableProblem& problem, int threads);
+int worthwhile_threads(const SeparableProblem& problem, const Context& on, int threads);
 
 struct SeparableTiling {
     DepthwiseTiling depthwise;
@@ -35,18 +37,6 @@ struct SeparableTiling {
     std::int64_t row = 0;  // the larger of the two: a pixel with all channels, or a channel with all pixels
     std::int64_t block_elements = 0;
 };
-SeparableTiling tile_separable(const SeparableProblem& problem, int threads);
-
-// What the cutting aims at. Tests make this small.
-struct SeparableLimits {
-    std::int64_t bytes_of_block = 768 * 1024;  // of depthwise results. Each block costs a few rows more, and reads the weights anew
-    std::int64_t pixels_of_block = 4096;
-    std::int64_t fewest_pixels = 28;             // of a block that is cut so that threads have work: weights are read for each
-    std::int64_t most_bytes_of_block = 3 << 19;  // of a block, which has fewer pixels for it
-
-    bool operator==(const SeparableLimits&) const = default;
-};
-SeparableLimits separable_limits();
-void set_separable_limits(const SeparableLimits& limits);  // while nothing runs and no plan will be run again
+SeparableTiling tile_separable(const SeparableProblem& problem, const Context& on, int threads);
 
 }  // namespace npconv

@@ -9,8 +9,6 @@
 namespace npconv {
 namespace {
 
-TransposedLimits limits;
-
 constexpr std::int64_t most_phases = 1024, most_merged = 1 << 16;
 constexpr std::int64_t most_depthwise = 16;  // each has arrays of its own
 
@@ -105,34 +103,34 @@ bool taps_serve(const Problem& p) {
     return least > 0 && band_bytes(p, 1) <= most_bytes;
 }
 
-EvenSplit bands_of(const Problem& p) {
+EvenSplit bands_of(const Problem& p, const Context& on) {
     const std::int64_t height = p.shape.axis[1].input;
-    std::int64_t rows = std::min(limits.rows_of_band, std::max<std::int64_t>(1, height));
-    while (rows > 1 && band_bytes(p, rows) > as_double(limits.bytes_of_block)) rows /= 2;
+    std::int64_t rows = std::min(on.limits.transposed.rows_of_band, std::max<std::int64_t>(1, height));
+    while (rows > 1 && band_bytes(p, rows) > as_double(on.limits.transposed.bytes_of_block)) rows /= 2;
     return split_by(height, rows);
 }
 
 // Each row of products is read once, each row of y written twice.
-double cycles_by_tap(const Problem& forward, const Phases& phases) {
+double cycles_by_tap(const Problem& forward, const Context& on, const Phases& phases) {
     constexpr double of_product = 4.0, of_result = 8.0, of_row = 60.0;
     const ConvShape& f = forward.shape;
-    const EvenSplit bands = bands_of(forward);
+    const EvenSplit bands = bands_of(forward, on);
     const PhasePart& part = phases.parts[0];
-    const double lanes = as_double(forward.kernels->vector_bytes / size_of(forward.dtype));
+    const double lanes = as_double(on.kernels->vector_bytes / size_of(forward.dtype));
     const double twice = as_double(bands.parts * rows_met(f.axis[1], bands.longest())) / as_double(f.axis[1].output);
     const double products = as_double(f.groups * part.problem.shape.out_channels) * as_double(part.problem.shape.pixels()) / lanes;
     const double rows = as_double(f.groups * f.in_channels * f.axis[0].input) * as_double(f.axis[1].input);
     const double results = rows * as_double(f.axis[2].input) / lanes;
-    return twice * consider(part.problem, Algorithm::gemm).cycles + of_product * products + of_result * results + of_row * rows;
+    return twice * consider(part.problem, on, Algorithm::gemm).cycles + of_product * products + of_result * results + of_row * rows;
 }
 
-double cycles_with(const Phases& phases, Algorithm algorithm, Lane lane) {
+double cycles_with(const Context& on, const Phases& phases, Algorithm algorithm, Lane lane) {
     double cycles = 0.0;
     for (const PhasePart& part : phases.parts) {
         Problem p = part.problem;
         p.lane = lane;
         p.shape.batch = 1;
-        cycles += consider(p, p.shape.in_channels == 0 ? Algorithm::gemm : algorithm).cycles;
+        cycles += consider(p, on, p.shape.in_channels == 0 ? Algorithm::gemm : algorithm).cycles;
     }
     return cycles;
 }
@@ -169,10 +167,10 @@ bool planes_serve(const Problem& p) {
 }
 
 // Two rows of a vector of places at a time, and what a channel costs; y from memory.
-double cycles_of_planes(const Problem& forward) {
+double cycles_of_planes(const Problem& forward, const Context& on) {
     constexpr double of_step = 12.0, of_product = 0.5, of_channel = 40.0, of_line = 2.0;
     const ConvShape& f = forward.shape;
-    const double lanes = as_double(forward.kernels->vector_bytes / size_of(forward.dtype));
+    const double lanes = as_double(on.kernels->vector_bytes / size_of(forward.dtype));
     const double rows = as_double(ceil_div(f.axis[1].input, 2)), vectors = std::ceil(as_double(ceil_div(f.axis[2].input, 2)) / lanes);
     const double lines = as_double(f.axis[1].input) * as_double(f.axis[2].input) * as_double(size_of(forward.dtype)) / 64.0;
     const double of_plane = of_channel + rows * vectors * (of_step + of_product * as_double(f.taps())) + of_line * lines;
@@ -180,13 +178,13 @@ double cycles_of_planes(const Problem& forward) {
 }
 
 // One lane for all phases: that by which they are estimated to take less.
-Lane lane_of(const Phases& phases) {
+Lane lane_of(const Context& on, const Phases& phases) {
     if (phases.parts.empty()) return Lane::channel;
     const Problem& p = phases.parts[0].problem;
     if (p.lane != Lane::automatic) return p.lane;
-    if (tiling_limits().lane != Lane::automatic) return tiling_limits().lane;
+    if (on.limits.gemm.lane != Lane::automatic) return on.limits.gemm.lane;
     if (p.layout == Layout::channels_last) return Lane::channel;
-    const auto cycles = [&](Lane lane) { return cycles_with(phases, Algorithm::gemm, lane); };
+    const auto cycles = [&](Lane lane) { return cycles_with(on, phases, Algorithm::gemm, lane); };
     return cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel;
 }
 
@@ -209,7 +207,7 @@ bool one_phase(const ConvShape& forward) {
     return std::all_of(forward.axis.begin(), forward.axis.end(), [](const Axis& a) { return phases_of_axis(a) == 1; });
 }
 
-Phases phases_of(const Problem& forward, Arrangement arrangement) {
+Phases phases_of(const Problem& forward, const Context& on, Arrangement arrangement) {
     const bool merged = arrangement == Arrangement::merged;
     Phases phases;
     phases.merged = merged;
@@ -231,7 +229,7 @@ Phases phases_of(const Problem& forward, Arrangement arrangement) {
         add_parts(forward, phases);
     }
     if (one_phase(forward.shape)) return phases;
-    const Lane lane = lane_of(phases);
+    const Lane lane = lane_of(on, phases);
     for (PhasePart& part : phases.parts) {
         part.problem.lane = lane;
         part.problem.depthwise_lane = Lane::channel;
@@ -250,7 +248,7 @@ bool phases_serve(const Problem& forward, const PhaseWay& way) {
     return false;
 }
 
-PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
+PhaseProspect prospect_of_phases(const Problem& forward, const Context& on, Algorithm algorithm) {
     PhaseProspect prospect;
     prospect.way.algorithm = algorithm;
     const bool gemm = algorithm == Algorithm::gemm;
@@ -265,17 +263,17 @@ PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm) {
     if (!prospect.refusal.empty()) return prospect;
     const auto consider_way = [&](Arrangement arrangement) {
         if (arrangement == Arrangement::planes) {
-            prospect.way = {algorithm, arrangement, cycles_of_planes(forward)};
+            prospect.way = {algorithm, arrangement, cycles_of_planes(forward, on)};
             return;
         }
-        const Phases phases = phases_of(forward, arrangement);
+        const Phases phases = phases_of(forward, on, arrangement);
         for (const PhasePart& part : phases.parts) {
-            if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem);
+            if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem, on);
             if (!prospect.refusal.empty()) return;
         }
         const double cycles = phases.by_tap
-                                  ? cycles_by_tap(forward, phases)
-                                  : cycles_with(phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
+                                  ? cycles_by_tap(forward, on, phases)
+                                  : cycles_with(on, phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
         if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, arrangement, cycles};
     };
     constexpr std::int64_t narrowest = 4;                      // columns of y: fewer leave nearly all lanes empty
@@ -339,41 +337,42 @@ void set_rows(TransposedTiling& t, Layout layout, std::int64_t parts, std::int64
     t.block_elements = parts * t.part_elements;
 }
 
-void tile_gemm_phases(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+void tile_gemm_phases(TransposedTiling& t, const Problem& forward, const Context& on, const Phases& phases) {
     const ConvShape& s = phases.parts[0].problem.shape;
-    const GemmTiling whole = tile_gemm(phases.parts[0].problem);
+    const GemmTiling whole = tile_gemm(phases.parts[0].problem, on);
     const std::int64_t parts = static_cast<std::int64_t>(phases.parts.size()), all_panels = whole.panels.parts;
     const std::int64_t width = std::max<std::int64_t>(1, whole.panels.longest() * whole.unit);
     // Pixels first: a register tile wants some, and the copies of a block have a border.
-    const std::int64_t wanted = limits.pixels_of_block * (whole.lane == Lane::pixel ? 2 : 1);
-    const std::int64_t room = std::max<std::int64_t>(1, limits.bytes_of_block / size_of(forward.dtype) / parts);  // elements of a part
+    const std::int64_t wanted = on.limits.transposed.pixels_of_block * (whole.lane == Lane::pixel ? 2 : 1);
+    const std::int64_t room =
+        std::max<std::int64_t>(1, on.limits.transposed.bytes_of_block / size_of(forward.dtype) / parts);  // elements of a part
     const std::int64_t places = std::max<std::int64_t>(1, phases.map[0] * phases.map[1] * phases.map[2]);
     const std::int64_t panels = std::clamp<std::int64_t>(room / (width * std::min(wanted, places)), 1, all_panels);
     std::int64_t most = std::clamp<std::int64_t>(room / (panels * width), 1, wanted), chunks = runs(all_panels, panels).parts;
     if (whole.lane == Lane::pixel) {  // an input is copied for each chunk: rather more blocks than more chunks
-        const std::int64_t blocks = ceil_div(limits.enough_tasks, s.groups * chunks);
-        most = std::clamp<std::int64_t>(ceil_div(places, blocks), std::min(most, limits.pixels_of_block / 2), most);
+        const std::int64_t blocks = ceil_div(on.limits.transposed.enough_tasks, s.groups * chunks);
+        most = std::clamp<std::int64_t>(ceil_div(places, blocks), std::min(most, on.limits.transposed.pixels_of_block / 2), most);
         cut_map(t, phases.map, most);
     } else {
         cut_map(t, phases.map, most);
-        chunks = std::max(chunks, ceil_div(limits.enough_tasks, std::max<std::int64_t>(1, s.groups * t.blocks_of_map())));
+        chunks = std::max(chunks, ceil_div(on.limits.transposed.enough_tasks, std::max<std::int64_t>(1, s.groups * t.blocks_of_map())));
     }
     t.chunks = SpreadSplit(all_panels, std::min(all_panels, chunks));
     cut_evenly(t, s.groups);
-    for (const PhasePart& part : phases.parts) t.parts.push_back(tile_gemm_parts(part.problem, longest_block(t), t.chunks.longest()));
+    for (const PhasePart& part : phases.parts) t.parts.push_back(tile_gemm_parts(part.problem, on, longest_block(t), t.chunks.longest()));
     set_rows(t, forward.layout, parts, std::min(t.chunks.longest() * width, s.out_channels), whole.lanes);
     t.tasks = s.batch * s.groups * t.chunks.parts * t.blocks_of_map();
 }
 
-void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Context& on, const Phases& phases) {
     const std::int64_t parts = static_cast<std::int64_t>(phases.parts.size()), element = size_of(forward.dtype);
     const ConvShape& f = forward.shape;
     const std::int64_t channels = f.groups * f.in_channels, places = phases.map[0] * phases.map[1] * phases.map[2];
-    std::int64_t most =
-        std::max<std::int64_t>(depthwise_pixels, limits.bytes_of_block / (element * parts * std::max<std::int64_t>(1, channels)));
-    most = std::min(most, std::max<std::int64_t>(depthwise_pixels, ceil_div(places, limits.enough_tasks)));
+    std::int64_t most = std::max<std::int64_t>(
+        depthwise_pixels, on.limits.transposed.bytes_of_block / (element * parts * std::max<std::int64_t>(1, channels)));
+    most = std::min(most, std::max<std::int64_t>(depthwise_pixels, ceil_div(places, on.limits.transposed.enough_tasks)));
     for (const PhasePart& part : phases.parts) {
-        t.depthwise.push_back(tile_depthwise_blocks(part.problem, most));
+        t.depthwise.push_back(tile_depthwise_blocks(part.problem, on, most));
         if (part.problem.shape.in_channels > 0) most = std::min(most, t.depthwise.back().most_pixels());
     }
     cut_map(t, phases.map, most);
@@ -387,13 +386,13 @@ void tile_depthwise_phases(TransposedTiling& t, const Problem& forward, const Ph
     t.tasks = f.batch * t.blocks_of_map();
 }
 
-void tile_planes(TransposedTiling& t, const Problem& forward) {
+void tile_planes(TransposedTiling& t, const Problem& forward, const Context& on) {
     const ConvShape& f = forward.shape;
-    const auto at_most = [](std::int64_t bytes) { return limits.bytes_of_planes / std::max<std::int64_t>(1, bytes); };
+    const auto at_most = [&](std::int64_t bytes) { return on.limits.transposed.bytes_of_planes / std::max<std::int64_t>(1, bytes); };
     const std::int64_t row = f.axis[2].input * size_of(forward.dtype);
     t.bands = split_by(f.axis[1].input, std::max<std::int64_t>(2, at_most(row)));
     const std::int64_t channels = std::max<std::int64_t>(1, at_most(t.bands.longest() * row) / std::max<std::int64_t>(1, f.axis[0].input));
-    const std::int64_t chunks = std::max(split_by(f.groups, channels).parts, ceil_div(limits.enough_tasks, t.bands.parts));
+    const std::int64_t chunks = std::max(split_by(f.groups, channels).parts, ceil_div(on.limits.transposed.enough_tasks, t.bands.parts));
     t.chunks = SpreadSplit(f.groups, std::clamp<std::int64_t>(chunks, 1, std::max<std::int64_t>(1, f.groups)));
     // Of x, for rows whose elements are apart: those of all pairs of rows that the band touches.
     const std::int64_t pairs = t.bands.longest() / 2 + 1;
@@ -402,12 +401,12 @@ void tile_planes(TransposedTiling& t, const Problem& forward) {
     t.tasks = f.batch * t.chunks.parts * t.bands.parts;
 }
 
-void tile_by_tap(TransposedTiling& t, const Problem& forward, const Phases& phases) {
+void tile_by_tap(TransposedTiling& t, const Problem& forward, const Context& on, const Phases& phases) {
     const ConvShape &f = forward.shape, &s = phases.parts[0].problem.shape;
-    t.bands = bands_of(forward);
+    t.bands = bands_of(forward, on);
     const std::int64_t rows = rows_met(f.axis[1], t.bands.longest()), width = f.axis[2].output;
-    const GemmTiling whole = tile_gemm(phases.parts[0].problem);
-    t.parts.push_back(tile_gemm_parts(phases.parts[0].problem, {1, rows, width}, whole.panels.parts));
+    const GemmTiling whole = tile_gemm(phases.parts[0].problem, on);
+    t.parts.push_back(tile_gemm_parts(phases.parts[0].problem, on, {1, rows, width}, whole.panels.parts));
     t.row = (ceil_div(rows * width, whole.lanes) | 1) * whole.lanes;
     t.part_elements = s.out_channels * t.row;
     t.sums_row = row_of_sums(f.axis[2], whole.lanes);
@@ -417,24 +416,21 @@ void tile_by_tap(TransposedTiling& t, const Problem& forward, const Phases& phas
 
 }  // namespace
 
-TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm) {
+TransposedTiling tile_transposed(const Problem& forward, const Context& on, const Phases& phases, Algorithm algorithm) {
     TransposedTiling t;
     if (phases.parts.empty()) return t;
     if (phases.planes) {
-        tile_planes(t, forward);
+        tile_planes(t, forward, on);
         return t;
     }
     if (phases.by_tap) {
-        tile_by_tap(t, forward, phases);
+        tile_by_tap(t, forward, on, phases);
     } else if (algorithm == Algorithm::depthwise) {
-        tile_depthwise_phases(t, forward, phases);
+        tile_depthwise_phases(t, forward, on, phases);
     } else {
-        tile_gemm_phases(t, forward, phases);
+        tile_gemm_phases(t, forward, on, phases);
     }
     return t;
 }
-
-TransposedLimits transposed_limits() { return limits; }
-void set_transposed_limits(const TransposedLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

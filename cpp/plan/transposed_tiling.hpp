@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "core/phases.hpp"
+#include "plan/context.hpp"
 #include "plan/depthwise_tiling.hpp"
 #include "plan/gemm_tiling.hpp"
 #include "plan/planner.hpp"
@@ -76,13 +77,13 @@ struct PhaseProspect {
     std::string refusal;
     PhaseWay way;
 };
-PhaseProspect prospect_of_phases(const Problem& forward, Algorithm algorithm);
+PhaseProspect prospect_of_phases(const Problem& forward, const Context& on, Algorithm algorithm);
 
 // Can the phases be computed in this way?
 bool phases_serve(const Problem& forward, const PhaseWay& way);
 
 // Of an arrangement that is possible. Their problems have the lane that all share.
-Phases phases_of(const Problem& forward, Arrangement arrangement);
+Phases phases_of(const Problem& forward, const Context& on, Arrangement arrangement);
 
 struct TransposedTiling {
     std::vector<GemmTiling> parts;           // of the GEMM path, or
@@ -101,19 +102,6 @@ struct TransposedTiling {
     Box block(std::int64_t i) const;
     std::int64_t blocks_of_map() const { return blocks[0].parts * blocks[1].parts * blocks[2].parts; }
 };
-TransposedTiling tile_transposed(const Problem& forward, const Phases& phases, Algorithm algorithm);
-
-// What the cutting aims at. Tests make these small.
-struct TransposedLimits {
-    std::int64_t pixels_of_block = 128;        // lane = channel; with lane = pixel twice as many
-    std::int64_t bytes_of_block = 256 * 1024;  // of all phases: they stay in the second-level cache beside weights
-    std::int64_t enough_tasks = 8;
-    std::int64_t rows_of_band = 32;             // of y: at their ends bands compute products that their neighbours compute, too
-    std::int64_t bytes_of_planes = 128 * 1024;  // of y, of a chunk of channels
-
-    bool operator==(const TransposedLimits&) const = default;
-};
-TransposedLimits transposed_limits();
-void set_transposed_limits(const TransposedLimits& limits);  // while nothing runs and no plan will be run again
+TransposedTiling tile_transposed(const Problem& forward, const Context& on, const Phases& phases, Algorithm algorithm);
 
 }  // namespace npconv

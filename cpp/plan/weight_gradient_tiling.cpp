@@ -10,22 +10,20 @@
 namespace npconv {
 namespace {
 
-WeightGradientLimits limits;
-
 // Few channels: are the rows of register tiles to be their taps?
-void tile_window(WeightGradientTiling& t, const ConvShape& s, std::int64_t element) {
+void tile_window(const Context& on, WeightGradientTiling& t, const ConvShape& s, std::int64_t element) {
     const std::int64_t height = s.axis[1].output, width = s.axis[2].output;
     if (s.in_channels > t.mr / 2 || s.taps() == 1 || t.taps.parts * t.channels.parts > 1) return;
-    if (width == 0 || width > 4 * limits.pixels_of_block) return;
+    if (width == 0 || width > 4 * on.limits.weight_gradient.pixels_of_block) return;
     const auto extent = [&](std::size_t a, std::int64_t outputs) {  // as if nothing could overflow
         return as_double(outputs - 1) * as_double(s.axis[a].stride) + as_double(s.axis[a].kernel - 1) * as_double(s.axis[a].dilation) + 1.0;
     };
     const auto fits = [&](std::int64_t rows) {
         const double copy = extent(0, 1) * extent(1, rows) * extent(2, width) * as_double(s.in_channels) * as_double(element);
-        return copy <= as_double(limits.bytes_of_copy);
+        return copy <= as_double(on.limits.weight_gradient.bytes_of_copy);
     };
     // A narrow panel of g may be longer.
-    const std::int64_t longest = limits.pixels_of_block * std::max<std::int64_t>(1, 4 / t.panels.longest());
+    const std::int64_t longest = on.limits.weight_gradient.pixels_of_block * std::max<std::int64_t>(1, 4 / t.panels.longest());
     std::int64_t rows = std::clamp<std::int64_t>(longest / width, 1, height);
     while (rows > 1 && !fits(rows)) --rows;
     if (!fits(rows)) return;
@@ -43,7 +41,7 @@ void tile_window(WeightGradientTiling& t, const ConvShape& s, std::int64_t eleme
 }
 
 template <class T>
-WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
+WeightGradientTiling tile(const Problem& p, const Context& on, const Kernels<T>& kernels) {
     constexpr std::int64_t element = sizeof(T);
     const ConvShape& s = p.shape;
     WeightGradientTiling t;
@@ -52,29 +50,30 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
     const std::int64_t taps = s.taps(), pixels = s.pixels();
     if (s.groups * s.out_channels * s.in_channels == 0) return t;
     t.mr = kernels.mr[t.panels.longest() - 1];
-    t.blocks = split_by(pixels, limits.pixels_of_block);
+    t.blocks = split_by(pixels, on.limits.weight_gradient.pixels_of_block);
     // Sums of a task stay in the second-level cache: fewer channels, and then fewer taps.
-    const std::int64_t rows = std::max<std::int64_t>(1, limits.bytes_of_sums / (t.width() * element));
+    const std::int64_t rows = std::max<std::int64_t>(1, on.limits.weight_gradient.bytes_of_sums / (t.width() * element));
     t.taps = split_by(taps, rows);
     t.channels = split_by(s.in_channels, std::max<std::int64_t>(1, rows / t.taps.longest()));
-    tile_window(t, s, element);
+    tile_window(on, t, s, element);
     // Of few channels a run is a row. In place it is one, too, and zeros at its ends; of other borders each pixel may be a run.
     const std::int64_t longest = t.blocks.longest(), width = std::max<std::int64_t>(1, s.axis[2].output);
     t.runs = t.windowed ? t.rows.longest() : p.border == Border::zeros ? std::min(longest, ceil_div(longest, width) + 1) : longest;
     const double lists = as_double(t.blocks.parts) * as_double(taps) * as_double(t.runs + 1) * as_double(sizeof(Segment));
-    t.listed_once = !t.windowed && lists <= as_double(limits.bytes_of_lists);
+    t.listed_once = !t.windowed && lists <= as_double(on.limits.weight_gradient.bytes_of_lists);
     const auto tasks = [&] { return s.groups * t.panels.parts * t.channels.parts * t.taps.parts; };
     t.parts = SpreadSplit(s.batch * t.blocks_of_image(), 1);
     const std::int64_t sums = tasks() * t.sums_of_task() * element;
-    if (tasks() < limits.enough_tasks) {
+    if (tasks() < on.limits.weight_gradient.enough_tasks) {
         const std::int64_t blocks = std::max<std::int64_t>(1, s.batch * t.blocks_of_image());
-        const std::int64_t wanted =
-            std::min({ceil_div(limits.enough_tasks, tasks()), blocks, limits.bytes_of_all_sums / std::max<std::int64_t>(1, sums)});
+        const std::int64_t wanted = std::min({ceil_div(on.limits.weight_gradient.enough_tasks, tasks()), blocks,
+                                              on.limits.weight_gradient.bytes_of_all_sums / std::max<std::int64_t>(1, sums)});
         if (wanted > 1) {
             t.parts = SpreadSplit(s.batch * t.blocks_of_image(), wanted);
         } else if (!t.windowed) {
-            const std::int64_t most = std::max<std::int64_t>(1, t.channels.longest() * t.taps.longest() / limits.rows_of_task);
-            const std::int64_t more = std::min(ceil_div(limits.enough_tasks, tasks()), most);
+            const std::int64_t most =
+                std::max<std::int64_t>(1, t.channels.longest() * t.taps.longest() / on.limits.weight_gradient.rows_of_task);
+            const std::int64_t more = std::min(ceil_div(on.limits.weight_gradient.enough_tasks, tasks()), most);
             t.channels = EvenSplit(s.in_channels, std::min(s.in_channels, t.channels.parts * more));
         }
     }
@@ -84,7 +83,7 @@ WeightGradientTiling tile(const Problem& p, const Kernels<T>& kernels) {
 
 }  // namespace
 
-bool weight_gradient_turned(const Problem& p) {
+bool weight_gradient_turned(const Problem& p, const Context& on) {
     // Cycles of an element: channels first a panel is transposed; loads keep a narrow tile waiting.
     const double of_copy = p.layout == Layout::channels_first ? 0.75 : 0.1, of_one_vector = 1.3;
     const ConvShape& s = p.shape;
@@ -92,7 +91,7 @@ bool weight_gradient_turned(const Problem& p) {
     const auto free = [](const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded(); };
     if (!std::all_of(s.axis.begin(), s.axis.end(), free)) return false;
     const auto cycles = [&](std::int64_t copied, std::int64_t read) {  // of a pixel
-        const std::int64_t vectors = ceil_div(copied * size_of(p.dtype), p.kernels->vector_bytes);
+        const std::int64_t vectors = ceil_div(copied * size_of(p.dtype), on.kernels->vector_bytes);
         return 0.5 * as_double(vectors) * as_double(read) * (vectors == 1 ? of_one_vector : 1.0) + of_copy * as_double(copied);
     };
     return cycles(s.in_channels, s.out_channels) < cycles(s.out_channels, s.in_channels);
@@ -103,17 +102,8 @@ Problem turned_problem(Problem p) {
     return p;
 }
 
-WeightGradientTiling tile_weight_gradient(const Problem& p) {
-    return p.dtype == DType::f32 ? tile(p, p.kernels->f32) : tile(p, p.kernels->f64);
+WeightGradientTiling tile_weight_gradient(const Problem& p, const Context& on) {
+    return p.dtype == DType::f32 ? tile(p, on, on.kernels->f32) : tile(p, on, on.kernels->f64);
 }
-
-WeightGradientTiling tile_weight_gradient_of_many(const Problem& p) {
-    Problem many = p;
-    many.shape.batch = limits.enough_tasks;
-    return tile_weight_gradient(many);
-}
-
-WeightGradientLimits weight_gradient_limits() { return limits; }
-void set_weight_gradient_limits(const WeightGradientLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

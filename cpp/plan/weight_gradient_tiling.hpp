@@ -25,6 +25,7 @@
 #include <cstdint>
 
 #include "core/split.hpp"
+#include "plan/context.hpp"
 #include "plan/problem.hpp"
 
 namespace npconv {
@@ -58,30 +59,10 @@ struct WeightGradientTiling {
     std::int64_t window_of_channel() const { return window[0] * window[1] * window[2]; }
     std::int64_t sums_of_task() const { return channels.longest() * taps.longest() * width(); }
 };
-WeightGradientTiling tile_weight_gradient(const Problem& problem);
+WeightGradientTiling tile_weight_gradient(const Problem& problem, const Context& on);
 
 // Do x and g, and with them channels in and out, change places? The result is transposed then.
-bool weight_gradient_turned(const Problem& problem);
+bool weight_gradient_turned(const Problem& problem, const Context& on);
 Problem turned_problem(Problem problem);
-
-// The same of so many images that more make nothing larger.
-WeightGradientTiling tile_weight_gradient_of_many(const Problem& problem);
-
-// Tests make these small.
-struct WeightGradientLimits {
-    std::int64_t pixels_of_block = 128;
-    std::int64_t bytes_of_sums = 1 << 20;      // of a task
-    std::int64_t bytes_of_all_sums = 4 << 20;  // of all parts of a sum that is cut
-    std::int64_t rows_of_task = 256;           // taps x channels: g is copied for each task
-    std::int64_t bytes_of_window = 96 * 1024;  // of depthwise weights: a block of x and of g
-    std::int64_t bytes_of_window_of_groups = 40 * 1024;
-    std::int64_t bytes_of_copy = 64 * 1024;    // of x, of few channels
-    std::int64_t bytes_of_lists = 256 * 1024;  // that are made once
-    std::int64_t enough_tasks = 8;
-
-    bool operator==(const WeightGradientLimits&) const = default;
-};
-WeightGradientLimits weight_gradient_limits();
-void set_weight_gradient_limits(const WeightGradientLimits& limits);  // while nothing runs and no plan will be run again
 
 }  // namespace npconv

@@ -27,7 +27,7 @@ double part_of_planes(const Problem& p, const AxisTiles& depth) {
 
 }  // namespace
 
-WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
+WorkCounts winograd_work(const Problem& p, const Context& on, const WinogradTiling& t) {
     // With few tiles products wait for their weights, from the second or the third-level cache: as if there were so many.
     constexpr double near_rows = 2.5, far_rows = 3.5, third_level = 12e6;
     const ConvShape& s = p.shape;
@@ -42,7 +42,7 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     const double register_tiles = std::max(1.0, std::ceil(tiles / t.mr - 0.25));
     const double waiting = lines_of_vector * (t.far ? far_rows : near_rows);
     const double rows = std::max(waiting, tiles / register_tiles);
-    const double at_points = blocks * points, per_cycle = p.core.products_per_cycle(static_cast<int>(t.lanes * element));
+    const double at_points = blocks * points, per_cycle = on.core.products_per_cycle(static_cast<int>(t.lanes * element));
     const double filled = t.by_tiles ? 1.0 / t.lanes : 1.0;                                // vectors of a point, for each tile and unit
     const double input_tiles = as_double(t.most_input_tiles) / as_double(t.most_tiles());  // for each of the output
     const double units = as_double(t.units.n), copies = as_double(t.channels.units_of_phase);
@@ -75,25 +75,25 @@ WorkCounts winograd_work(const Problem& p, const WinogradTiling& t) {
     return work;
 }
 
-WorkCounts least_winograd_work(const Problem& p) {
+WorkCounts least_winograd_work(const Problem& p, const Context& on) {
     constexpr double most_saved = 8.0;  // of the products: F(5, 5) along two axes saves 7.7
     const ConvShape& s = p.shape;
-    const auto lanes = as_double(p.kernels->vector_bytes / size_of(p.dtype));
+    const auto lanes = as_double(on.kernels->vector_bytes / size_of(p.dtype));
     const double outputs = as_double(s.batch) * as_double(s.groups) * as_double(s.pixels()) * std::ceil(as_double(s.out_channels) / lanes);
     const double part = p.border == Border::zeros ? part_inside(s.axis[0]) : 1.0;  // of the depth: others are left out
     WorkCounts work;
     work[Work::winograd_call] = work[Work::packed_call] = 1.0;
-    work[Work::winograd_product] = outputs * as_double(s.k()) * part / p.core.products_per_cycle(p.kernels->vector_bytes) / most_saved;
+    work[Work::winograd_product] = outputs * as_double(s.k()) * part / on.core.products_per_cycle(on.kernels->vector_bytes) / most_saved;
     work[Work::winograd_output] = outputs;
     work[p.layout == Layout::channels_last ? Work::winograd_stored : Work::winograd_transposed] = outputs;
     return work;
 }
 
-WorkCounts winograd_packing_work(const Problem& p, const WinogradTiling& t) {
+WorkCounts winograd_packing_work(const Problem& p, const Context& on, const WinogradTiling& t) {
     if (p.shape.empty()) return {};
     const double groups = as_double(p.shape.groups);
     return packing_work(groups * as_double(t.packed_taps_of_group()),
-                        t.prepared ? groups * as_double(t.transformed_elements_of_group()) : 0.0, p);
+                        t.prepared ? groups * as_double(t.transformed_elements_of_group()) : 0.0, p, on);
 }
 
 }  // namespace npconv

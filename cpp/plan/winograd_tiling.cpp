@@ -12,13 +12,11 @@
 namespace npconv {
 namespace {
 
-WinogradLimits limits;
-
 std::int64_t element(const Problem& p) { return size_of(p.dtype); }
 
 template <class F>
-auto with_kernels(const Problem& p, const F& f) {
-    return p.dtype == DType::f32 ? f(p.kernels->f32) : f(p.kernels->f64);
+auto with_kernels(const Problem& p, const Context& on, const F& f) {
+    return p.dtype == DType::f32 ? f(on.kernels->f32) : f(on.kernels->f64);
 }
 
 constexpr std::int64_t most_times = 8;  // as many tiles to a block, where they have few points
@@ -99,28 +97,28 @@ std::int64_t bytes_of_thread(const WinogradTiling& t, const Problem& p) {
 }
 
 template <class T>
-bool has_kernel_for_few(const Problem& p, const WinogradTiling& t) {
+bool has_kernel_for_few(const Problem& p, const Context& on, const WinogradTiling& t) {
     const bool plain = t.axis[1].runs * t.axis[2].runs == 1 && t.channels.all_phases == 1 && t.axis[2].phases == 1;
     const bool all_planes = t.axis[0].runs > 1 || !p.shape.axis[0].padded();  // meet an input
     return plain && all_planes && t.axis[1].axis() == winograd_few_axis && t.axis[2].axis() == winograd_few_axis && !t.axis[1].alike &&
-           winograd_kernels_of<T>(*p.kernels).few_tiles[0][0] != nullptr;
+           winograd_kernels_of<T>(*on.kernels).few_tiles[0][0] != nullptr;
 }
 
 // Of units of channels, with so many runs of taps to a sum.
-EvenSplit k_blocks(const WinogradTiling& t, std::int64_t runs) {
+EvenSplit k_blocks(const Context& on, const WinogradTiling& t, std::int64_t runs) {
     const std::int64_t step = t.channels.lanes * runs;
-    return split_by(t.channels.units(), winograd_block(axes_of(t.axis), t.products(), step, limits.rows_of_k_block) / step);
+    return split_by(t.channels.units(), winograd_block(axes_of(t.axis), t.products(), step, on.limits.winograd.rows_of_k_block) / step);
 }
 
-std::int64_t block_of_sum(const WinogradTiling& t) {
-    return winograd_block(axes_of(t.axis), t.products(), t.step_of_sum(), limits.rows_of_k_block);
+std::int64_t block_of_sum(const WinogradTiling& t, const Context& on) {
+    return winograd_block(axes_of(t.axis), t.products(), t.step_of_sum(), on.limits.winograd.rows_of_k_block);
 }
 
 // All but the cutting of the map.
 template <class T>
-WinogradTiling of_channels(const Problem& p, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
+WinogradTiling of_channels(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
     const ConvShape& s = p.shape;
-    const GemmTiling direct = tile_gemm(direct_problem(p));
+    const GemmTiling direct = tile_gemm(direct_problem(p), on);
     WinogradTiling t;
     t.lanes = kernels.lanes;
     t.axis = axis;
@@ -130,30 +128,32 @@ WinogradTiling of_channels(const Problem& p, const std::array<AxisTiles, 3>& axi
     t.panels = direct.panels;
     t.order = direct.k;
     t.mr = direct.mr;
-    t.chunks = SpreadSplit(t.panels.parts,
-                           split_by(t.panels.parts, std::max<std::int64_t>(1, limits.channels_of_chunk / (direct.nv * t.lanes))).parts);
-    t.units = k_blocks(t, t.runs());
+    t.chunks = SpreadSplit(
+        t.panels.parts,
+        split_by(t.panels.parts, std::max<std::int64_t>(1, on.limits.winograd.channels_of_chunk / (direct.nv * t.lanes))).parts);
+    t.units = k_blocks(on, t, t.runs());
+    t.block_of_sum = block_of_sum(t, on);
     return t;
 }
 
 template <class T>
-WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
+WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
     constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36;
     const ConvShape& s = p.shape;
-    WinogradTiling t = of_channels(p, axis, kernels);
+    WinogradTiling t = of_channels(p, on, axis, kernels);
     const std::int64_t vectors = p.all_channels > 0 ? ceil_div(p.all_channels, t.lanes) : t.panels.n;
     const std::int64_t weights = t.points_of_set() * t.products() * vectors * t.lanes * element(p);
-    const bool many_weights = weights > limits.most_prepared;
-    t.far = weights > limits.far_weights;
+    const bool many_weights = weights > on.limits.winograd.most_prepared;
+    t.far = weights > on.limits.winograd.far_weights;
     t.prepared = p.transformed == Transformed::automatic ? !many_weights : p.transformed == Transformed::packed;
     if (s.empty()) return t;
-    const std::int64_t fit = std::max<std::int64_t>(1, limits.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
+    const std::int64_t fit = std::max<std::int64_t>(1, on.limits.winograd.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
     // Tiles of few points are small: as many more make a block.
     const std::int64_t times = std::clamp<std::int64_t>(most_points / t.points(), 1, most_times);
-    std::int64_t tiles = std::min(fit, times * (t.far ? limits.tiles_of_far_block : limits.tiles_of_block));
+    std::int64_t tiles = std::min(fit, times * (t.far ? on.limits.winograd.tiles_of_far_block : on.limits.winograd.tiles_of_block));
     cut(t, s.batch, s.groups, tiles, fit >= 2 * tiles ? 2 : 1);
-    const bool for_threads = worthwhile_threads(p, 2) > 1;
-    while (for_threads && !t.far && t.blocks < limits.enough_blocks && tiles > few_tiles) {
+    const bool for_threads = worthwhile_threads(p, on, 2) > 1;
+    while (for_threads && !t.far && t.blocks < on.limits.winograd.enough_blocks && tiles > few_tiles) {
         tiles = std::max(few_tiles, tiles / 2);
         cut(t, s.batch, s.groups, tiles, 1);
     }
@@ -162,24 +162,25 @@ WinogradTiling tile(const Problem& p, const std::array<AxisTiles, 3>& axis, cons
     const bool apart = t.axis[0].runs > 1;
     const std::int64_t of_plane = apart ? t.axis[1].count() * t.axis[2].count() : t.images.longest() * t.longest(1) * t.longest(2);
     const std::int64_t planes = apart ? t.axis[0].count() : 1;  // weights are transformed for each
-    const EvenSplit units = k_blocks(t, 1);
-    t.few = has_kernel_for_few<T>(p, t) && of_plane <= winograd_few && planes <= 2 && weights > limits.slow_weights &&
+    const EvenSplit units = k_blocks(on, t, 1);
+    t.few = has_kernel_for_few<T>(p, on, t) && of_plane <= winograd_few && planes <= 2 && weights > on.limits.winograd.slow_weights &&
             t.order.most_taps() == t.taps() && units.longest() * t.lanes <= 2 * t.order.channels.shorter;
     if (t.few) t.units = units;
+    t.block_of_sum = block_of_sum(t, on);
     if (t.few && apart) cut(t, s.batch, s.groups, tiles = of_plane * planes, 1);
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
     if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
-        t.shared = t.blocks < limits.enough_blocks && (t.far || t.chunks.parts > 1);
+        t.shared = t.blocks < on.limits.winograd.enough_blocks && (t.far || t.chunks.parts > 1);
         t.inputs = EvenSplit(t.channels.units_of_phase, t.shared ? std::min(t.channels.units_of_phase, most_inputs) : 1);
-        if (tiles == 1 || bytes_of_thread(t, p) <= limits.bytes_of_workspace) return t;
+        if (tiles == 1 || bytes_of_thread(t, p) <= on.limits.winograd.bytes_of_workspace) return t;
         tiles = std::max<std::int64_t>(1, std::min(tiles - 1, t.most_tiles() * 3 / 4));
         cut(t, s.batch, s.groups, tiles, 1);
     }
 }
 
-WinogradTiling tile_axes(const Problem& p, const std::array<AxisTiles, 3>& axis) {
-    return with_kernels(p, [&](const auto& kernels) { return tile(p, axis, kernels); });
+WinogradTiling tile_axes(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis) {
+    return with_kernels(p, on, [&](const auto& kernels) { return tile(p, on, axis, kernels); });
 }
 
 }  // namespace
@@ -209,12 +210,14 @@ double WinogradTiling::points_of_map() const {
     return product;
 }
 
-WinogradTiling tile_winograd(const Problem& p, WinogradTiles tiles) { return tile_axes(p, choose_winograd_axes(p.shape, tiles)); }
+WinogradTiling tile_winograd(const Problem& p, const Context& on, WinogradTiles tiles) {
+    return tile_axes(p, on, choose_winograd_axes(p.shape, tiles));
+}
 
-double winograd_bound(const WinogradTiling& t) { return winograd_bound(axes_of(t.axis), t.products(), block_of_sum(t)); }
+double winograd_bound(const WinogradTiling& t) { return winograd_bound(axes_of(t.axis), t.products(), t.block_of_sum); }
 
 double winograd_expected_error(const Problem& p, const WinogradTiling& t) {
-    const double error = winograd_expected_error(axes_of(t.axis), t.products(), block_of_sum(t));
+    const double error = winograd_expected_error(axes_of(t.axis), t.products(), t.block_of_sum);
     if (p.border != Border::zeros) return error;
     // Outputs are smaller for each tap that they do not see, and their errors are not.
     double part = 1.0;
@@ -222,7 +225,9 @@ double winograd_expected_error(const Problem& p, const WinogradTiling& t) {
     return part > 0 ? error / std::sqrt(part) : error;
 }
 
-std::int64_t many_winograd_images() { return limits.enough_blocks * limits.tiles_of_far_block * most_times; }
+std::int64_t many_winograd_images(const Context& on) {
+    return on.limits.winograd.enough_blocks * on.limits.winograd.tiles_of_far_block * most_times;
+}
 
 Problem direct_problem(const Problem& problem) {
     Problem p = problem;
@@ -230,7 +235,7 @@ Problem direct_problem(const Problem& problem) {
     return p;
 }
 
-std::string winograd_refusal(const Problem& p, WinogradTiles tiles, WinogradTiling* made) {
+std::string winograd_refusal(const Problem& p, const Context& on, WinogradTiles tiles, WinogradTiling* made) {
     const ConvShape& s = p.shape;
     if (s.in_channels == 0) return "there are no input channels";
     std::array<AxisTiles, 3> axis;
@@ -242,17 +247,14 @@ std::string winograd_refusal(const Problem& p, WinogradTiles tiles, WinogradTili
         channels *= as_double(a.input_phases());
     }
     const char* large = "one tile of all input channels must fit in the workspace";
-    if (v * channels > as_double(limits.bytes_of_v)) return large;
+    if (v * channels > as_double(on.limits.winograd.bytes_of_v)) return large;
     const double columns = as_double(axis[2].most_input_steps(1)) * as_double(axis[2].output_step());
     const double rows = as_double(axis[1].most_input_steps(1)) * as_double(axis[1].stride);
-    if (columns * rows * as_double(axis[0].runs * axis[0].stride) * 64.0 > as_double(limits.bytes_of_workspace)) return large;
-    const WinogradTiling t = tile_axes(p, axis);
-    if (!s.empty() && bytes_of_thread(t, p) > limits.bytes_of_workspace) return large;
+    if (columns * rows * as_double(axis[0].runs * axis[0].stride) * 64.0 > as_double(on.limits.winograd.bytes_of_workspace)) return large;
+    const WinogradTiling t = tile_axes(p, on, axis);
+    if (!s.empty() && bytes_of_thread(t, p) > on.limits.winograd.bytes_of_workspace) return large;
     if (made) *made = t;
     return {};
 }
-
-WinogradLimits winograd_limits() { return limits; }
-void set_winograd_limits(const WinogradLimits& wanted) { limits = wanted; }
 
 }  // namespace npconv

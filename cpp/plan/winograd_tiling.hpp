@@ -17,6 +17,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "plan/context.hpp"
 #include "plan/k_order.hpp"
 #include "plan/problem.hpp"
 #include "plan/winograd_axes.hpp"
@@ -61,15 +62,16 @@ struct WinogradTiling {
     PhasedChannels channels;
     SpreadSplit images;  // with their phases
     std::array<SpreadSplit, 3> blocks_of_axis;
-    EvenSplit units;        // of channels -> k blocks
-    EvenSplit inputs;       // units of a phase -> tasks of the input's transform
-    EvenSplit panels;       // vectors of output channels -> panels
-    SpreadSplit chunks;     // panels -> chunks
-    KOrder order;           // of the packed taps
-    bool shared = false;    // threads share a block; else each has blocks of its own
-    bool far = false;       // transformed weights do not stay in the second-level cache
-    bool few = false;       // so few tiles that their weights are transformed in registers
-    bool prepared = false;  // weights are transformed when they are packed, not when they are used
+    EvenSplit units;                // of channels -> k blocks
+    EvenSplit inputs;               // units of a phase -> tasks of the input's transform
+    EvenSplit panels;               // vectors of output channels -> panels
+    SpreadSplit chunks;             // panels -> chunks
+    KOrder order;                   // of the packed taps
+    bool shared = false;            // threads share a block; else each has blocks of its own
+    bool far = false;               // transformed weights do not stay in the second-level cache
+    bool few = false;               // so few tiles that their weights are transformed in registers
+    bool prepared = false;          // weights are transformed when they are packed, not when they are used
+    std::int64_t block_of_sum = 0;  // products that are summed at a time
     std::int64_t blocks = 0;
     std::int64_t images_of_block = 1;   // at most, of any batch
     std::int64_t most_input_tiles = 0;  // of a block
@@ -150,33 +152,15 @@ struct WinogradTiling {
     double points_of_map() const;  // products of a pair of channels, for one image and run of taps
 };
 
-// What the cutting aims at. Tests make these small.
-struct WinogradLimits {
-    std::int64_t tiles_of_block = 28;      // four register tiles of 7; with few channels all of a block is in the second-level cache
-    std::int64_t tiles_of_far_block = 49;  // where the transformed weights are not
-    std::int64_t bytes_of_v = 3'400'000;
-    std::int64_t bytes_of_workspace = 5'700'000;  // of a thread
-    std::int64_t far_weights = 1'200'000;         // bytes
-    std::int64_t rows_of_k_block = 512;           // products that are summed at a time, or fewer where the error asks for it
-    std::int64_t channels_of_chunk = 64;
-    std::int64_t most_prepared = 64'000'000;  // bytes of transformed weights: more take too much memory beside the taps
-    std::int64_t enough_blocks = 8;
-    std::int64_t slow_weights = 20'000'000;  // bytes of transformed weights that a few tiles would wait for
-
-    bool operator==(const WinogradLimits&) const = default;
-};
-WinogradLimits winograd_limits();
-void set_winograd_limits(const WinogradLimits& limits);  // while nothing runs and no plan will be run again
-
-WinogradTiling tile_winograd(const Problem& problem, WinogradTiles tiles);
+WinogradTiling tile_winograd(const Problem& problem, const Context& on, WinogradTiles tiles);
 // In units of u (winograd_error.hpp), of this way to sum; the expected one for this map, of which a border of zeros may be a large part.
 double winograd_bound(const WinogradTiling& tiling);
 double winograd_expected_error(const Problem& problem, const WinogradTiling& tiling);
 // A batch so large that more images change nothing but the number of blocks.
-std::int64_t many_winograd_images();
+std::int64_t many_winograd_images(const Context& on);
 
 // Why it cannot serve; empty if it can, and `made` is how, then.
-std::string winograd_refusal(const Problem& problem, WinogradTiles tiles, WinogradTiling* made = nullptr);
+std::string winograd_refusal(const Problem& problem, const Context& on, WinogradTiles tiles, WinogradTiling* made = nullptr);
 
 // The packed taps are those of the GEMM path with lane = channel, which recomputes what Winograd's convolution cannot.
 Problem direct_problem(const Problem& problem);

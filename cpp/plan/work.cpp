@@ -143,13 +143,13 @@ double lines_by_groups(const Problem& p) {
     return lines * std::max(1.0, line_bytes / bytes);
 }
 
-WorkCounts packing_work(double taps, double at_points, const Problem& p) {
+WorkCounts packing_work(double taps, double at_points, const Problem& p, const Context& on) {
     constexpr double page = 4096.0, large = 8'000'000.0;  // bytes
     const auto element = static_cast<double>(size_of(p.dtype)), bytes = (taps + at_points) * element;
     WorkCounts work;
     work[Work::packed_call] = 1.0;
     work[Work::packed_tap] = taps;
-    work[Work::packed_point] = at_points * element / p.kernels->vector_bytes;
+    work[Work::packed_point] = at_points * element / on.kernels->vector_bytes;
     if (bytes >= large) work[Work::packed_page] = bytes / page;
     return work;
 }

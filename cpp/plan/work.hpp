@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 
+#include "plan/context.hpp"
 #include "plan/problem.hpp"
 
 namespace npconv {
@@ -118,7 +119,7 @@ double lines_of_input(const Problem& problem);
 double lines_by_groups(const Problem& problem);
 
 // Of so many taps and so many values at points.
-WorkCounts packing_work(double taps, double at_points, const Problem& problem);
+WorkCounts packing_work(double taps, double at_points, const Problem& problem, const Context& on);
 
 // Cycles of one core.
 double cycles_of(const WorkCounts& work, const Core& core, int vector_bytes);

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Convolution without a plan: weights are packed for the call alone, as a whole, in sections (plan/sections.hpp) or panel by panel.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "algorithms/conv_plan.hpp"
+
+namespace npconv {
+
+// Packs the weights and runs. Of the operands w is filled in. largest: magnitude of all weights, if these are a section of them.
+template <class T>
+void pack_and_run(const ConvExecution& execution, const TensorView<const T>& w, const Operands<T>& operands, int threads,
+                  std::optional<double> largest = {});
+
+// Plans, packs and runs. w and bias of the operands are filled in.
+template <class T>
+void convolve_once(const Problem& problem, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
+                   Operands<T> operands, int threads);
+
+}  // namespace npconv
