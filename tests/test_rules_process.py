@@ -7,11 +7,14 @@ One test a rule, whose name says it. What the environment decides is tried in ch
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import mmap
 import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import npconv
@@ -251,6 +254,7 @@ def test_show_config_dict_has_what_the_design_lists() -> None:
         "isa_built",
         "isa_available",
         "isa",
+        "machine",
         "threads",
         "openmp",
         "openmp_runtimes",
@@ -278,7 +282,29 @@ def test_show_config_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None
     assert [line.split()[0] for line in lines] == list(config)
     for line, value in zip(lines, config.values(), strict=True):
         shown = line.split(maxsplit=1)[1]
-        assert shown == (", ".join(value) if isinstance(value, list) else str(value))
+        if isinstance(value, dict):
+            assert [part.split()[0] for part in shown.split(", ")] == list(value)
+        else:
+            assert shown == (", ".join(value) if isinstance(value, list) else str(value))
+
+
+def test_show_config_tells_what_plans_are_made_for() -> None:
+    config = npconv.show_config("dict")
+    assert config is not None
+    machine = config["machine"]
+    assert machine["core"] in _core._core_kinds()
+    assert ("avx2" in machine["features"]) == ("avx2" in config["isa_available"])
+    assert ("avx512" in machine["features"]) == ("avx512" in config["isa_available"])
+    assert machine["products_per_cycle"] in (1, 2)
+    assert 4096 <= machine["l1d_bytes"] <= machine["l2_bytes"]
+    assert machine["l3_bytes"] == 0 or machine["l3_bytes"] >= machine["l2_bytes"] // 8
+    assert machine["line_bytes"] in (32, 64, 128, 256)
+    assert machine["page_bytes"] == mmap.PAGESIZE
+    with contextlib.suppress(FileNotFoundError):  # as the system tells it, where it does
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index0/size").read_text(encoding="ascii").strip()
+        kind = Path("/sys/devices/system/cpu/cpu0/cache/index0/type").read_text(encoding="ascii").strip()
+        if kind == "Data" and text.endswith("K"):
+            assert machine["l1d_bytes"] == int(text[:-1]) * 1024
 
 
 def test_show_config_knows_two_modes() -> None:

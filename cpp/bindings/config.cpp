@@ -31,6 +31,21 @@ std::string compiler() {
 #endif
 }
 
+py::dict machine() {
+    const Machine& m = current_context().machine;
+    py::dict d;
+    d["core"] = name_of(m.core);
+    d["features"] = names_of_features(m);
+    d["vector_registers"] = m.vector_registers;
+    d["products_per_cycle"] = current_context().products_per_cycle();
+    d["l1d_bytes"] = m.l1d_bytes;
+    d["l2_bytes"] = m.l2_bytes;
+    d["l3_bytes"] = m.l3_bytes;
+    d["line_bytes"] = m.line_bytes;
+    d["page_bytes"] = m.page_bytes;
+    return d;
+}
+
 std::string select(const std::string& isa) {
     std::string previous = current_context().kernels->isa;
     const KernelTable& kernels = kernels_of_isa(isa);
@@ -48,6 +63,7 @@ void register_config(py::module_& m) {
     m.def("_isa_names", [] { return names(true); });
     m.def("_isa", [] { return std::string(current_context().kernels->isa); });
     m.def("_set_isa", &select);
+    m.def("_machine", &machine);
     m.def("_vector_bytes", [] { return current_context().vector_bytes(); });
 }
 

@@ -12,7 +12,7 @@
 #include "bindings/context.hpp"
 #include "bindings/register.hpp"
 #include "core/buffer.hpp"
-#include "core/processor.hpp"
+#include "core/machine.hpp"
 #include "plan/planner.hpp"
 #include "plan/winograd_axes.hpp"
 #include "plan/winograd_error.hpp"
@@ -138,13 +138,13 @@ void register_testing(pybind11::module_& m) {
         for (const CoreKind& kind : core_kinds) kinds.emplace_back(kind.name);
         return kinds;
     });
-    m.def("_core_kind", [] { return std::string(name_of(current_context().core)); });
+    m.def("_core_kind", [] { return std::string(name_of(current_context().machine.core)); });
     m.def("_pretend_core", [](const std::string& kind) {  // "": the real one
-        const Core core = kind.empty() ? this_core() : core_of_kind(kind);
-        change_context([&](Context& on) { on.core = core; });
+        const Core core = kind.empty() ? this_machine().core : core_of_kind(kind);
+        change_context([&](Context& on) { on.machine.core = core; });
     });
     m.def("_products_per_cycle", [] { return current_context().products_per_cycle(); });
-    m.def("_rates_name", [] { return rates_name(current_context().core, current_context().vector_bytes()); });
+    m.def("_rates_name", [] { return rates_name(current_context().machine.core, current_context().vector_bytes()); });
     m.def("_set_lane", [](const std::string& lane) {
         const Lane forced = lane == "channel" ? Lane::channel : lane == "pixel" ? Lane::pixel : Lane::automatic;
         change_context([&](Context& on) { on.limits.gemm.lane = on.limits.depthwise.lane = forced; });

@@ -5,16 +5,15 @@
 
 #include <stdexcept>
 
+#include "core/machine.hpp"
+
 namespace npconv {
 namespace {
 
 std::vector<KernelSet> find_kernel_sets() {
 #if defined(__x86_64__)
-    __builtin_cpu_init();  // cpu_supports also asks whether the operating system saves the registers
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return {{&kernels_avx512, avx512}, {&kernels_avx2, avx2}, {&kernels_baseline, true}};
+    const Machine& machine = this_machine();
+    return {{&kernels_avx512, machine.has(Feature::avx512)}, {&kernels_avx2, machine.has(Feature::avx2)}, {&kernels_baseline, true}};
 #elif defined(__aarch64__)
     return {{&kernels_neon, true}};
 #else

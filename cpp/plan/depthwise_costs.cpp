@@ -24,8 +24,7 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const De
     WorkCounts work;
     work[Work::depthwise_tile] = rows * tiles;
     work[Work::depthwise_step] = row_taps * tiles * as_double(t.taps.parts) * (t.shares_rows ? shared_steps : 1.0);
-    work[Work::depthwise_product] =
-        row_taps * tiles * depthwise_pixels * as_double(axis[2].kernel) * part / on.core.products_per_cycle(on.kernels->vector_bytes);
+    work[Work::depthwise_product] = row_taps * tiles * depthwise_pixels * as_double(axis[2].kernel) * part / on.products_per_cycle();
     if (t.copied) {
         const double copied = vectors * as_double(t.blocks()) * as_double(copied_pixels(p, t.longest_block()));
         if (t.multiplier > 1) {
@@ -52,7 +51,7 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const Dept
     WorkCounts work;
     work[Work::depthwise_plane] = planes * of_planes * as_double(t.map[1].parts * t.map[2].parts);
     work[Work::depthwise_row] = rows * of_planes / std::min(vectors, most_vectors) * as_double(height.stride);
-    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * depth * part / on.core.products_per_cycle(on.kernels->vector_bytes);
+    work[Work::depthwise_row_product] = rows * as_double(s.taps()) * depth * part / on.products_per_cycle();
     work[Work::depthwise_row_stored] = rows * of_planes;
     if (bordered || !planes_in_place(p, on))
         work[Work::depthwise_copied] = planes * of_planes * as_double(height.input) * as_double(width.input);
@@ -76,7 +75,7 @@ WorkCounts depthwise_packing_work(const Problem& p, const Context& on, const Dep
 }
 
 double depthwise_cycles(const Problem& p, const Context& on, const DepthwiseTiling& t) {
-    return cycles_of(depthwise_work(p, on, t), on.core, on.kernels->vector_bytes);
+    return cycles_of(depthwise_work(p, on, t), on.machine.core, on.kernels->vector_bytes);
 }
 
 }  // namespace npconv

@@ -70,7 +70,7 @@ void describe_memory(std::ostream& out, const Footprint& footprint) {
 
 void describe_kernels(std::ostream& out, const Context& on) {
     out << "kernels      " << on.kernels->isa << " (" << on.kernels->description << "), tiles for a core that multiplies "
-        << on.core.products_per_cycle(on.kernels->vector_bytes) << " vector(s) a cycle\n";
+        << on.products_per_cycle() << " vector(s) a cycle\n";
 }
 
 }  // namespace npconv

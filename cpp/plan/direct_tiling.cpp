@@ -76,7 +76,7 @@ DirectTiling choose_rows(const Problem& p, const Context& on, const DirectKernel
     const ConvShape& s = p.shape;
     if (s.empty()) return DirectTiling();
     const Axis &height = s.axis[1], &width = s.axis[2];
-    const double per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     DirectTiling best = with_rows(p, kernels, DirectRows::single);
     double least = cycles_of_map(s, best, per_cycle, sizeof(T));
     const auto consider = [&](DirectRows kind) {
@@ -302,7 +302,7 @@ namespace {
 template <class T>
 WorkCounts work_of_image(const Problem& p, const Context& on, const DirectTiling& t) {
     const ConvShape& s = p.shape;
-    const double per_cycle = on.core.products_per_cycle(t.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.machine.core.products_per_cycle(t.lanes * static_cast<int>(sizeof(T)));
     const std::int64_t vectors = ceil_div(t.map[2], t.lanes);
     const double rows = as_double(t.map[0]) * as_double(t.map[1]), channels = as_double(s.in_channels);
     WorkCounts work;

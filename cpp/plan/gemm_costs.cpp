@@ -63,10 +63,10 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const Ke
     const double rows = std::max(of_block / tiles, std::min<double>(t.waiting_rows, t.mr));  // of a tile; fewer wait for their weights
     const bool merged = last || t.always_copied;  // the taps of a row are neighbours, channels included
     const double part = part_of_products(p, t.lane);
-    const double per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     const double panels = as_double(t.panels.parts);
     WorkCounts work;
-    const bool far = !last && far_channels(s, t, on.core, sizeof(T));
+    const bool far = !last && far_channels(s, t, on.machine.core, sizeof(T));
     work[far ? Work::gemm_far_product : Work::gemm_product] =
         blocks * tiles * panels * as_double(s.k()) * cycles_of_step(rows, wide / panels, per_cycle) * part;
     const double all_tiles = blocks * tiles * panels;
@@ -89,7 +89,7 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const Kern
     // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
     const double channels = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
     const double loads = std::max(1.0, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
-    const double k = as_double(s.k()) / on.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
+    const double k = as_double(s.k()) / on.machine.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
     const bool in_place = s.flat() && s.pixels() % lanes == 0;
     WorkCounts work;
     work[Work::pixel_product] = vectors * as_double(s.out_channels) * k * loads * part_of_products(p, t.lane);
@@ -147,7 +147,7 @@ WorkCounts gemm_work(const Problem& p, const Context& on, const GemmTiling& t) {
 }
 
 double gemm_cycles(const Problem& p, const Context& on, const GemmTiling& t) {
-    return cycles_of(gemm_work(p, on, t), on.core, on.kernels->vector_bytes);
+    return cycles_of(gemm_work(p, on, t), on.machine.core, on.kernels->vector_bytes);
 }
 
 }  // namespace npconv

@@ -66,7 +66,7 @@ bool worth_copying(const Problem& p, const Context& on, const GemmTiling& t, std
     const ConvShape& s = p.shape;
     if (t.flat || t.lane == Lane::pixel || p.layout == Layout::channels_last || s.without_products()) return false;
     const double channels = as_double(t.most_channels_of_chunk());
-    if (on.core.far_sighted) {
+    if (on.machine.core.far_sighted) {
         const double products = as_double(t.most_pixels()) * as_double(t.k.longest()) * channels;
         return channels_alias(s, t.k.channels.longest(), element) &&
                products >= as_double(on.limits.gemm.used_aliased) * copied_values(s, t);
@@ -98,7 +98,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const
     t.panels = split_by(ceil_div(s.out_channels, t.unit), t.nv);
     t.nv = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
     t.mr = kernels.mr[t.nv - 1];
-    const std::int64_t sums = most_sums(on.core, products_per_cycle, t.k_length);
+    const std::int64_t sums = most_sums(on.machine.core, products_per_cycle, t.k_length);
     t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
     t.waiting_rows = t.lanes * static_cast<int>(sizeof(T)) >= 64 && products_per_cycle > 1 ? 4 : 2;
     t.step = t.mr;
@@ -144,7 +144,7 @@ GemmTiling tile_with(const Problem& p, const Context& on, const Kernels<T>& kern
     GemmTiling t;
     t.lanes = kernels.lanes;
     t.lane = lane;
-    const int per_cycle = on.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const int per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
     t.flat = s.flat();
     t.copy = p.layout;
     t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}

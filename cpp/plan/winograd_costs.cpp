@@ -42,7 +42,7 @@ WorkCounts winograd_work(const Problem& p, const Context& on, const WinogradTili
     const double register_tiles = std::max(1.0, std::ceil(tiles / t.mr - 0.25));
     const double waiting = lines_of_vector * (t.far ? far_rows : near_rows);
     const double rows = std::max(waiting, tiles / register_tiles);
-    const double at_points = blocks * points, per_cycle = on.core.products_per_cycle(static_cast<int>(t.lanes * element));
+    const double at_points = blocks * points, per_cycle = on.machine.core.products_per_cycle(static_cast<int>(t.lanes * element));
     const double filled = t.by_tiles ? 1.0 / t.lanes : 1.0;                                // vectors of a point, for each tile and unit
     const double input_tiles = as_double(t.most_input_tiles) / as_double(t.most_tiles());  // for each of the output
     const double units = as_double(t.units.n), copies = as_double(t.channels.units_of_phase);
@@ -83,7 +83,7 @@ WorkCounts least_winograd_work(const Problem& p, const Context& on) {
     const double part = p.border == Border::zeros ? part_inside(s.axis[0]) : 1.0;  // of the depth: others are left out
     WorkCounts work;
     work[Work::winograd_call] = work[Work::packed_call] = 1.0;
-    work[Work::winograd_product] = outputs * as_double(s.k()) * part / on.core.products_per_cycle(on.kernels->vector_bytes) / most_saved;
+    work[Work::winograd_product] = outputs * as_double(s.k()) * part / on.products_per_cycle() / most_saved;
     work[Work::winograd_output] = outputs;
     work[p.layout == Layout::channels_last ? Work::winograd_stored : Work::winograd_transposed] = outputs;
     return work;

@@ -20,6 +20,12 @@ def _openmp_runtimes() -> list[str]:
     return sorted(set(found))
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(part).replace(', ', '+')}" for key, part in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
 def show_config(mode: Literal["print", "dict"] = "print") -> dict[str, Any] | None:
     """Show version, compiler, instruction sets, threads and OpenMP runtimes.
 
@@ -32,7 +38,9 @@ def show_config(mode: Literal["print", "dict"] = "print") -> dict[str, Any] | No
     -------
     dict or None
         With ``mode="dict"``: ``version``, ``compiler``, ``isa_built``, ``isa_available``, ``isa`` (in use,
-        see the environment variable ``NPCONV_ISA``), ``threads``, ``openmp`` (date of its specification) and
+        see the environment variable ``NPCONV_ISA``), ``machine`` (what plans are made for: the kind of core,
+        features, vector registers, vectors multiplied a cycle, bytes of the caches that one core sees, of a
+        cache line and of a page), ``threads``, ``openmp`` (date of its specification) and
         ``openmp_runtimes`` (loaded in this process).
 
     Raises
@@ -56,6 +64,7 @@ def show_config(mode: Literal["print", "dict"] = "print") -> dict[str, Any] | No
         "isa_built": _core._isas_built(),
         "isa_available": _core._isa_names(),
         "isa": _core._isa(),
+        "machine": _core._machine(),
         "threads": _core.get_num_threads(),
         "openmp": _core.openmp,
         "openmp_runtimes": _openmp_runtimes(),
@@ -64,5 +73,5 @@ def show_config(mode: Literal["print", "dict"] = "print") -> dict[str, Any] | No
         return config
     width = max(map(len, config))
     for key, value in config.items():
-        print(f"{key:<{width}}  {', '.join(value) if isinstance(value, list) else value}")
+        print(f"{key:<{width}}  {_text(value)}")
     return None

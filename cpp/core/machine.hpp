@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the machine is like, as far as answers depend on it: features, registers, units and caches. Results never depend on the caches.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace npconv {
+
+// What a core does with its vectors beyond what its instruction set tells.
+struct Core {
+    // Multiplications of 64-byte vectors that begin in a cycle: one on Zen 4, whose units are half as wide, and two on Zen 5 and on the
+    // servers of Intel. Of narrower vectors two begin everywhere.
+    int wide_products = 1;
+    // Does it look so far ahead that weights and pixels arrive from the second-level cache before they are wanted? Of the cores with two
+    // wide products a cycle Zen 5 does, Granite Rapids does not.
+    bool far_sighted = false;
+
+    bool operator==(const Core&) const = default;
+    int products_per_cycle(int vector_bytes) const { return vector_bytes >= 64 ? wide_products : 2; }
+};
+
+// The kinds that are known. "narrow": Zen 4 and older, and whatever is unknown; "wide": Intel's servers; "far-sighted": Zen 5.
+struct CoreKind {
+    const char* name;
+    Core core;
+};
+constexpr CoreKind core_kinds[] = {{"narrow", {1, false}}, {"wide", {2, false}}, {"far-sighted", {2, true}}};
+
+enum class Feature : unsigned {
+    avx2 = 1,         // with FMA
+    avx512 = 2,       // F, DQ, BW and VL
+    avx512_vnni = 4,  // products of four int8 and their sum
+    avx_vnni = 8,     //   the same in vectors of 32 bytes
+    avx512_bf16 = 16,
+    amx_int8 = 32,
+    neon = 64,
+    dotprod = 128,  // as VNNI
+    i8mm = 256,
+    bf16 = 512,
+    sve = 1024,
+};
+
+// Cache sizes are those that one core sees. What the system does not tell, as many virtual machines do not, is what a small machine has.
+struct Machine {
+    Core core;
+    unsigned features = 0;
+    int vector_registers = 16;
+    std::int64_t l1d_bytes = 32 << 10;
+    std::int64_t l2_bytes = 512 << 10;
+    std::int64_t l3_bytes = 8 << 20;  // 0: there is none
+    std::int64_t line_bytes = 64;
+    std::int64_t page_bytes = 4096;
+
+    bool operator==(const Machine&) const = default;
+    bool has(Feature feature) const { return (features & static_cast<unsigned>(feature)) != 0; }
+};
+
+// The machine that this process runs on, asked once.
+const Machine& this_machine();
+
+// Machines to plan for without having them. Sources: the makers' optimisation guides.
+struct MachinePreset {
+    const char* name;
+    Machine machine;
+};
+const std::vector<MachinePreset>& machine_presets();
+
+std::vector<std::string> names_of_features(const Machine& machine);
+const char* name_of(const Core& core);
+// std::invalid_argument, listing the kinds, where there is none of the name.
+Core core_of_kind(const std::string& kind);
+
+}  // namespace npconv
