@@ -90,8 +90,9 @@ def overhead(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """ruff and clang-format."""
     session.install("ruff", "clang-format==18.*")
-    session.run("ruff", "check", "python", "tests", "bench", "examples", "cpp", "noxfile.py")
-    session.run("ruff", "format", "--check", "python", "tests", "bench", "examples", "cpp", "noxfile.py")
+    python = ["python", "tests", "bench", "examples", "docs", "cpp", "noxfile.py"]
+    session.run("ruff", "check", *python)
+    session.run("ruff", "format", "--check", *python)
     sources = [str(p) for p in sorted((ROOT / "cpp").rglob("*")) if p.suffix in {".cpp", ".hpp", ".inl"}]
     session.run("clang-format", "--dry-run", "--Werror", *sources)
 

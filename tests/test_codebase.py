@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 EXTENSION = Path(_core.__file__)
 SOURCES = [
     path
-    for folder in ("cpp", "python", "tests", "bench", "examples")
+    for folder in ("cpp", "python", "tests", "bench", "examples", "docs")
     for path in (ROOT / folder).rglob("*")
     if path.suffix in {".cpp", ".hpp", ".inl", ".py", ".pyi", ".cmake"} and "__pycache__" not in path.parts
 ]
