@@ -128,7 +128,7 @@ WIDTH, HEIGHT, STEP_X, STEP_Y, MARGIN = 112, 38, 76, 72, 24  # of a box, from bo
 
 
 def drawing(graph: Graph) -> str:
-    """The SVG: the boxes of FOLDERS on a diagonal, a line from the left of each to the foot of what it includes.
+    """The SVG: boxes on a diagonal, and a line from the left of each to the foot of what it includes.
 
     A dot joins a row to a column; where lines cross without a dot, nothing is included.
     """
