@@ -146,6 +146,21 @@ def test_every_source_names_its_licence_in_one_line() -> None:
         ), path
 
 
+def test_the_files_that_the_developers_page_names_exist() -> None:
+    """Some are named by the end of their path."""
+    text = (ROOT / "docs" / "developing.md").read_text(encoding="utf-8")
+    suffixes = "cpp|hpp|inl|py|pyi|md|svg|cmake"
+    names = set(re.findall(rf"[`( ]((?:\w+/)*\w+\.(?:{suffixes}))[`) ]", text))
+    assert len(names) > 40
+    files = [
+        path.as_posix()
+        for folder in ("cpp", "python", "tests", "bench", "docs")
+        for path in (ROOT / folder).rglob("*")
+    ]
+    missing = {name for name in names if not any(file.endswith(f"/{name}") for file in files)}
+    assert {name for name in missing if "NAME" not in name} == set()
+
+
 def test_flags_that_would_spoil_results_or_wheels_are_not_used() -> None:
     for path in [ROOT / "CMakeLists.txt", ROOT / "pyproject.toml", *(ROOT / "cpp").rglob("*.cmake")]:
         assert not re.search(r"-march=native|-ffast-math|-Ofast|-funsafe", path.read_text(encoding="utf-8"))
