@@ -56,7 +56,7 @@ class PlainThreads {
             (*static_cast<const F*>(context))();
             return nullptr;
         };
-        while (started_ < count &&
+        while (started_ < static_cast<std::size_t>(count) &&
                pthread_create(&threads_[started_], &attributes, body, const_cast<void*>(static_cast<const void*>(&f))) == 0)
             ++started_;
         pthread_attr_destroy(&attributes);
@@ -68,7 +68,7 @@ class PlainThreads {
 
   private:
     std::unique_ptr<pthread_t[]> threads_;
-    std::ptrdiff_t started_ = 0;
+    std::size_t started_ = 0;
 };
 
 // Runs f here and on up to `count` threads more, as many as can be started.
