@@ -330,7 +330,7 @@ def others() -> list[Row]:
             (f"grad.fold{rank}d", f"grad.fold{rank}d(v[0], 2, stride=2)", of_v),
         ]
     convs = [
-        ("grad.conv2d_bias", "grad.conv2d_bias(v)", "v = deep[None]"),
+        ("grad.conv2d_bias", "grad.conv2d_bias(v)", "v = deep"),
         ("grad.conv1d_bias", "grad.conv1d_bias(v)", line),
         ("grad.conv3d_bias", "grad.conv3d_bias(v)", block),
     ]
@@ -349,12 +349,12 @@ def others() -> list[Row]:
             (f"conv_transpose{rank}d", f"npconv.conv_transpose{rank}d(s, k, stride=2)", with_result),
             (
                 f"grad.conv_transpose{rank}d_input",
-                f"grad.conv_transpose{rank}d_input(t, k, stride=2)",
+                f"grad.conv_transpose{rank}d_input(s.shape, k, t, stride=2)",
                 with_result,
             ),
             (
                 f"grad.conv_transpose{rank}d_weight",
-                f"grad.conv_transpose{rank}d_weight(s, t, k.shape, stride=2)",
+                f"grad.conv_transpose{rank}d_weight(s, k.shape, t, stride=2)",
                 with_result,
             ),
             (

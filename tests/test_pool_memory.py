@@ -125,6 +125,27 @@ def test_windows_as_large_as_the_plane_allocate_no_more(layout: str, isa: str) -
             assert allocated(lambda f=pool, k=kernel, h=how: f(x, k, **h)) <= LARGEST
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+def test_minima_of_windows_far_apart_allocate_no_more(dtype: str, isa: str) -> None:
+    """What lies between two windows has no place in the copy that the kernels read."""
+    million = 1 << 20
+    for shape, arguments in (
+        ((64 * million, 1), {"kernel_size": (3, 1), "stride": (million, 1)}),
+        ((64_000, 1000), {"kernel_size": 3, "stride": (1000, 3)}),
+        ((600, 100_000), {"kernel_size": 3, "stride": (3, 1000)}),
+        ((5_000, 20_000), {"kernel_size": (8, 1), "stride": (100, 1000), "dilation": (100, 1)}),
+        ((100, 3, 400_000), {"kernel_size": (3, 2, 3), "stride": (50, 1, 900)}),
+    ):
+        x = np.broadcast_to(np.ones(1, dtype), (1, *shape))
+        for layout in LAYOUTS:
+            v = x if layout == "channels_first" else np.moveaxis(x, 0, -1)
+            how: dict[str, Any] = {**arguments, "layout": layout, "num_threads": 1}
+            for name in ("min", "max"):
+                pool = getattr(npconv, f"{name}_pool{len(shape)}d")
+                made = allocated(lambda f=pool, a=v, h=how: f(a, **h))
+                assert made <= LARGEST, (name, shape, arguments)
+
+
 def test_memory_error_where_the_result_cannot_be_allocated() -> None:
     assert run("""
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))

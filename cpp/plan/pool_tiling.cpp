@@ -29,6 +29,7 @@ constexpr Size slab_bytes = 32 << 10;       // of rows in slots, to stay in the 
 constexpr Size most_slab_kernel = 8;        // rows of a window that are joined at once
 constexpr Size box_bytes = 32 << 10;        // of x, flipped, in the first-level cache,
 constexpr Size most_box_bytes = 256 << 10;  // or in the second where neighbours would share much of them
+constexpr Size most_between = 64;           // rows between two windows in the same box
 constexpr Size enough_tasks = 32;
 constexpr Size least_cells = 8192;  // of a task that is not a whole plane
 
@@ -176,6 +177,7 @@ struct Tiler {
         const Size bytes = slot * (t.element_bytes + t.place_bytes) * used * (phases + 1);
         const Size rows = std::min(slab_bytes / bytes - extra, h.output);
         if (rows < 1 || (rows < h.output && rows < 4 * extra)) return;
+        if (p.flipped && reach_of_slabs(h) * places * t.element_bytes > most_box_bytes) return;
         t.slab_rows = rows;
         t.slot = slot;
         const Size all = used * ((rows + extra) * slot + lanes);
@@ -190,17 +192,23 @@ struct Tiler {
         t.axis[0].slots = t.axis[1].slots = 0;
     }
 
+    // Rows of x that slabs of one output row read: all rows of a step.
+    static Size reach_of_slabs(const PoolAxis& h) { return (span(h) - 1) / h.stride * h.stride + std::min(h.stride, span(h)); }
+
     void choose_boxes(Size unit) {
         const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
-        // Slabs have all rows of a step. Strips have whole vectors.
-        t.box_reach = t.slab_rows > 0 ? (span(h) - 1) / h.stride * h.stride + std::min(h.stride, span(h)) : span(h);
-        t.box_beyond = t.strips ? 2 * lanes + 2 : 0;
+        t.box_reach = t.slab_rows > 0 ? reach_of_slabs(h) : span(h);
+        t.box_beyond = t.strips ? 2 * lanes + 2 : 0;  // strips have whole vectors
         const Size places = std::min((t.width.longest() - 1) * w.stride + span(w) + t.box_beyond, w.input);
         const Size row = std::min(span(d), d.input) * places * unit;
         const auto rows_in = [&](Size bytes) { return (bytes / (row * t.element_bytes) - t.box_reach) / h.stride + 1; };
         const Size enough = std::max(rows_in(box_bytes), 8 * (t.box_reach - h.stride) / h.stride);
         t.box_rows = std::max<Size>(std::min(enough, rows_in(most_box_bytes)), 1);
-        if (t.slab_rows > 0) t.box_rows = std::max<Size>(t.box_rows / t.slab_rows, 1) * t.slab_rows;
+        const Size between = h.stride - t.box_reach;  // rows that no window has: a box would hold them for nothing
+        if (between >= most_between || between * row >= worth_a_block)
+            t.box_rows = 1;
+        else if (t.slab_rows > 0 && (t.strips || t.slab_rows <= rows_in(most_box_bytes)))
+            t.box_rows = std::max<Size>(t.box_rows / t.slab_rows, 1) * t.slab_rows;
         t.box_rows = std::min(t.box_rows, t.height.longest());
         t.elements[0] = row * std::min((t.box_rows - 1) * h.stride + t.box_reach, h.input);
     }
