@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <sstream>
 #include <string>
 
 #include "algorithms/pool_windows.hpp"
@@ -86,7 +87,7 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
     std::mt19937_64 random(1);
     const auto any = [&](std::initializer_list<Size> from) { return from.begin()[random() % from.size()]; };
     int served = 0, boxes = 0;
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 100000; ++i) {
         PoolProblem p;
         p.op = static_cast<PoolOp>(random() % 4);
         p.flipped = p.op == PoolOp::maximum || p.op == PoolOp::maximum_and_place;
@@ -94,23 +95,26 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
         p.layout = random() % 2 ? Layout::channels_first : Layout::channels_last;
         p.channels = any({1, 1, 3, 64, 1000});
         p.kernels = &active_kernels();
-        std::string drawn;
+        std::ostringstream drawn;
+        double elements = 1;
         for (PoolAxis& a : p.axis) {
             a.kernel = any({1, 1, 2, 3, 3, 5, 8, 31, 1000, 1 << 20});
             a.stride = any({1, 1, 2, 3, 10, 100, 1000, 1 << 20});
             a.dilation = any({1, 1, 1, 2, 100, 1000, 1 << 20});
             a.output = any({1, 2, 5, 64, 1000});
             a.input = (a.output - 1) * a.stride + (a.kernel - 1) * a.dilation + 1;
-            drawn += " " + std::to_string(a.kernel) + " " + std::to_string(a.stride) + " " + std::to_string(a.dilation) + " " +
-                     std::to_string(a.output) + ",";
+            elements *= as_double(a.input);
+            drawn << ' ' << a.kernel << ' ' << a.stride << ' ' << a.dilation << ' ' << a.output << ',';
         }
+        if (elements > 1e12) continue;  // no array has so many
         const PoolTiling t = tile_pool(p);
-        served += t.served;
-        boxes += t.served && t.box_rows > 0;
-        if (t.served) EXPECT_LE(t.bytes(), 6 << 20) << static_cast<int>(p.op) << " " << p.channels << drawn;
+        if (!t.served) continue;
+        ++served;
+        boxes += t.box_rows > 0;
+        EXPECT_LE(t.bytes(), 6 << 20) << static_cast<int>(p.op) << ' ' << p.channels << drawn.str();
     }
     EXPECT_GT(served, 2000);
-    EXPECT_GT(boxes, 500);
+    EXPECT_GT(boxes, 300);
 }
 
 TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {
