@@ -47,11 +47,16 @@ def main() -> int:
     w = np.ones((1, 1, 3, 3), np.float32)
     out = np.empty((1, 1, 6, 6), np.float32)
     plan = npconv.plan_conv(x.shape, w)
+    pool = npconv.plan_max_pool(x.shape, 2)
+    pooled = np.empty((1, 1, 4, 4), np.float32)
     rows = [  # what, value, unit, limit
         ("import npconv after numpy", both - alone, "ms", 30.0),
         ("plan(x), 1x1x8x8", median_us(lambda: plan(x)), "us", 3.0),
         ("plan(x, out=out), 1x1x8x8", median_us(lambda: plan(x, out=out)), "us", 3.0),
         ("conv2d(x, w), 1x1x8x8", median_us(lambda: npconv.conv2d(x, w)), "us", 12.0),
+        ("plan_max_pool's plan(x), 1x1x8x8", median_us(lambda: pool(x)), "us", 1.0),
+        ("the same with out=", median_us(lambda: pool(x, out=pooled)), "us", 1.0),
+        ("max_pool2d(x, 2), 1x1x8x8", median_us(lambda: npconv.max_pool2d(x, 2)), "us", None),
         ("plan_conv(shape, w), 1x1x8x8", median_us(lambda: npconv.plan_conv(x.shape, w)), "us", None),
     ]
     if args.wheel:
@@ -59,7 +64,7 @@ def main() -> int:
     beyond = False
     for what, value, unit, limit in rows:
         beyond = beyond or (limit is not None and value > limit)
-        print(f"{what:<30} {value:6.2f} {unit}" + (f"  (limit {limit:g})" if limit is not None else ""))
+        print(f"{what:<34} {value:6.2f} {unit}" + (f"  (limit {limit:g})" if limit is not None else ""))
     return 1 if beyond else 0
 
 

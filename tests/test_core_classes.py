@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The classes of the extension: no object of theirs exists that was not made whole."""
+"""The class of the extension: no object of it exists that was not made whole."""
 
 from __future__ import annotations
 
@@ -17,21 +17,55 @@ CLASSES = [value for value in vars(_core).values() if isinstance(value, type)]
 every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 
 
-def an_object_of(cls: type) -> Any:
+def plans() -> dict[str, Any]:
+    """One plan of each kind."""
     w = ints((4, 3, 3, 3))
-    plans = (
-        npconv.plan_conv((1, 3, 9, 9), w),
-        npconv.plan_conv_transpose((1, 4, 9, 9), w),
-        npconv.plan_separable_conv2d((1, 3, 9, 9), ints((3, 1, 3, 3)), ints((4, 3, 1, 1))),
-        npconv.plan_conv_input_grad((1, 3, 9, 9), w),
-        npconv.plan_conv_weight_grad((1, 3, 9, 9), w.shape),
-    )
-    return next(plan._plan for plan in plans if type(plan._plan) is cls)
+    return {
+        "conv": npconv.plan_conv((1, 3, 9, 9), w),
+        "conv_transpose": npconv.plan_conv_transpose((1, 4, 9, 9), w),
+        "separable": npconv.plan_separable_conv2d((1, 3, 9, 9), ints((3, 1, 3, 3)), ints((4, 3, 1, 1))),
+        "input_grad": npconv.plan_conv_input_grad((1, 3, 9, 9), w),
+        "weight_grad": npconv.plan_conv_weight_grad((1, 3, 9, 9), w.shape),
+        "max_pool": npconv.plan_max_pool((1, 3, 9, 9), 2),
+        "indexed": npconv.plan_max_pool((1, 3, 9, 9), 2, return_indices=True),
+        "avg_pool": npconv.plan_avg_pool((1, 3, 9, 9), 2),
+        "lp_pool": npconv.plan_lp_pool((1, 3, 9, 9), 2, 2),
+    }
 
 
-def test_there_is_a_class_for_each_plan() -> None:
-    names = {"Plan", "TransposedPlan", "SeparablePlan", "InputGradientPlan", "WeightGradientPlan"}
-    assert {cls.__name__ for cls in CLASSES} == names
+def an_object_of(cls: type) -> Any:
+    return next(plan._plan for plan in plans().values() if type(plan._plan) is cls)
+
+
+def test_there_is_one_class_for_plans_of_all_kinds() -> None:
+    assert [cls.__name__ for cls in CLASSES] == ["Plan"]
+    assert {type(plan._plan) for plan in plans().values()} == set(CLASSES)
+
+
+@pytest.mark.parametrize("kind", plans())
+def test_plans_of_all_kinds_tell_the_same_things(kind: str) -> None:
+    plan = plans()[kind]
+    assert plan.x_shape[0] == 1
+    assert all(isinstance(n, int) for n in plan.output_shape)
+    assert isinstance(plan.algorithm, str)
+    assert plan.algorithm
+    assert plan.flops > 0
+    assert plan.workspace_bytes >= 0
+    assert (plan.packed_bytes > 0) == (kind in ("conv", "conv_transpose", "separable", "input_grad"))
+    told = plan.explain()
+    assert f"workspace {plan.workspace_bytes} bytes" in told
+    assert f"packed weights {plan.packed_bytes} bytes" in told
+    assert repr(plan).startswith(f"<npconv.{type(plan).__name__} (1, ")
+
+
+def test_a_call_has_the_operands_of_its_operation() -> None:
+    x, w = ints((1, 4, 9, 9)), ints((4, 3, 3, 3))
+    plan = npconv.plan_conv_transpose(x.shape, w)._plan
+    with pytest.raises(ValueError, match="residual must be None: a transposed convolution takes none; got 3"):
+        plan(x, 3, None)
+    for wrong in ((), (w,), (w, None, None)):
+        with pytest.raises(TypeError, match=f"expected 2 weights, got {len(wrong)}"):
+            plan.update_weights(*wrong)
 
 
 @every_class

@@ -96,10 +96,37 @@ PLANS = {
         ("npconv.plan_conv_weight_grad(x.shape, w.shape, dtype='{D}')", "grad.WeightGradientPlan[Any]"),
         ("npconv.plan_conv_weight_grad(x.shape, w)(x, y, out=np.empty_like(w))", "NDArray[{T}]"),
     ],
+    "plan_max_pool": [
+        ("npconv.plan_max_pool(x.shape, 2, dtype={T})", "npconv.PoolPlan[{T}]"),
+        ("npconv.plan_max_pool(x.shape, 2, dtype=x.dtype)(x, out=np.empty_like(pooled))", "NDArray[{T}]"),
+        ("npconv.plan_max_pool(x.shape, 2)", "npconv.PoolPlan[np.float32]"),
+        ("npconv.plan_max_pool(x.shape, 2, dtype={T}).for_shape(x.shape)(x)", "NDArray[{T}]"),
+        ("npconv.plan_max_pool(x.shape, 2, return_indices=True)", "npconv.IndexedPoolPlan[np.float32]"),
+        (
+            "npconv.plan_max_pool(x.shape, 2, dtype={T}, return_indices=True)(x)",
+            "tuple[NDArray[{T}], NDArray[np.int64]]",
+        ),
+    ],
+    "plan_avg_pool": [
+        ("npconv.plan_avg_pool(x.shape, 2, dtype={T})(x, out=np.empty_like(pooled))", "NDArray[{T}]"),
+        ("npconv.plan_avg_pool(x.shape, 2)", "npconv.PoolPlan[np.float32]"),
+        ("npconv.plan_avg_pool(x.shape, 2, dtype='{D}')", "npconv.PoolPlan[Any]"),
+    ],
+    "plan_lp_pool": [
+        ("npconv.plan_lp_pool(x.shape, 2, 2, dtype=x.dtype)(x)", "NDArray[{T}]"),
+        ("npconv.plan_lp_pool(x.shape, 2, 2)", "npconv.PoolPlan[np.float32]"),
+    ],
 }
 # What is no function of arrays.
 OTHERS = {"__version__", "grad", "get_num_threads", "num_threads", "set_num_threads", "show_config"}
-CLASSES = {"ConvPlan", "SeparableConvPlan", "InputGradientPlan", "WeightGradientPlan"}
+CLASSES = {
+    "ConvPlan",
+    "IndexedPoolPlan",
+    "InputGradientPlan",
+    "PoolPlan",
+    "SeparableConvPlan",
+    "WeightGradientPlan",
+}
 
 HEADER = """
 from typing import Any
@@ -152,6 +179,8 @@ WRONG = [
     "npconv.plan_conv(x.shape, w).update_weights(w64)",
     "npconv.plan_conv_weight_grad(x.shape, w.shape)(x64, x64)",
     "npconv.plan_conv_input_grad(x.shape, w64)(x)",
+    "npconv.plan_max_pool(x.shape, 2)(x64)",
+    "npconv.plan_avg_pool(x.shape, 2)(x, out=np.empty((1, 2, 2, 2)))",
 ]
 NOT_FLOAT32 = [
     "npconv.conv2d(x, w64)",

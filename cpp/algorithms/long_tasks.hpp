@@ -71,13 +71,17 @@ class LongTasks {
     }
 
     bool fits() const { return bytes_ <= most_bytes; }
-    Size bytes() const { return bytes_; }
+    Size bytes() const { return Workspace<1>::rounded(bytes_); }
+    // Threads that have a task, and so memory.
+    int slots(int threads) const {
+        return slots_of(count(), std::max(shape_.inputs(), shape_.outputs()) * shape_.planes() < (32 << 10) ? 1 : threads);
+    }
 
     // body(task, memory) in parallel.
     template <class Body>
     void each(int threads, const Body& body) const {
         const Size tasks = count();
-        const int used = slots_of(tasks, std::max(shape_.inputs(), shape_.outputs()) * shape_.planes() < (32 << 10) ? 1 : threads);
+        const int used = slots(threads);
         const Workspace<1> workspace({bytes_}, used);
         parallel_for(tasks, used, [&](Size number, int slot) {
             const auto next = [&number](Size n) {

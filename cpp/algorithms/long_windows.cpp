@@ -37,23 +37,31 @@ const X* element(const TensorView<const X>& v, Size image, Size channel, const s
     return v.data + image * v.batch + channel * v.channel + i[0] * v.spatial[0] + i[1] * v.spatial[1] + i[2] * v.spatial[2];
 }
 
+// How a pooling by joins of Op is cut.
+template <class Op>
+LongTasks long_tasks(const PoolShape& shape, bool spread, Layout layout) {
+    using Plan = typename Sliding<Op>::Plan;
+    const auto ranges = [spread](const ClassOfAxis& c) { return spread ? c.backward() : c.forward(); };
+    return LongTasks(shape, layout, spread,
+                     [&](const ClassOfAxis& a, const ClassOfAxis& b, const ClassOfAxis& outer, Size tile_a, Size tile_b, Size lanes) {
+                         const auto widest = [](const Ranges& r, Size n) {  // sources that n neighbours see at most
+                             return Part{0, std::min(r.sources, (n - 1) * r.step() + r.longest())};
+                         };
+                         const Ranges ra = ranges(a), rb = ranges(b);
+                         const Size sa = widest(ra, tile_a).end, sb = widest(rb, tile_b).end, line = tile_a * tile_b * lanes;
+                         const Size inner =
+                             sa * sb * lanes + sa * tile_b * lanes + std::max(Plan(ra).cells(tile_b * lanes), Plan(rb).cells(lanes));
+                         return (inner + Plan(ranges(outer)).cells(line)) * static_cast<Size>(sizeof(typename Op::Cell));
+                     });
+}
+
 // load(image, channel, place on each axis): a source. store(image, channel, place on each axis, cell): a result.
 template <class Op, class Load, class Store>
 bool pool_long(const PoolShape& shape, bool spread, const PoolCall& call, const Load& load, const Store& store) {
     using Cell = typename Op::Cell;
     using Plan = typename Sliding<Op>::Plan;
     const auto ranges = [spread](const ClassOfAxis& c) { return spread ? c.backward() : c.forward(); };
-    const LongTasks tasks(shape, call.layout, spread,
-                          [&](const ClassOfAxis& a, const ClassOfAxis& b, const ClassOfAxis& outer, Size tile_a, Size tile_b, Size lanes) {
-                              const auto widest = [](const Ranges& r, Size n) {  // sources that n neighbours see at most
-                                  return Part{0, std::min(r.sources, (n - 1) * r.step() + r.longest())};
-                              };
-                              const Ranges ra = ranges(a), rb = ranges(b);
-                              const Size sa = widest(ra, tile_a).end, sb = widest(rb, tile_b).end, line = tile_a * tile_b * lanes;
-                              const Size inner =
-                                  sa * sb * lanes + sa * tile_b * lanes + std::max(Plan(ra).cells(tile_b * lanes), Plan(rb).cells(lanes));
-                              return (inner + Plan(ranges(outer)).cells(line)) * static_cast<Size>(sizeof(Cell));
-                          });
+    const LongTasks tasks = long_tasks<Op>(shape, spread, call.layout);
     if (!tasks.fits()) return false;
     count_kernel_run(*call.kernels);
     tasks.each(call.threads, [&](const LongTask& t, char* memory) {
@@ -257,6 +265,24 @@ bool long_norms(const PoolShape& shape, double p, const PoolCall& call, const Po
         });
 }
 
+namespace {
+template <class Op>
+Size bytes_of(const PoolShape& shape, Layout layout, int threads) {
+    const LongTasks tasks = long_tasks<Op>(shape, false, layout);
+    return tasks.fits() ? tasks.bytes() * tasks.slots(threads) : 0;
+}
+}  // namespace
+
+Size long_pool_bytes(const PoolShape& shape, const PoolRule& rule, DType dtype, Layout layout, int threads) {
+    if (rule.kind == PoolKind::average || rule.kind == PoolKind::norm) return bytes_of<SumCells>(shape, layout, threads);
+    return with_type(dtype, [&](auto t) {
+        using X = decltype(t);
+        return rule.places ? bytes_of<PlacedCells<X>>(shape, layout, threads) : bytes_of<MaximumCells<X>>(shape, layout, threads);
+    });
+}
+
+Size long_norms_bytes(const PoolShape& shape, Layout layout, int threads) { return bytes_of<ScaledCells<0>>(shape, layout, threads); }
+
 template <class X>
 bool long_avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
     const Places to(shape, call.layout, &Axis::input, io.y_batch);
@@ -347,9 +373,7 @@ bool long_lp_pool_gradient(const PoolShape& shape, double p, double x_scale, con
                     for (Size l = 0; l < t.lanes; ++l) {
                         const auto& at = place(&ClassOfAxis::inputs, a, b, m, l);
                         const double v = value(l, at);
-                        const double slope = p == 2   ? v
-                                             : v == 0 ? 0
-                                                      : std::copysign(p == 1 ? 1 : std::pow(std::abs(v), p - 1), v);
+                        const double slope = p == 2 ? v : v == 0 ? 0 : std::copysign(p == 1 ? 1 : std::pow(std::abs(v), p - 1), v);
                         y[to.at(t.image, t.channel_of(l), at)] = static_cast<X>(*line++ * slope);
                     }
                 }

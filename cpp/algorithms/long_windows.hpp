@@ -18,6 +18,9 @@ bool long_lp_pool(const PoolShape& shape, double power, const PoolCall& call, co
 // The same where sums of powers overflow or vanish: doubtful results (norms.hpp) only.
 template <class X>
 bool long_norms(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io);
+// The bytes that they take; 0 where they do nothing.
+std::int64_t long_pool_bytes(const PoolShape& shape, const PoolRule& rule, DType dtype, Layout layout, int threads);
+std::int64_t long_norms_bytes(const PoolShape& shape, Layout layout, int threads);
 // x: the gradient of the result, y: that of the input of the pooling `shape`.
 template <class X>
 bool long_avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io);

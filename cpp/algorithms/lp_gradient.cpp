@@ -170,7 +170,7 @@ class Block {
             const X* from = at_input(x, c, d + inputs_[0].begin, h + inputs_[1].begin);
             for (Size w = 0; w < width; ++w) v[to + w] = static_cast<double>(from[w * x.spatial[2]]) * scale;
         });
-        lp_pool(s_, p_, call_, PoolOperands<double>{dense_view(v, &Axis::input), t, 0});
+        pool(s_, {.kind = PoolKind::norm, .power = p_}, call_, PoolOperands<double>{dense_view(v, &Axis::input), t, 0});
     }
 
     // The sum of g * (v / norm)^(p-1) over the windows that hold an input.

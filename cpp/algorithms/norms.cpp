@@ -69,7 +69,21 @@ struct Norms {
     }
 };
 
+// Is it far more work to make so many results anew one by one than all together?
+bool far_more_one_by_one(const PoolShape& shape, Size doubtful) {
+    double taps = static_cast<double>(doubtful);
+    for (const Axis& a : shape.axis) taps *= static_cast<double>(std::min(a.kernel, ceil_div(a.input, a.dilation)));
+    constexpr double many = 1e8, several = 64;
+    return taps > many &&
+           taps > several * static_cast<double>(shape.planes()) * static_cast<double>(std::max(shape.inputs(), shape.outputs()));
+}
+
 }  // namespace
+
+Size bytes_to_mend(const PoolShape& shape, double p, DType dtype, Layout layout, int threads) {
+    const bool whole = dtype == DType::f32 ? NormRange<float>(p).whole : NormRange<double>(p).whole;
+    return !whole && far_more_one_by_one(shape, shape.planes() * shape.outputs()) ? long_norms_bytes(shape, layout, threads) : 0;
+}
 
 template <class X>
 void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const PoolOperands<X>& io) {
@@ -83,14 +97,7 @@ void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const Po
         if (some > 0) doubtful += some;
     });
     if (doubtful == 0) return;
-    // One by one, unless that is far more work than all together once more.
-    double taps = static_cast<double>(doubtful);
-    for (const Axis& a : shape.axis) taps *= static_cast<double>(std::min(a.kernel, ceil_div(a.input, a.dilation)));
-    constexpr double many = 1e8, several = 64;
-    if (taps > many &&
-        taps > several * static_cast<double>(shape.planes()) * static_cast<double>(std::max(shape.inputs(), shape.outputs())) &&
-        long_norms(shape, p, call, io))
-        return;
+    if (far_more_one_by_one(shape, doubtful) && long_norms(shape, p, call, io)) return;
     norms.each_run([&](Size image, X* y, Size first, Size n) {
         for (Size i = 0; i < n; ++i) {
             if (range.doubtful(static_cast<double>(y[i]))) y[i] = static_cast<X>(norms.anew(image, first + i));

@@ -27,5 +27,7 @@ struct NormRange {
 // Makes doubtful results of lp_pool anew, from elements divided by the largest of their window.
 template <class X>
 void mend_norms(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io);
+// The bytes that this takes at most.
+std::int64_t bytes_to_mend(const PoolShape& shape, double power, DType dtype, Layout layout, int threads);
 
 }  // namespace npconv

@@ -440,7 +440,7 @@ template <class X>
 void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
     if (shape.empty()) return;
-    if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return max_pool(ordinary, call, io);
+    if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return pool(ordinary, {}, call, io);
     if (!io.places && shape.outputs() == 1) return global_max_pool(shape, call, io);
     max_of_windows(WindowAxes::adaptive(shape), shape, call, io);
 }
@@ -449,7 +449,7 @@ template <class X>
 void adaptive_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
     if (shape.empty()) return;
-    if (regular(shape, short_window, ordinary) && shape.outputs() > 1) return avg_pool(ordinary, {}, call, io);
+    if (regular(shape, short_window, ordinary) && shape.outputs() > 1) return pool(ordinary, {.kind = PoolKind::average}, call, io);
     if (shape.outputs() == 1) return global_avg_pool(shape, call, io);
     avg_of_windows(WindowAxes::adaptive(shape), of_window, shape, call, io);
 }

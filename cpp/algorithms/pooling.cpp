@@ -2,6 +2,7 @@
 #include "algorithms/pooling.hpp"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "algorithms/kernel_runs.hpp"
@@ -13,7 +14,6 @@
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
 #include "kernels/registry.hpp"
-#include "plan/pool_tiling.hpp"
 
 namespace npconv {
 namespace {
@@ -31,36 +31,7 @@ PoolAxis backward(const Axis& a) {
     return {a.output, a.input, a.kernel, a.stride, a.dilation, a.pad_before, true, false, 0};
 }
 
-// Divisors of an average, as far as they differ along an axis; the rest is one number.
-template <class X>
-struct Divisors {
-    const PoolShape& shape;
-    const AverageRule& rule;
-    std::array<bool, 3> differ{};
-    X common = 1;
-
-    Divisors(const PoolShape& s, const AverageRule& r) : shape(s), rule(r) {
-        if (rule.divisor) {
-            common = static_cast<X>(*rule.divisor);
-            return;
-        }
-        for (std::size_t i = 0; i < 3; ++i) {
-            const Axis& a = shape.axis[i];
-            const auto [low, high] = complete_windows(a, rule.count_include_pad);
-            const Size first = count(i, 0);
-            differ[i] = low < high && first != a.kernel;
-            for (Size o = 1; o < low && !differ[i]; ++o) differ[i] = count(i, o) != first;
-            for (Size o = high; o < a.output && !differ[i]; ++o) differ[i] = count(i, o) != first;
-            if (!differ[i]) common *= static_cast<X>(first);
-        }
-    }
-    bool any() const { return differ[0] || differ[1] || differ[2]; }
-    Size count(std::size_t i, Size o) const { return counted_taps(shape.axis[i], o, rule.count_include_pad); }
-    void fill(std::size_t i, Size begin, Size end, X* to) const {
-        const auto [low, high] = complete_windows(shape.axis[i], rule.count_include_pad);
-        for (Size o = begin; o < end; ++o) to[o - begin] = static_cast<X>(o >= low && o < high ? shape.axis[i].kernel : count(i, o));
-    }
-};
+bool any(const std::array<bool, 3>& differ) { return differ[0] || differ[1] || differ[2]; }
 
 template <class X>
 using Kernel = void (*)(const PoolBlock<X>&);
@@ -174,6 +145,31 @@ void run_gathered(Kernel<X> kernel, const PoolBlock<X>& block) {
     }
 }
 
+// What a thread needs: values and places of each buffer, tags of lines, and tables of the divisors that differ along an axis.
+using PoolWorkspace = Workspace<2 * PoolTiling::buffers + 5>;
+
+PoolWorkspace::Sizes bytes_of_arrays(const PoolTiling& t, const std::array<bool, 3>& differ, Size bytes_of_divisor) {
+    constexpr std::size_t n = PoolTiling::buffers;
+    PoolWorkspace::Sizes bytes{};
+    for (std::size_t i = 0; i < n; ++i) {
+        bytes[i] = t.elements[i] * t.element_bytes;
+        bytes[n + i] = t.elements[i] * t.place_bytes;
+    }
+    bytes[2 * n] = 8 * t.axis[1].slots;
+    bytes[2 * n + 1] = 8 * t.axis[0].slots;
+    const SpreadSplit* const splits[] = {&t.depth, &t.height, &t.width};
+    for (std::size_t i = 0; i < 3; ++i) {
+        if (differ[i]) bytes[2 * n + 2 + i] = t.counts(i, ceil_div(splits[i]->n, splits[i]->parts)) * bytes_of_divisor;
+    }
+    return bytes;
+}
+
+int threads_of(const PoolProblem& p, const PoolTiling& t, int threads) {
+    const auto& a = t.axis;
+    const Size cells = std::max(a[0].input * a[1].input * a[2].input, a[0].output * a[1].output * a[2].output);
+    return p.batch * p.channels * cells < worth_threads ? 1 : static_cast<int>(std::min<Size>(threads, t.tasks()));
+}
+
 template <class X>
 void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms, const PoolOperands<X>& io, int threads) {
     const Kernel<X> kernel = kernel_of(p.op, pool_kernels_of<X>(*p.kernels));
@@ -200,21 +196,10 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
     common.lead = t.lead;
 
     const Size outputs = t.axis[0].output * t.axis[1].output * t.axis[2].output;
-    const Size inputs = t.axis[0].input * t.axis[1].input * t.axis[2].input, cells = std::max(inputs, outputs);
-    const int used = p.batch * p.channels * cells < worth_threads ? 1 : static_cast<int>(std::min<Size>(threads, t.tasks()));
-    constexpr std::size_t n = PoolTiling::buffers;
-    std::array<Size, 2 * n + 5> bytes{};
-    for (std::size_t i = 0; i < n; ++i) {
-        bytes[i] = t.elements[i] * t.element_bytes;
-        bytes[n + i] = t.elements[i] * t.place_bytes;
-    }
-    bytes[2 * n] = 8 * t.axis[1].slots;
-    bytes[2 * n + 1] = 8 * t.axis[0].slots;
     const Size block[3] = {ceil_div(t.depth.n, t.depth.parts), ceil_div(t.height.n, t.height.parts), ceil_div(t.width.n, t.width.parts)};
-    for (std::size_t i = 0; i < 3; ++i) {
-        if (terms.divisors && terms.divisors->differ[i]) bytes[2 * n + 2 + i] = t.counts(i, block[i]) * static_cast<Size>(sizeof(X));
-    }
-    const Workspace<2 * n + 5> workspace(bytes, used);
+    const int used = threads_of(p, t, threads);
+    constexpr std::size_t n = PoolTiling::buffers;
+    const PoolWorkspace workspace(bytes_of_arrays(t, terms.divisors ? terms.divisors->differ : std::array<bool, 3>{}, sizeof(X)), used);
     // The block with tables of the divisors that it needs, some rows and slices at a time where there are many.
     const auto run = [&](const PoolBlock<X>& whole, int slot) {
         PoolBlock<X> b = whole;
@@ -278,118 +263,133 @@ void run_blocks(const PoolProblem& p, const PoolTiling& t, const Terms<X>& terms
     });
 }
 
-// axis_of: `forward` or `backward`, which say whether io.x has the sizes of the input or those of the result.
-template <class X>
-PoolProblem problem_of(const PoolShape& shape, PoolAxis (*axis_of)(const Axis&), PoolOp op, const PoolCall& call,
-                       const PoolOperands<X>& io) {
+// axis_of: `forward` or `backward`, which say whether x has the sizes of the input or those of the result.
+PoolProblem problem_of(const PoolShape& shape, PoolAxis (*axis_of)(const Axis&), PoolOp op, DType dtype, Layout layout,
+                       const KernelTable& kernels) {
     PoolProblem p;
     p.op = op;
     p.batch = shape.batch;
     p.channels = shape.channels;
-    p.dtype = dtype_of_type<X>();
-    p.layout = call.layout;
-    p.kernels = call.kernels;
+    p.dtype = dtype;
+    p.layout = layout;
+    p.kernels = &kernels;
     for (std::size_t i = 0; i < 3; ++i) p.axis[i] = axis_of(shape.axis[i]);
-    // Of the sizes of p, not of `shape`: the x of a gradient has the columns of the result.
-    const bool one_by_one = call.layout == Layout::channels_first || shape.channels == 1;
-    p.side_by_side = one_by_one ? io.x.spatial[2] == 1 || p.axis[2].input == 1 : io.x.channel == 1;
     return p;
 }
 
-// Are windows to be slid along the longest axis, and not taken one by one?
-bool long_instead(const PoolTiling& t, const PoolShape& shape) {
-    return !t.served && (t.large ? !long_rows_apart(shape) : too_many_taps(shape));
+PoolOp op_of(const PoolRule& rule) {
+    if (rule.kind == PoolKind::average) return PoolOp::sum;
+    if (rule.kind == PoolKind::norm) return PoolOp::sum_of_powers;
+    return rule.places ? PoolOp::maximum_and_place : PoolOp::maximum;
+}
+
+PoolWay way_of(const PoolTiling& t, const PoolShape& shape) {
+    if (t.served) return PoolWay::kernels;
+    return (t.large ? !long_rows_apart(shape) : too_many_taps(shape)) ? PoolWay::sliding : PoolWay::windows;
 }
 
 }  // namespace
 
-std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
-    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
-    const Size low = ceil_div(std::max<Size>(a.pad_before - before, 0), a.stride);
-    const Size last =
-        a.input + after - 1 - (a.kernel - 1) * a.dilation + a.pad_before;  // the first input of a window, at most, + pad_before
-    const Size high = last < 0 ? 0 : std::min(last / a.stride + 1, a.output);
-    return {std::min(low, a.output), std::max(high, std::min(low, a.output))};
-}
-
-Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
-    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
-    const Inside taps = inside(a.at(o, 0) + before, a.dilation, a.input + before + after, 0, a.kernel);
-    return taps.end - taps.begin;
-}
-
 std::optional<Size> bytes_of_norms_and_gradients(const PoolShape& shape, const PoolCall& call) {
-    PoolOperands<double> dense;
-    dense.x.spatial[2] = dense.x.channel = 1;
-    const PoolTiling norms = tile_pool(problem_of(shape, forward, PoolOp::sum_of_powers, call, dense));
-    const PoolTiling gradients = tile_pool(problem_of(shape, backward, PoolOp::sum, call, dense));
+    const auto tiled = [&](auto axis_of, PoolOp op) {
+        return tile_pool(problem_of(shape, axis_of, op, DType::f64, call.layout, *call.kernels));
+    };
+    const PoolTiling norms = tiled(forward, PoolOp::sum_of_powers), gradients = tiled(backward, PoolOp::sum);
     if (norms.large || gradients.large || (!(norms.served && gradients.served) && too_many_taps(shape))) return std::nullopt;
     return std::max(norms.served ? norms.bytes() : 0, gradients.served ? gradients.bytes() : Size{1} << 20);
 }
 
-template <class X>
-void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    if (shape.empty()) return;
-    const PoolProblem p = problem_of(shape, forward, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
-    const PoolTiling t = tile_pool(p);
-    if (long_instead(t, shape) && long_max_pool(shape, call, io)) return;
-    if (!t.served) return max_of_windows(WindowAxes(shape), shape, call, io);
-    run_blocks<X>(p, t, {}, io, call.threads);
+PoolDecision decide_pool(const PoolShape& shape, const PoolRule& rule, DType dtype, Layout layout, const KernelTable& kernels,
+                         bool side_by_side) {
+    PoolDecision d;
+    PoolProblem& p = d.problem;
+    p = problem_of(shape, forward, op_of(rule), dtype, layout, kernels);
+    p.side_by_side = side_by_side;
+    p.flipped = rule.kind == PoolKind::minimum;
+    if (rule.kind == PoolKind::average) d.divisors_differ = divisors_that_differ(shape, rule.average);
+    p.counted_width = d.divisors_differ[2];
+    p.counted_height = d.divisors_differ[1];
+    p.counted = any(d.divisors_differ);
+    d.tiling = tile_pool(p);
+    d.way = way_of(d.tiling, shape);
+    return d;
 }
 
+void PoolDecision::set_batch(const PoolShape& shape) {
+    problem.batch = shape.batch;
+    tiling.set_batch(shape.batch, tiling.channels_last ? 1 : shape.channels);
+    way = way_of(tiling, shape);
+}
+
+Size PoolDecision::workspace_bytes(const PoolShape& shape, const PoolRule& rule, int threads) const {
+    Size bytes = 0;
+    if (way == PoolWay::kernels) {
+        const Size one = PoolWorkspace::bytes_per_thread(bytes_of_arrays(tiling, divisors_differ, size_of(problem.dtype)));
+        bytes = one * threads_of(problem, tiling, threads);
+    } else if (way == PoolWay::sliding) {
+        bytes = long_pool_bytes(shape, rule, problem.dtype, problem.layout, threads);
+    }
+    if (rule.kind != PoolKind::norm) return bytes;
+    return std::max(bytes, bytes_to_mend(shape, rule.power, problem.dtype, problem.layout, threads));
+}
+
+namespace {
+
 template <class X>
-void min_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    if (shape.empty()) return;
-    PoolProblem p = problem_of(shape, forward, io.places ? PoolOp::maximum_and_place : PoolOp::maximum, call, io);
-    p.flipped = true;
-    const PoolTiling t = tile_pool(p);
-    if (long_instead(t, shape) && long_min_pool(shape, call, io)) return;
-    if (!t.served) return min_of_windows(shape, call, io);
+void run_extremes(const PoolDecision& d, const PoolShape& shape, bool minima, const PoolCall& call, const PoolOperands<X>& io) {
+    if (d.way == PoolWay::sliding && (minima ? long_min_pool(shape, call, io) : long_max_pool(shape, call, io))) return;
+    if (d.way != PoolWay::kernels) {
+        return minima ? min_of_windows(shape, call, io) : max_of_windows(WindowAxes(shape), shape, call, io);
+    }
     Terms<X> terms;
-    if (t.box_rows == 0) terms.before = PoolBefore::flip;
-    run_blocks<X>(p, t, terms, io, call.threads);
+    if (minima && d.tiling.box_rows == 0) terms.before = PoolBefore::flip;
+    run_blocks<X>(d.problem, d.tiling, terms, io, call.threads);
 }
 
 template <class X>
-void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
-    if (shape.empty()) return;
-    const Divisors<X> divisors(shape, rule);
-    PoolProblem p = problem_of(shape, forward, PoolOp::sum, call, io);
-    p.counted_width = divisors.differ[2];
-    p.counted_height = divisors.differ[1];
-    p.counted = divisors.any();
-    const PoolTiling t = tile_pool(p);
-    if (long_instead(t, shape) && long_avg_pool(shape, rule, call, io)) return;
-    if (!t.served) return avg_of_windows(WindowAxes(shape), rule, shape, call, io);
+void run_average(const PoolDecision& d, const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
+    if (d.way == PoolWay::sliding && long_avg_pool(shape, rule, call, io)) return;
+    if (d.way != PoolWay::kernels) return avg_of_windows(WindowAxes(shape), rule, shape, call, io);
+    const Divisors<X> divisors(shape, rule, d.divisors_differ);
     Terms<X> terms;
     terms.after = PoolAfter::divide;
     terms.divisors = &divisors;
-    run_blocks(p, t, terms, io, call.threads);
+    run_blocks(d.problem, d.tiling, terms, io, call.threads);
 }
 
 template <class X>
-void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io) {
-    if (shape.empty()) return;
-    PoolProblem p = problem_of(shape, forward, PoolOp::sum_of_powers, call, io);
-    const PoolTiling t = tile_pool(p);
-    if (!long_instead(t, shape) || !long_lp_pool(shape, power, call, io)) {
+void run_norm(const PoolDecision& d, const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io) {
+    if (d.way != PoolWay::sliding || !long_lp_pool(shape, power, call, io)) {
         Terms<X> terms;
         terms.before = PoolBefore::power;
         terms.after = PoolAfter::root;
         terms.power = power;
-        t.served ? run_blocks(p, t, terms, io, call.threads) : norm_of_windows(WindowAxes(shape), power, shape, call, io);
+        d.way == PoolWay::kernels ? run_blocks(d.problem, d.tiling, terms, io, call.threads)
+                                  : norm_of_windows(WindowAxes(shape), power, shape, call, io);
     }
     mend_norms(shape, power, call, io);
+}
+
+}  // namespace
+
+template <class X>
+void run_pool(const PoolDecision& d, const PoolShape& shape, const PoolRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
+    if constexpr (std::is_floating_point_v<X>) {
+        if (rule.kind == PoolKind::average) return run_average(d, shape, rule.average, call, io);
+        if (rule.kind == PoolKind::norm) return run_norm(d, shape, rule.power, call, io);
+    }
+    run_extremes(d, shape, rule.kind == PoolKind::minimum, call, io);
 }
 
 template <class X>
 void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
     if (shape.empty()) return;
-    const Divisors<X> divisors(shape, rule);
-    PoolProblem p = problem_of(shape, backward, PoolOp::sum, call, io);
+    const Divisors<X> divisors(shape, rule, divisors_that_differ(shape, rule));
+    PoolProblem p = problem_of(shape, backward, PoolOp::sum, dtype_of_type<X>(), call.layout, *call.kernels);
+    p.side_by_side = side_by_side(call.layout, shape.channels, shape.axis[2].output, io.x);
     // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place.
     // A divisor of 0 is that of windows of nothing, which must not reach anything.
-    p.counted = divisors.any();
+    p.counted = any(divisors.differ);
     p.divided_before = p.counted || divisors.common == X(0);
     const PoolTiling t = tile_pool(p);
     // With a stride kernels take as many additions for each input as windows may hold it.
@@ -413,21 +413,16 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
     run_blocks(p, t, terms, io, call.threads);
 }
 
-#define NPCONV_MAX_POOL(X)                                                             \
-    template void max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&); \
-    template void min_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
-NPCONV_MAX_POOL(float)
-NPCONV_MAX_POOL(double)
-NPCONV_MAX_POOL(std::int8_t)
-NPCONV_MAX_POOL(std::uint8_t)
-NPCONV_MAX_POOL(std::int16_t)
-NPCONV_MAX_POOL(std::int32_t)
-NPCONV_MAX_POOL(std::int64_t)
-#undef NPCONV_MAX_POOL
-template void avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<float>&);
-template void avg_pool(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<double>&);
-template void lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<float>&);
-template void lp_pool(const PoolShape&, double, const PoolCall&, const PoolOperands<double>&);
+#define NPCONV_RUN_POOL(X) \
+    template void run_pool(const PoolDecision&, const PoolShape&, const PoolRule&, const PoolCall&, const PoolOperands<X>&);
+NPCONV_RUN_POOL(float)
+NPCONV_RUN_POOL(double)
+NPCONV_RUN_POOL(std::int8_t)
+NPCONV_RUN_POOL(std::uint8_t)
+NPCONV_RUN_POOL(std::int16_t)
+NPCONV_RUN_POOL(std::int32_t)
+NPCONV_RUN_POOL(std::int64_t)
+#undef NPCONV_RUN_POOL
 template void avg_pool_gradient(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<float>&);
 template void avg_pool_gradient(const PoolShape&, const AverageRule&, const PoolCall&, const PoolOperands<double>&);
 

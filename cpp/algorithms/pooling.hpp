@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pooling with windows, its kernels spread over threads; and what the kernels are not made for, window by window (pool_windows.hpp).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
-#include <utility>
 
+#include "algorithms/pool_divisors.hpp"
 #include "core/pool_shape.hpp"
 #include "core/types.hpp"
 #include "kernels/table.hpp"
+#include "plan/pool_tiling.hpp"
 
 namespace npconv {
 
@@ -27,21 +29,49 @@ struct PoolCall {
     int threads = 1;
 };
 
-// What an average divides by: the taps in x and its padding or in x alone, a number of the caller's, or the elements of an adaptive window.
-struct AverageRule {
-    bool count_include_pad = true;
-    std::optional<std::int64_t> divisor = std::nullopt;
-    bool of_window = false;
+// What is made of the elements of a window.
+enum class PoolKind { maximum, minimum, average, norm };
+struct PoolRule {
+    PoolKind kind = PoolKind::maximum;
+    bool places = false;  // of maxima and minima: where they are, too
+    AverageRule average = {};
+    double power = 1;  // of norms
 };
 
+// By the kernels; or where these are not made for the windows, slid along the longest axis (long_windows.hpp), or one by one.
+enum class PoolWay { kernels, sliding, windows };
+
+// All that is decided of a pooling, of batch and channels that are not 0.
+struct PoolDecision {
+    PoolProblem problem;
+    PoolTiling tiling;
+    PoolWay way = PoolWay::kernels;
+    std::array<bool, 3> divisors_differ{};  // along an axis, of averages
+
+    // The same for another batch than that of the shape it was decided for.
+    void set_batch(const PoolShape& shape);
+    std::int64_t workspace_bytes(const PoolShape& shape, const PoolRule& rule, int threads) const;
+};
+// side_by_side: are neighbours in x, along the width or between channels?
+PoolDecision decide_pool(const PoolShape& shape, const PoolRule& rule, DType dtype, Layout layout, const KernelTable& kernels,
+                         bool side_by_side);
+
+// Are they in x, of so many columns?
 template <class X>
-void max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+bool side_by_side(Layout layout, std::int64_t channels, std::int64_t columns, const TensorView<const X>& x) {
+    return layout == Layout::channels_first || channels == 1 ? x.spatial[2] == 1 || columns == 1 : x.channel == 1;
+}
+
 template <class X>
-void min_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void run_pool(const PoolDecision& decision, const PoolShape& shape, const PoolRule& rule, const PoolCall& call, const PoolOperands<X>& io);
+
+// Decides and runs. Sums of floats only.
 template <class X>
-void avg_pool(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands<X>& io);
-template <class X>
-void lp_pool(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io);
+void pool(const PoolShape& shape, const PoolRule& rule, const PoolCall& call, const PoolOperands<X>& io) {
+    if (shape.empty()) return;
+    const bool neighbours = side_by_side(call.layout, shape.channels, shape.axis[2].input, io.x);
+    run_pool(decide_pool(shape, rule, dtype_of_type<X>(), call.layout, *call.kernels, neighbours), shape, rule, call, io);
+}
 
 // x: the gradient of the result, y: that of the input of the pooling `shape`.
 template <class X>
@@ -50,10 +80,5 @@ void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const Po
 // The bytes of a thread that lp_pool and then avg_pool_gradient with a divisor take in float64, on dense arrays; none where windows are too
 // large for the kernels.
 std::optional<std::int64_t> bytes_of_norms_and_gradients(const PoolShape& shape, const PoolCall& call);
-
-// Taps that an average counts for output o of an axis.
-std::int64_t counted_taps(const Axis& axis, std::int64_t o, bool count_include_pad);
-// Outputs for which it counts all of them: first to second.
-std::pair<std::int64_t, std::int64_t> complete_windows(const Axis& axis, bool count_include_pad);
 
 }  // namespace npconv

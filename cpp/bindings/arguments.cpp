@@ -194,6 +194,16 @@ std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int ran
     return ints;
 }
 
+std::vector<std::int64_t> parse_shape(py::handle value, const char* name) {
+    if (!is_sequence(value)) throw py::type_error(std::string(name) + " must be a tuple of ints, got " + shown(value));
+    std::vector<std::int64_t> shape;
+    for (const py::handle item : snapshot(value)) {
+        shape.push_back(parse_int(item, name));
+        if (shape.back() < 0) throw py::value_error(std::string(name) + " must not have negative entries, got " + shown(value));
+    }
+    return shape;
+}
+
 Padding parse_padding(py::handle value, int rank) {
     Padding padding;
     if (PyUnicode_Check(value.ptr())) {
@@ -301,5 +311,7 @@ int parse_num_threads(py::handle value) {
         throw py::value_error("num_threads must be from 1 to " + std::to_string(max_threads) + ", got " + shown(value));
     return static_cast<int>(n);
 }
+
+py::object threads_as_python(int n) { return n == 0 ? py::object(py::none()) : py::object(py::int_(n)); }
 
 }  // namespace npconv

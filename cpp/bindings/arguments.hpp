@@ -36,6 +36,9 @@ bool is_int(py::handle value);
 // An int for all axes, or a sequence of `rank` ints.
 std::vector<std::int64_t> parse_ints(py::handle value, const char* name, int rank);
 
+// A sequence of ints, none of them negative.
+std::vector<std::int64_t> parse_shape(py::handle value, const char* name);
+
 Padding parse_padding(py::handle value, int rank);
 Border parse_padding_mode(py::handle value);
 Layout parse_layout(py::handle value);
@@ -53,5 +56,6 @@ py::tuple as_python(const std::vector<std::int64_t>& ints);
 
 // None: 0. Otherwise 1 to max_threads.
 int parse_num_threads(py::handle value);
+py::object threads_as_python(int num_threads);
 
 }  // namespace npconv

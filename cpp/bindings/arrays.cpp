@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bindings/arrays.hpp"
 
-#include <cstdlib>
-
 #include "bindings/arguments.hpp"
-#include "bindings/dtype_errors.hpp"
 #include "bindings/numpy_names.hpp"
 #include "core/validate.hpp"
 
@@ -12,15 +9,6 @@ namespace npconv {
 namespace {
 
 using py::detail::npy_api;
-
-py::module_ numpy() { return py::module_::import("numpy"); }
-
-bool native(const py::array& a) {
-    const char order = a.dtype().byteorder();
-    return order == '=' || order == '|';
-}
-
-bool aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNED_) != 0; }
 
 py::dtype type_of(DType dtype) {
     return with_type(dtype, [](auto t) { return py::dtype::of<decltype(t)>(); });
@@ -35,43 +23,16 @@ bool has_dtype(const py::array& a, DType dtype) {
 // Stride of an axis in elements. That of an axis of fewer than two entries is never followed, and may be anything.
 std::int64_t step(const py::array& a, int axis) { return a.shape(axis) < 2 ? 0 : a.strides(axis) / a.itemsize(); }
 
-// [low, high) of the bytes that an array may touch.
-struct Extent {
-    const char* low;
-    const char* high;
-};
+}  // namespace
 
-Extent extent(const py::array& a) {
-    const char* data = static_cast<const char*>(a.data());
-    Extent e{data, data + a.itemsize()};
-    for (int i = 0; i < a.ndim(); ++i) {
-        if (a.shape(i) == 0) return {data, data};
-        const py::ssize_t reach = (a.shape(i) - 1) * a.strides(i);
-        (reach < 0 ? e.low : e.high) += reach;
-    }
-    return e;
-}
-
-bool same_memory(const py::array& a, const py::array& b) {
-    if (a.data() != b.data()) return false;
-    for (int i = 0; i < a.ndim(); ++i) {
-        if (a.shape(i) > 1 && a.strides(i) != b.strides(i)) return false;
-    }
-    return true;
-}
-
-// C-contiguous from `axis` on.
-bool dense_from(const py::array& a, int axis) {
-    py::ssize_t expected = a.itemsize();
-    for (int i = static_cast<int>(a.ndim()) - 1; i >= axis; --i) {
-        if (a.shape(i) > 1 && a.strides(i) != expected) return false;
-        expected *= a.shape(i);
-    }
-    return true;
-}
-
-// Itself, no subclass.
 bool is_ndarray(py::handle value) { return Py_TYPE(value.ptr()) == npy_api::get().PyArray_Type_; }
+
+bool is_native(const py::array& a) {
+    const char order = a.dtype().byteorder();
+    return order == '=' || order == '|';
+}
+
+bool is_aligned(const py::array& a) { return (a.flags() & npy_api::NPY_ARRAY_ALIGNED_) != 0; }
 
 void refuse_masked(py::handle value, const char* name) {
     PYBIND11_CONSTINIT static NumpyName masked;
@@ -81,22 +42,10 @@ void refuse_masked(py::handle value, const char* name) {
     }
 }
 
-py::object plain(py::handle value) {
-    PYBIND11_CONSTINIT static NumpyName asarray;
-    return look_up(asarray, "numpy", "asarray")(value);
-}
-
-}  // namespace
-
 bool is_plain(py::handle value) {
     if (!is_ndarray(value)) return false;
     const auto a = py::reinterpret_borrow<py::array>(value);
-    return native(a) && aligned(a);
-}
-
-bool may_meet(const py::array& a, const py::array& b) {
-    const Extent one = extent(a), other = extent(b);
-    return one.low < other.high && other.low < one.high && a.size() != 0 && b.size() != 0;
+    return is_native(a) && is_aligned(a);
 }
 
 std::vector<std::int64_t> shape_of(const py::array& a) { return {a.shape(), a.shape() + a.ndim()}; }
@@ -110,7 +59,8 @@ py::array as_array(py::handle value, const char* name) {
     if (is_ndarray(value)) return py::reinterpret_borrow<py::array>(value);
     refuse_masked(value, name);
     try {
-        return py::reinterpret_borrow<py::array>(plain(value));
+        PYBIND11_CONSTINIT static NumpyName asarray;
+        return py::reinterpret_borrow<py::array>(look_up(asarray, "numpy", "asarray")(value));
     } catch (const py::error_already_set& error) {
         // A list that is no array, such as a ragged one: NumPy's message lacks the argument. What the caller's own classes raise is theirs.
         if (!error.matches(PyExc_ValueError) || !(PyList_Check(value.ptr()) || PyTuple_Check(value.ptr()))) throw;
@@ -118,29 +68,23 @@ py::array as_array(py::handle value, const char* name) {
     }
 }
 
-py::array given_array(py::handle value, const char* name) { return own_view(as_array(value, name)); }
-
-std::optional<py::array> given_optional_array(py::handle value, const char* name) {
-    if (value.is_none()) return std::nullopt;
-    return given_array(value, name);
-}
-
-DType dtype_of(const py::array& a, const char* name) {
-    const int number = a.dtype().num();
-    if (number == npy_api::NPY_FLOAT_) return DType::f32;
-    if (number == npy_api::NPY_DOUBLE_) return DType::f64;
-    refuse_dtype(a, name, Accepted::reals);
-}
-
-DType any_dtype_of(const py::array& a, const char* name) {
-    for (const DType dtype : {DType::f32, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32, DType::i64}) {
+DType dtype_of(const py::array& a, const char* name, Accepted accepted) {
+    for (const DType dtype : accepted_dtypes(accepted)) {
         if (has_dtype(a, dtype)) return dtype;
     }
-    refuse_dtype(a, name, Accepted::numbers);
+    refuse_dtype(a, name, accepted);
 }
 
-void expect_int64(const py::array& a, const char* name) {
-    if (!has_dtype(a, DType::i64)) refuse_dtype(a, name, Accepted::places);
+DType parse_dtype(py::handle value, Accepted accepted) {
+    if (py::isinstance<py::array>(value)) return dtype_of(py::reinterpret_borrow<py::array>(value), "w", accepted);
+    try {
+        const py::dtype given = py::dtype::from_args(py::reinterpret_borrow<py::object>(value));
+        for (const DType dtype : accepted_dtypes(accepted)) {
+            if (given.equal(type_of(dtype))) return dtype;
+        }
+    } catch (const py::error_already_set&) {  // no dtype at all
+    }
+    throw py::type_error("dtype must be " + std::string(list_of(accepted)) + ", got " + shown(value));
 }
 
 void expect_dtype(const py::array& a, const char* name, DType dtype, const char* of) {
@@ -148,7 +92,7 @@ void expect_dtype(const py::array& a, const char* name, DType dtype, const char*
 }
 
 py::array readable(const py::array& a) {
-    if (native(a) && aligned(a)) return a;
+    if (is_native(a) && is_aligned(a)) return a;
     return py::reinterpret_borrow<py::array>(a.attr("astype")(a.dtype().attr("newbyteorder")("=")));
 }
 
@@ -158,34 +102,35 @@ py::array own_copy(const py::array& a, DType dtype) {
     return copy;
 }
 
-Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout) {
+Sizes sizes_of(const std::vector<std::int64_t>& shape, const Frame& f) {
     Sizes sizes;
-    if (form == Form::batched) sizes.batch = *shape++;
-    if (form != Form::single_channel && layout == Layout::channels_first) sizes.channels = *shape++;
-    sizes.spatial.assign(shape, shape + rank);
-    if (form != Form::single_channel && layout == Layout::channels_last) sizes.channels = shape[rank];
+    auto n = shape.begin();
+    if (f.form == Form::batched) sizes.batch = *n++;
+    if (f.form != Form::single_channel && f.layout == Layout::channels_first) sizes.channels = *n++;
+    sizes.spatial.assign(n, n + f.rank);
+    if (f.form != Form::single_channel && f.layout == Layout::channels_last) sizes.channels = n[f.rank];
     return sizes;
 }
 
-std::vector<std::int64_t> output_shape(const Sizes& sizes, Form form, Layout layout) {
+std::vector<std::int64_t> shape_in(const Frame& f, const Sizes& sizes) {
     std::vector<std::int64_t> shape;
     shape.reserve(5);
-    if (form == Form::batched) shape.push_back(sizes.batch);
-    if (form != Form::single_channel && layout == Layout::channels_first) shape.push_back(sizes.channels);
+    if (f.form == Form::batched) shape.push_back(sizes.batch);
+    if (f.form != Form::single_channel && f.layout == Layout::channels_first) shape.push_back(sizes.channels);
     shape.insert(shape.end(), sizes.spatial.begin(), sizes.spatial.end());
-    if (form != Form::single_channel && layout == Layout::channels_last) shape.push_back(sizes.channels);
+    if (f.form != Form::single_channel && f.layout == Layout::channels_last) shape.push_back(sizes.channels);
     return shape;
 }
 
 template <class T>
-TensorView<const T> view_of(const py::array& a, int rank, Form form, Layout layout) {
+TensorView<const T> view_of(const py::array& a, const Frame& f) {
     TensorView<const T> view;
     view.data = static_cast<const T*>(a.data());
     int axis = 0;
-    if (form == Form::batched) view.batch = step(a, axis++);
-    if (form != Form::single_channel && layout == Layout::channels_first) view.channel = step(a, axis++);
-    for (int i = 0; i < rank; ++i) view.spatial[static_cast<std::size_t>(3 - rank + i)] = step(a, axis++);
-    if (form != Form::single_channel && layout == Layout::channels_last) view.channel = step(a, axis);
+    if (f.form == Form::batched) view.batch = step(a, axis++);
+    if (f.form != Form::single_channel && f.layout == Layout::channels_first) view.channel = step(a, axis++);
+    for (int i = 0; i < f.rank; ++i) view.spatial[static_cast<std::size_t>(3 - f.rank + i)] = step(a, axis++);
+    if (f.form != Form::single_channel && f.layout == Layout::channels_last) view.channel = step(a, axis);
     return view;
 }
 
@@ -200,27 +145,6 @@ TensorView<const T> weights_view(const py::array& a, int rank) {
     }
     for (int i = 0; i < rank; ++i) view.spatial[static_cast<std::size_t>(3 - rank + i)] = step(a, first + i);
     return view;
-}
-
-py::array checked_out(py::handle value, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form) {
-    if (!py::isinstance<py::array>(value)) throw py::type_error("out must be a numpy.ndarray, got " + shown(value));
-    if (!is_ndarray(value)) refuse_masked(value, "out");
-    const py::array out =
-        is_plain(value) ? py::reinterpret_borrow<py::array>(value) : own_view(py::reinterpret_borrow<py::array>(plain(value)));
-    expect_dtype(out, "out", dtype, of);
-    if (shape_of(out) != shape)
-        throw py::value_error("out must have the shape of the result, " + tuple_text(shape) + "; got " + shape_text(out));
-    if (!native(out)) throw py::value_error("out must be in native byte order, got dtype " + py::cast<std::string>(py::repr(out.dtype())));
-    if (!out.writeable()) throw py::value_error("out must be writable, got a read-only array");
-    if (!aligned(out)) throw py::value_error("out must be aligned, got a misaligned array");
-    const int first = form == Form::batched ? 1 : 0;
-    const auto strides = [&] { return ", got strides " + tuple_text({out.strides(), out.strides() + out.ndim()}); };
-    if (out.size() == 0) return out;
-    if (!dense_from(out, first)) throw py::value_error("out must be C-contiguous but for the batch stride" + strides());
-    if (first == 1 && out.shape(0) > 1 && std::llabs(out.strides(0)) < out.nbytes() / out.shape(0)) {
-        throw py::value_error("out must not overlap itself: its batch stride is smaller than an image" + strides());
-    }
-    return out;
 }
 
 py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
@@ -238,23 +162,7 @@ py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
     return py::array(type, shape, data + (line - past) % line, raw);
 }
 
-void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok) {
-    if (!may_meet(out, other)) return;
-    if (identical_ok && same_memory(out, other)) return;
-    bool shared = true;
-    try {
-        // Whether two strided arrays meet is a Diophantine problem; what is too hard to tell counts as an overlap.
-        shared = py::cast<bool>(numpy().attr("shares_memory")(out, other, 100000));
-    } catch (const py::error_already_set& error) {
-        if (!error.matches(numpy().attr("exceptions").attr("TooHardError"))) throw;
-    }
-    if (!shared) return;
-    throw py::value_error(std::string("out must not overlap ") + name +
-                          (identical_ok ? ", unless it is the same memory with the same strides" : "") +
-                          "; they share memory, or could not be shown not to");
-}
-
-#define NPCONV_VIEW_OF(T) template TensorView<const T> view_of(const py::array&, int, Form, Layout);
+#define NPCONV_VIEW_OF(T) template TensorView<const T> view_of(const py::array&, const Frame&);
 NPCONV_VIEW_OF(float)
 NPCONV_VIEW_OF(double)
 NPCONV_VIEW_OF(std::int8_t)

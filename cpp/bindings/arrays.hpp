@@ -5,10 +5,10 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "bindings/dtype_errors.hpp"
 #include "core/types.hpp"
 
 namespace npconv {
@@ -18,19 +18,23 @@ namespace py = pybind11;
 // How many leading axes an input has beside its channels and N spatial axes.
 enum class Form { batched, unbatched, single_channel };
 
+// Where the axes of an array are.
+struct Frame {
+    int rank = 2;  // the number of spatial axes
+    Form form = Form::batched;
+    Layout layout = Layout::channels_first;
+};
+
 // numpy.asarray, but refuses masked arrays, whose mask would be lost. It may run the caller's code.
 py::array as_array(py::handle value, const char* name);
-// The same as an array object of our own. Code that runs from here on (other arguments are converted, other threads run) can give it no
-// other shape, so that what is judged is what is read.
-py::array given_array(py::handle value, const char* name);
-std::optional<py::array> given_optional_array(py::handle value, const char* name);
+// An array object that is no array: a null pointer. py::array() would allocate one.
+inline py::array no_array() { return py::reinterpret_steal<py::array>(py::handle()); }
 
-// TypeError unless float32 or float64.
-DType dtype_of(const py::array& array, const char* name);
+// TypeError unless one of those that are accepted.
+DType dtype_of(const py::array& array, const char* name, Accepted accepted = Accepted::reals);
 
-// The same with the integers that max pooling takes. int64 alone: for places.
-DType any_dtype_of(const py::array& array, const char* name);
-void expect_int64(const py::array& array, const char* name);
+// The argument dtype: a dtype, or weights that have it.
+DType parse_dtype(py::handle value, Accepted accepted);
 
 // TypeError unless of the dtype of `of` ("x", or "the plan").
 void expect_dtype(const py::array& array, const char* name, DType dtype, const char* of);
@@ -40,14 +44,14 @@ py::array readable(const py::array& array);
 
 // C-contiguous in memory of its own, in native byte order, read-only. dtype: the array's.
 py::array own_copy(const py::array& array, DType dtype);
-inline std::optional<py::array> own_copy(const std::optional<py::array>& array, DType dtype) {
-    return array ? std::optional(own_copy(*array, dtype)) : std::nullopt;
-}
 
 // An ndarray itself, no subclass, in native byte order and aligned: to be read as it is.
 bool is_plain(py::handle value);
-// Do the bytes between their first and last elements meet?
-bool may_meet(const py::array& a, const py::array& b);
+// TypeError if the value is a masked array.
+void refuse_masked(py::handle value, const char* name);
+bool is_ndarray(py::handle value);  // itself, no subclass
+bool is_native(const py::array& array);
+bool is_aligned(const py::array& array);
 std::vector<std::int64_t> shape_of(const py::array& array);
 std::string shape_text(const py::array& array);
 
@@ -60,13 +64,13 @@ struct Sizes {
     std::int64_t channels = 1;
     std::vector<std::int64_t> spatial;
 };
-Sizes sizes_of(const std::int64_t* shape, int rank, Form form, Layout layout);
+Sizes sizes_of(const std::vector<std::int64_t>& shape, const Frame& frame);
 
-// The shape of an output in the caller's form.
-std::vector<std::int64_t> output_shape(const Sizes& sizes, Form form, Layout layout);
+// The shape of an array of these sizes.
+std::vector<std::int64_t> shape_in(const Frame& frame, const Sizes& sizes);
 
 template <class T>
-TensorView<const T> view_of(const py::array& array, int rank, Form form, Layout layout);
+TensorView<const T> view_of(const py::array& array, const Frame& frame);
 
 // Weights: (out, in, *kernel), or (*kernel) alone.
 template <class T>
@@ -75,11 +79,5 @@ TensorView<const T> weights_view(const py::array& array, int rank);
 // An uninitialised result. NumPy begins arrays anywhere in a cache line; large ones of ours begin with one (as part of an array of NumPy's
 // own), because vectors that cross lines cost up to a fifth of the time.
 py::array new_array(DType dtype, const std::vector<std::int64_t>& shape);
-
-// TypeError, ValueError unless it can take the result; overlap is asked apart. Returned as a plain ndarray, whatever its class.
-py::array checked_out(py::handle out, DType dtype, const char* of, const std::vector<std::int64_t>& shape, Form form);
-
-// ValueError if out shares memory with `other`; identical_ok: the very same memory with the same strides may be read and written.
-void refuse_overlap(const py::array& out, const py::array& other, const char* name, bool identical_ok);
 
 }  // namespace npconv

@@ -1,211 +1,257 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// conv and Plan, as Python sees them.
+// Convolutions, transposed convolutions and the gradients of both in their input, as Python sees them: conv{N}d, conv_transpose{N}d,
+// grad.conv{N}d_input, grad.conv_transpose{N}d_input, and the plans of the first three.
 #include <pybind11/pybind11.h>
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
+#include <type_traits>
+#include <utility>
 
-#include "algorithms/conv_plan.hpp"
+#include "algorithms/convolve_once.hpp"
+#include "algorithms/input_gradient.hpp"
+#include "algorithms/transposed.hpp"
 #include "bindings/context.hpp"
-#include "bindings/plan_state.hpp"
-#include "bindings/planned_shape.hpp"
+#include "bindings/planned_call.hpp"
 #include "bindings/register.hpp"
-#include "bindings/run.hpp"
 #include "bindings/settings.hpp"
+#include "bindings/weights.hpp"
 #include "bindings/without_gil.hpp"
-#include "core/validate.hpp"
+#include "core/merge.hpp"
 #include "plan/explain.hpp"
 
 namespace npconv {
 namespace {
 
-void merge_rows(Problem& p) {
-    p.merged = rows_merge(p.shape);
-    if (p.merged) p.shape = with_merged_rows(p.shape);
-}
+// P: what computes it. A ConvPlan gives a convolution, or the gradient of a transposed one; the other two are the adjoint of a convolution:
+// a transposed convolution, or the gradient of one.
+template <class P>
+class Convolution final : public Operation {
+    static constexpr bool straight = std::is_same_v<P, ConvPlan>, adjoint = std::is_same_v<P, TransposedPlan>;
 
-std::unique_ptr<ConvPlan> make_plan(const Problem& problem, const Settings& settings, const py::array& w,
-                                    const std::optional<py::array>& bias, int threads) {
-    const py::array weights = readable(w);
-    std::optional<py::array> readable_bias;
-    if (bias) readable_bias = readable(*bias);
-    return with_real(problem.dtype, [&](auto zero) {
-        const auto view = weights_of<decltype(zero)>(weights, settings.rank, readable_bias, problem.merged);
-        return without_gil([&] { return std::make_unique<ConvPlan>(problem, current_context(), settings.algorithm, view, threads); });
-    });
-}
-
-// conv{N}d
-py::object conv(int rank, py::handle x, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding,
-                py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
-                py::handle residual, py::handle algorithm, py::handle out, py::handle num_threads) {
-    const Settings settings =
-        parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads}, rank);
-    const py::array w = given_array(w_value, "w");
-    const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
-    Arrays arrays(x, residual, out);
-    arrays.keep_shapes();  // packing lets other threads run
-
-    const DType dtype = dtype_of(arrays.x, "x");
-    expect_dtype(w, "w", dtype, "x");
-    const std::vector<std::int64_t> x_shape = shape_of(arrays.x), w_shape = shape_of(w);
-    const Form form = form_of(rank, x_shape.size(), w_shape.size(), tuple_text(x_shape), tuple_text(w_shape));
-    const Sizes sizes = sizes_of(x_shape.data(), rank, form, settings.layout);
-    Problem problem = make_problem(settings, dtype, form, sizes, w_shape);
-    problem.packing = Packing::every_call;
-    check_bias(bias, dtype, "x", problem.shape.groups * problem.shape.out_channels);
-
-    const ConvShape shape = problem.shape;
-    merge_rows(problem);
-    const RunFrame frame{rank, form, dtype, settings.layout, "x", problem.merged};
-    std::vector<NamedArray> parameters{{"w", &w}};
-    if (bias) parameters.push_back({"bias", &*bias});
-    Checked checked = check(frame, shape, arrays, parameters);
-    const int threads = threads_for_call(settings.threads);
-    return run_once(frame, problem, settings.algorithm, w, bias, checked, threads);
-}
-
-class Plan {
   public:
-    Plan(py::handle x_shape, py::handle w_value, py::handle bias_value, py::handle stride, py::handle padding, py::handle dilation,
-         py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle algorithm,
-         py::handle num_threads)
-        : x_(parse_x_shape(x_shape)) {
-        const py::array w = given_array(w_value, "w");  // its rank must be known before the settings are parsed
-        const DType dtype = dtype_of(w, "w");
-        const int rank = infer_rank(x_, w);
-        settings_ =
-            parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads}, rank);
-        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
-
-        w_shape_ = shape_of(w);
-        const Form form = form_of(rank, x_.sizes.size(), w_shape_.size(), x_.text, shape_text(w));
-        x_.check_free_batch(form);
-        Problem problem =
-            make_problem(settings_, dtype, form, sizes_of(x_.sizes.data(), rank, form, settings_.layout), w_shape_, planned_names);
-        problem.free_batch = x_.free_batch;
-        shape_ = problem.shape;
-        merge_rows(problem);
-        frame_ = {rank, form, dtype, settings_.layout, "the plan", problem.merged};
-        check_bias(bias, dtype, "w", problem.shape.groups * problem.shape.out_channels);
-        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, dtype)}, {"bias", own_copy(bias, dtype)}};
-        plan_ = make_plan(problem, settings_, *kept[0].second, kept[1].second, threads());
-        kept_ = KeptWeights(std::move(kept));
-        first_x_ = x_;
+    explicit Convolution(Settings settings) : settings_(std::move(settings)) {
+        maker = straight ? "plan_conv" : adjoint ? "plan_conv_transpose" : "plan_conv_input_grad";
+        kind = straight ? "a convolution" : adjoint ? "a transposed convolution" : "the gradient of a convolution";
+        wanted = settings_.algorithm;
+        asked_threads = settings_.threads;
+        of_gradient = settings_.transposed == straight;
+        if (of_gradient) first = "grad_out";
+        if (straight && !of_gradient) second = "residual";
     }
 
-    py::object operator()(py::handle x, py::handle residual, py::handle out) const {
-        Arrays arrays(x, residual, out);
-        expect_dtype(arrays.x, "x", frame_.dtype, "the plan");
-        RunFrame frame = frame_;
-        frame.form = x_.expect(arrays.x, frame_.form);
-        const ConvShape shape = x_.free_batch ? with_batch(shape_, batch_of(arrays.x, frame.form), frame_.dtype) : shape_;
-        Checked checked = check(frame, shape, arrays, {});
-        return run(frame, *plan_, frame_.merged ? with_merged_rows(shape) : shape, checked, threads());
+    void ask(PlannedShape shape, const Arrays& arrays, std::size_t weight, DType type, const OperandNames& names) override {
+        dtype = type;
+        w_shape_ = shape_of(arrays[weight]);
+        judge(std::move(shape), names);
+        check_biases(arrays, weight);
+    }
+    void check_biases(const Arrays& arrays, std::size_t weight) const override {
+        const ConvShape& s = problem_.shape;
+        check_bias(arrays, weight + 1, s.groups * (settings_.transposed ? s.in_channels : s.out_channels));
+    }
+    void check_batch(std::int64_t batch) const override {
+        const ConvShape s = with_batch(shape_, batch, dtype, of_gradient ? OperandNames{.x = "grad_out"} : OperandNames{});
+        if (adjoint) with_batch(with_result_as_output(s), batch, dtype);
     }
 
-    Plan for_shape(py::handle x_shape) const { return Plan(*this, parse_x_shape(x_shape)); }
-
-    void update_weights(py::handle w_value, py::handle bias_value) {
-        const py::array w = given_array(w_value, "w");
-        const std::optional<py::array> bias = given_optional_array(bias_value, "bias");
-        expect_dtype(w, "w", frame_.dtype, "the plan");
-        if (shape_of(w) != w_shape_) {
-            throw py::value_error("w must have the shape that the plan was made for, " + tuple_text(w_shape_) + "; got " + shape_text(w));
-        }
-        const ConvShape& s = plan_->problem().shape;
-        check_bias(bias, frame_.dtype, "the plan", s.groups * s.out_channels);
-        std::vector<KeptWeights::Named> kept{{"w", own_copy(w, frame_.dtype)}, {"bias", own_copy(bias, frame_.dtype)}};
-        const py::array& weights = *kept[0].second;
-        const int used = threads();
-        const Parameters packed = with_real(frame_.dtype, [&](auto zero) {
-            const auto view = weights_of<decltype(zero)>(weights, frame_.rank, kept[1].second, frame_.merged);
-            return without_gil([&] { return plan_->pack(view, used); });
+    py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
+        ConvShape shape = problem_.shape;
+        shape.batch = call.batch;
+        const Frame frame{frame_.rank, call.form, frame_.layout};
+        with_real(dtype, [&](auto zero) {
+            using T = decltype(zero);
+            Operands<T> io;
+            io.x = view<T>(arrays[0], frame);
+            if (second && arrays.has(1)) io.residual = view<T>(arrays[1], frame);
+            io.y = to.data<T>();
+            io.y_batch = to.batch_step;
+            if (plan_) {
+                const auto parameters = plan_->parameters();  // with the GIL: see ConvPlan
+                without_gil([&] { plan_->run(shape, parameters, io, call.threads); });
+                return;
+            }
+            const std::size_t weight = second ? 2 : 1;
+            Problem problem = problem_;
+            problem.packing = Packing::every_call;
+            const WeightsView<T> weights = weights_of<T>(arrays, weight, weight + 1, frame.rank, problem.merged);
+            without_gil([&] {
+                if constexpr (straight)
+                    convolve_once(problem, current_context(), wanted, weights, io, call.threads);
+                else if constexpr (adjoint)
+                    transpose_once(problem, current_context(), wanted, weights, io, call.threads);
+                else
+                    input_gradient_once(problem, current_context(), wanted, weights, io, call.threads);
+            });
         });
-        plan_->set_parameters(packed);
-        kept_.replace(kept);
+        return to.given;
     }
 
-    std::string algorithm() const { return entry_of(plan_->decision().algorithm).name; }
-    std::int64_t flops() const { return 2 * plan_->problem().shape.macs(); }
-    std::int64_t workspace_bytes() const { return plan_->workspace_bytes(threads()); }
-    std::int64_t packed_bytes() const { return plan_->packed_bytes(); }
-    std::string explain() const {
-        return npconv::explain(plan_->execution(), plan_->decision(), {threads(), workspace_bytes(), packed_bytes()});
+    void pack(const Arrays& arrays, int threads) override {
+        with_real(dtype, [&](auto zero) {
+            const auto weights = weights_of<decltype(zero)>(arrays, 0, 1, frame_.rank, problem_.merged);
+            if (plan_)
+                plan_->set_parameters(without_gil([&] { return plan_->pack(weights, threads); }));
+            else
+                plan_ = without_gil([&] { return std::make_unique<P>(problem_, current_context(), wanted, weights, threads); });
+        });
     }
-    // Counted for the planner: by name.
-    py::dict work(bool packing) const {
-        const AlgorithmEntry& entry = entry_of(plan_->decision().algorithm);
-        const Prospect prospect = entry.prospect(plan_->problem(), plan_->execution().on());
-        const WorkCounts& counts = packing ? prospect.packing : prospect.work;
-        py::dict d;
-        for (std::size_t i = 0; i < work_count; ++i) {
-            const auto one = static_cast<Work>(i);
-            if (counts[one] != 0.0) d[name_of(one)] = counts[one];
+    std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
+        if constexpr (straight || adjoint) {
+            auto other = std::make_unique<Convolution>(settings_);
+            other->dtype = dtype;
+            other->w_shape_ = w_shape_;
+            other->judge(std::move(shape), planned_names);
+            other->plan_ = std::make_unique<P>(*plan_, other->problem_.shape, other->x.free_batch);
+            return other;
         }
-        return d;
+        throw py::type_error(std::string("there is no for_shape of ") + kind);
     }
-    py::tuple output_shape() const { return x_.with_free_batch(result_shape(shape_, frame_.rank, frame_.form, frame_.layout)); }
-    py::tuple x_shape() const { return x_.with_free_batch(x_.sizes); }
-    py::tuple state() const {
-        py::dict keywords = keywords_of(settings_);
-        kept_.add_to(keywords);
-        return state_of("plan_conv", keywords, first_x_, x_, settings_.algorithm, algorithm());
+    py::dict keywords() const override { return straight || adjoint ? keywords_of(settings_) : keywords_of(settings_, {"activation"}); }
+    std::string algorithm() const override {
+        if constexpr (straight)
+            return entry_of(plan_->decision().algorithm).name;
+        else
+            return plan_->algorithm();
+    }
+    std::int64_t flops() const override { return 2 * problem_.shape.macs(); }
+    std::int64_t workspace_bytes(int threads) const override { return plan_->workspace_bytes(threads); }
+    std::int64_t packed_bytes() const override { return plan_->packed_bytes(); }
+    std::string explain(int threads) const override {
+        if constexpr (straight)
+            return npconv::explain(plan_->execution(), plan_->decision(), {threads, workspace_bytes(threads), packed_bytes()});
+        else
+            return plan_->explain(threads);
+    }
+    py::dict work(bool packing) const override {
+        if constexpr (straight) {
+            const Prospect prospect = entry_of(plan_->decision().algorithm).prospect(plan_->problem(), plan_->execution().on());
+            const WorkCounts& counts = packing ? prospect.packing : prospect.work;
+            py::dict d;
+            for (std::size_t i = 0; i < work_count; ++i) {
+                const auto one = static_cast<Work>(i);
+                if (counts[one] != 0.0) d[name_of(one)] = counts[one];
+            }
+            return d;
+        }
+        return Operation::work(packing);
     }
 
   private:
-    // Another input shape; the rest, with the packed weights, is the other plan's.
-    Plan(const Plan& other, PlannedShape x)
-        : settings_(other.settings_),
-          frame_(other.frame_),
-          x_(std::move(x)),
-          first_x_(other.first_x_),
-          w_shape_(other.w_shape_),
-          kept_(other.kept_) {
-        x_.expect_axes_of(other.x_);
-        x_.check_free_batch(frame_.form);
-        const Sizes sizes = sizes_of(x_.sizes.data(), frame_.rank, frame_.form, frame_.layout);
-        Problem problem = make_problem(settings_, frame_.dtype, frame_.form, sizes, w_shape_, planned_names);
-        shape_ = problem.shape;
-        merge_rows(problem);
-        plan_ = std::make_unique<ConvPlan>(*other.plan_, problem.shape, x_.free_batch);
+    void judge(PlannedShape shape, const OperandNames& names) {
+        x = std::move(shape);
+        frame_ = frame_of(settings_, x, w_shape_, names);
+        form = frame_.form;
+        problem_ = make_problem(settings_, dtype, frame_, x, w_shape_, names);
+        shape_ = problem_.shape;
+        y = result_of(settings_, shape_, frame_, x.free_batch);
+        result = of_gradient ? x : y;
+        problem_.merged = straight && !of_gradient && rows_merge(shape_);
+        if (problem_.merged) problem_.shape = with_merged_rows(shape_);
     }
 
-    int threads() const { return threads_for_call(settings_.threads); }
+    // Of merged rows that do not follow each other a copy is viewed.
+    template <class T>
+    TensorView<const T> view(py::array& a, const Frame& frame) const {
+        TensorView<const T> v = view_of<T>(a, frame);
+        if (!problem_.merged) return v;
+        const Shape sizes = sizes_of(shape_of(a), frame).spatial;
+        if (!rows_follow(v, sizes[1], sizes[2])) {
+            a = py::array::ensure(a, py::array::c_style);
+            v = view_of<T>(a, frame);
+        }
+        return with_merged_rows(v, sizes[2]);
+    }
 
     Settings settings_;
-    RunFrame frame_{};
-    PlannedShape x_;
-    PlannedShape first_x_;  // of the plan that packed the weights
-    std::vector<std::int64_t> w_shape_;
-    KeptWeights kept_;
-    ConvShape shape_;  // as the caller has it; the plan's may be one with merged rows
-    std::unique_ptr<ConvPlan> plan_;
+    Frame frame_;
+    Shape w_shape_;
+    ConvShape shape_;  // as the caller has it; that of the problem may have merged rows
+    Problem problem_;
+    std::unique_ptr<P> plan_;
 };
+
+py::object conv(int rank, py::handle x, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
+                py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle residual,
+                py::handle algorithm, py::handle out, py::handle num_threads) {
+    Convolution<ConvPlan> operation(
+        parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}}, rank));
+    Arrays arrays({{"x", x}, {"residual", residual, Use::residual}, {"w", w}, {"bias", bias, Use::optional}}, out);
+    return call_once(operation, arrays, 2);
+}
+
+py::object conv_transpose(int rank, py::handle x, py::handle w, py::handle bias, py::handle stride, py::handle padding,
+                          py::handle output_padding, py::handle output_size, py::handle dilation, py::handle groups, py::handle layout,
+                          py::handle activation, py::handle algorithm, py::handle out, py::handle num_threads) {
+    Convolution<TransposedPlan> operation(parse_settings(
+        {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size}, rank));
+    Arrays arrays({{"x", x}, {"w", w}, {"bias", bias, Use::optional}}, out);
+    return call_once(operation, arrays, 1);
+}
+
+// The gradient in the input of what is described by the keywords.
+template <class P>
+py::object grad_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, const Keywords& keywords, py::handle out) {
+    Convolution<P> operation(parse_settings(keywords, rank));
+    Shape shape = parse_shape(input_shape, "input_shape");
+    Arrays arrays({{"grad_out", grad_out}, {"w", w}}, out);
+    return call_once(operation, arrays, 1, {.x = "input_shape", .x_is_shape = true}, std::move(shape));
+}
+
+py::object grad_conv_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, py::handle stride, py::handle padding,
+                           py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout,
+                           py::handle algorithm, py::handle out, py::handle num_threads) {
+    return grad_input<InputGradientPlan>(
+        rank, input_shape, w, grad_out, {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}},
+        out);
+}
+
+py::object grad_transposed_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, py::handle stride, py::handle padding,
+                                 py::handle output_padding, py::handle dilation, py::handle groups, py::handle layout, py::handle algorithm,
+                                 py::handle out, py::handle num_threads) {
+    return grad_input<ConvPlan>(rank, input_shape, w, grad_out,
+                                {stride, padding, dilation, groups, {}, {}, layout, {}, algorithm, num_threads, output_padding, {}}, out);
+}
+
+template <class P>
+PlannedCall plan_of(PlannedShape x, Arrays weights, const Keywords& keywords) {
+    const int rank = infer_rank(x, weights);  // must be known before the settings are parsed
+    const DType dtype = dtype_of(weights[0], "w");
+    return {std::make_unique<Convolution<P>>(parse_settings(keywords, rank)), std::move(x), std::move(weights), dtype};
+}
+
+PlannedCall plan_conv(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
+                      py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
+                      py::handle algorithm, py::handle num_threads) {
+    return plan_of<ConvPlan>(parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
+                             {stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}});
+}
+
+PlannedCall plan_conv_transpose(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding,
+                                py::handle output_padding, py::handle output_size, py::handle dilation, py::handle groups,
+                                py::handle layout, py::handle activation, py::handle algorithm, py::handle num_threads) {
+    return plan_of<TransposedPlan>(
+        parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
+        {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size});
+}
+
+PlannedCall plan_conv_input_grad(py::handle x_shape, py::handle w, py::handle stride, py::handle padding, py::handle dilation,
+                                 py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle algorithm,
+                                 py::handle num_threads) {
+    return plan_of<InputGradientPlan>(parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}}),
+                                      {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}});
+}
 
 }  // namespace
 
 void register_conv(py::module_& m) {
     m.def("conv", &conv, "conv{N}d: rank, x, w, bias, then the keywords in the order of the public signature");
-    const auto meta = py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
-    py::class_<Plan> plan(m, "Plan", meta, py::is_final());
-    plan.def("__call__", &Plan::operator())
-        .def("for_shape", &Plan::for_shape)
-        .def("update_weights", &Plan::update_weights)
-        .def("explain", &Plan::explain)
-        .def("state", &Plan::state)
-        .def("_work", &Plan::work, py::arg("packing") = false)
-        .def_property_readonly("algorithm", &Plan::algorithm)
-        .def_property_readonly("x_shape", &Plan::x_shape)
-        .def_property_readonly("output_shape", &Plan::output_shape)
-        .def_property_readonly("flops", &Plan::flops)
-        .def_property_readonly("workspace_bytes", &Plan::workspace_bytes)
-        .def_property_readonly("packed_bytes", &Plan::packed_bytes);
-    seal(plan);
-    m.def("plan_conv", &make<Plan, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle, py::handle,
-                             py::handle, py::handle, py::handle, py::handle, py::handle>);
+    m.def("conv_transpose", &conv_transpose, "conv_transpose{N}d: rank, x, w, bias, then the keywords");
+    m.def("grad_conv_input", &grad_conv_input, "rank, input_shape, w, grad_out, then the keywords");
+    m.def("grad_conv_transpose_input", &grad_transposed_input, "rank, input_shape, w, grad_out, then the keywords");
+    m.def("plan_conv", &plan_conv, "x_shape, w, bias, then the keywords");
+    m.def("plan_conv_transpose", &plan_conv_transpose, "x_shape, w, bias, then the keywords");
+    m.def("plan_conv_input_grad", &plan_conv_input_grad, "x_shape, w, then the keywords");
 }
 
 }  // namespace npconv

@@ -19,15 +19,6 @@ std::string dtype_text(const py::array& a) {
     return whole.size() > longest ? whole.substr(0, longest) + "..." : whole;
 }
 
-const char* list_of(Accepted accepted) {
-    switch (accepted) {
-        case Accepted::reals: return "float32 or float64";
-        case Accepted::numbers: return "float32, float64, int8, uint8, int16, int32 or int64";
-        case Accepted::places: break;
-    }
-    return "int64";
-}
-
 // The smallest dtype that keeps the values, or float32 where it is the usual one.
 DType nearest(const py::array& a, Accepted accepted) {
     if (accepted == Accepted::places) return DType::i64;
@@ -60,6 +51,21 @@ std::string remedy(const py::array& a, const std::string& name, DType dtype, con
 }
 
 }  // namespace
+
+std::span<const DType> accepted_dtypes(Accepted accepted) {
+    static constexpr DType all[] = {DType::f32, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32, DType::i64};
+    if (accepted == Accepted::places) return {all + 6, 1};
+    return {all, accepted == Accepted::reals ? std::size_t{2} : std::size(all)};
+}
+
+const char* list_of(Accepted accepted) {
+    switch (accepted) {
+        case Accepted::reals: return "float32 or float64";
+        case Accepted::numbers: return "float32, float64, int8, uint8, int16, int32 or int64";
+        case Accepted::places: break;
+    }
+    return "int64";
+}
 
 void refuse_dtype(const py::array& a, const char* name, Accepted accepted) {
     throw py::type_error(std::string(name) + " must have dtype " + list_of(accepted) + ", got " + dtype_text(a) + "; " +

@@ -3,12 +3,17 @@
 #pragma once
 #include <pybind11/numpy.h>
 
+#include <span>
+
 #include "core/types.hpp"
 
 namespace npconv {
 
 // The dtypes that an argument may have: float32 and float64; these and the integers of max pooling; int64 alone.
 enum class Accepted { reals, numbers, places };
+
+std::span<const DType> accepted_dtypes(Accepted accepted);
+const char* list_of(Accepted accepted);  // in words
 
 [[noreturn]] void refuse_dtype(const pybind11::array& array, const char* name, Accepted accepted);
 

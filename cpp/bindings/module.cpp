@@ -7,10 +7,11 @@
 #define PyInit__core PyInit__core_of_pybind11
 PYBIND11_MODULE(_core, m) {
     m.doc() = "The compiled core of npconv. Private: use the npconv package.";
+    npconv::register_plan(m);
     npconv::register_conv(m);
     npconv::register_separable(m);
-    npconv::register_transposed(m);
-    npconv::register_conv_gradients(m);
+    npconv::register_weight_gradient(m);
+    npconv::register_window_pool(m);
     npconv::register_pool(m);
     npconv::register_pool_gradients(m);
     npconv::register_threads(m);

@@ -5,10 +5,11 @@
 
 namespace npconv {
 
+void register_plan(pybind11::module_& m);
 void register_conv(pybind11::module_& m);
 void register_separable(pybind11::module_& m);
-void register_transposed(pybind11::module_& m);
-void register_conv_gradients(pybind11::module_& m);
+void register_weight_gradient(pybind11::module_& m);
+void register_window_pool(pybind11::module_& m);
 void register_pool(pybind11::module_& m);
 void register_pool_gradients(pybind11::module_& m);
 void register_threads(pybind11::module_& m);

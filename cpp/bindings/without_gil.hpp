@@ -35,17 +35,17 @@ class GilRelease {
 
 template <class F>
 std::invoke_result_t<F> without_gil(const F& f) {
-    using Result = std::invoke_result_t<F>;
+    using Returned = std::invoke_result_t<F>;
     GilRelease released;
     const auto raise = [&released] {
         if (const auto error = released.end()) throw pybind11::error_already_set(*error);
     };
     try {
-        if constexpr (std::is_void_v<Result>) {
+        if constexpr (std::is_void_v<Returned>) {
             f();
             raise();
         } else {
-            Result result = f();
+            Returned result = f();
             raise();
             return result;
         }

@@ -46,9 +46,13 @@ void describe_shape(std::ostream& out, const char* begin, const Problem& p) {
     out << begin << name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch "
         << (p.free_batch ? "any (figures of one image)" : std::to_string(s.batch)) << ", " << s.groups << " group(s) of " << s.in_channels
         << " -> " << s.out_channels << " channels, padding_mode " << border_name(p.border) << "\n";
+    describe_axes(out, s.axis);
+}
+
+void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes) {
     const char* names[] = {"depth ", "height", "width "};
     for (std::size_t a = 0; a < 3; ++a) {
-        const Axis& axis = s.axis[a];
+        const Axis& axis = axes[a];
         if (a == 2 || axis.input != 1 || axis.output != 1 || axis.kernel != 1) describe_axis(out, names[a], axis);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Lines that explanations of all kinds have in common.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <iosfwd>
 #include <string>
@@ -20,6 +21,7 @@ std::string count(double n);  // what is too large for an integer in powers of t
 double direct_count(const ConvShape& shape);
 
 void describe_shape(std::ostream& out, const char* begin, const Problem& problem);
+void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes);  // those that an operation has
 void describe_kernels(std::ostream& out, const Context& on);
 void describe_memory(std::ostream& out, const Footprint& footprint);
 // Of sums of n products. rounded: once more, at the end.

@@ -315,8 +315,7 @@ struct Tiler {
         t.by_pixel = t.by_pixel && (!p.side_by_side || p.flipped);
         t.gathered = direct() && !p.side_by_side && !p.flipped;
         if (p.flipped && !t.by_pixel && plain() && (direct() || t.slab_rows > 0)) choose_boxes(unit);
-        const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
-        if (!t.channels_last) t.planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(t.planes / enough_tasks, 1));
+        t.set_batch(p.batch, t.channels_last ? 1 : p.channels);
     }
 
     PoolTiling made() {
@@ -338,6 +337,13 @@ Size PoolTiling::counts(std::size_t i, Size outputs) const {
     const PoolAxis& a = axis[i];
     const Size n = i == 2 ? outputs : std::min(outputs, rows_at_once);
     return a.spread ? (n + a.stride - 2) / a.stride + 1 + (span(a) - 1) / a.stride : n + (span(a) - 1) / a.stride;
+}
+
+void PoolTiling::set_batch(Size batch, Size planes_of_image) {
+    planes = batch * planes_of_image;
+    const PoolAxis &d = axis[0], &h = axis[1], &w = axis[2];
+    const Size cells = std::max(d.input * h.input * w.input, d.output * h.output * w.output);
+    if (!channels_last) planes_of_task = std::clamp<Size>(least_cells / cells, 1, std::max<Size>(planes / enough_tasks, 1));
 }
 
 Size PoolTiling::bytes() const {

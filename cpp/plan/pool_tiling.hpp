@@ -52,6 +52,8 @@ struct PoolTiling {
 
     std::int64_t blocks_of_plane() const { return channels.parts * depth.parts * height.parts * width.parts; }
     std::int64_t tasks() const { return ceil_div(planes, planes_of_task) * blocks_of_plane(); }
+    // The same blocks for another number of images of `planes_of_image` planes (channels last: 1).
+    void set_batch(std::int64_t batch, std::int64_t planes_of_image);
     // An average whose divisors differ along an axis has a table of them: its length for a number of outputs. Where there are more than
     // `rows_at_once` rows or slices in a block, they are pooled in turn.
     static constexpr std::int64_t rows_at_once = 1 << 16;

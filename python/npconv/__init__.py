@@ -46,6 +46,7 @@ from ._grad_plan import plan_conv_input_grad, plan_conv_weight_grad
 from ._max_pool import max_pool1d, max_pool2d, max_pool3d
 from ._min_pool import min_pool1d, min_pool2d, min_pool3d
 from ._plan import ConvPlan, plan_conv
+from ._pool_plan import IndexedPoolPlan, PoolPlan, plan_avg_pool, plan_lp_pool, plan_max_pool
 from ._separable import SeparableConvPlan, plan_separable_conv2d, separable_conv2d
 from ._threads import get_num_threads, num_threads, set_num_threads
 from ._unfold import fold1d, fold2d, fold3d, unfold1d, unfold2d, unfold3d
@@ -55,6 +56,8 @@ __version__: str = _core.__version__
 
 __all__ = [
     "ConvPlan",
+    "IndexedPoolPlan",
+    "PoolPlan",
     "SeparableConvPlan",
     "__version__",
     "adaptive_avg_pool1d",
@@ -96,10 +99,13 @@ __all__ = [
     "min_pool2d",
     "min_pool3d",
     "num_threads",
+    "plan_avg_pool",
     "plan_conv",
     "plan_conv_input_grad",
     "plan_conv_transpose",
     "plan_conv_weight_grad",
+    "plan_lp_pool",
+    "plan_max_pool",
     "plan_separable_conv2d",
     "separable_conv2d",
     "set_num_threads",

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from ._core import conv_transpose as _conv_transpose
 from ._core import plan_conv_transpose as _plan_conv_transpose
-from ._plan import ConvPlan, wrap
+from ._plan import ConvPlan
+from ._planned import wrap
 from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PlanShape
 
 

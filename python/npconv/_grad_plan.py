@@ -3,51 +3,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, overload
+from typing import Any, Generic, cast, overload
 
 import numpy as np
 
-from ._core import InputGradientPlan as _InputGradientPlan
-from ._core import WeightGradientPlan as _WeightGradientPlan
 from ._core import plan_conv_input_grad as _plan_conv_input_grad
 from ._core import plan_conv_weight_grad as _plan_conv_weight_grad
-from ._pickle import Pickled
+from ._planned import Planned, wrap
 from ._types import ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape, Shape
 
 
-class PlannedGradient(Pickled):
+class PlannedGradient(Planned):
     """What plans of both gradients tell about themselves."""
 
     __slots__ = ()
-
-    _plan: _InputGradientPlan | _WeightGradientPlan
-
-    @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the convolution's input; None for a free batch."""
-        return self._plan.x_shape
 
     @property
     def grad_shape(self) -> tuple[int | None, ...]:
         """Shape of the gradient of the convolution's result; None for a free batch."""
         return self._plan.grad_shape
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of the definition; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call has allocated at a time beside its result; for a free batch the most that it may.
-
-        Not counted are copies of arrays of foreign byte order or alignment.
-        """
-        return self._plan.workspace_bytes
-
-    def explain(self) -> str:
-        """Tell in words what was chosen and why."""
-        return self._plan.explain()
 
 
 class InputGradientPlan(PlannedGradient, Generic[Float]):
@@ -59,12 +33,8 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
 
     __slots__ = ()
 
-    _plan: _InputGradientPlan
-
-    def __init__(self) -> None:
-        raise TypeError(
-            "InputGradientPlan cannot be made directly; use npconv.plan_conv_input_grad(x_shape, w)"
-        )
+    _made_by = "plan_conv_input_grad(x_shape, w)"
+    _called_with = ("grad_shape",)
 
     def __call__(self, grad_out: ArrayOf[Float], *, out: NDArray[Float] | None = None) -> NDArray[Float]:
         """Compute the gradient.
@@ -87,22 +57,8 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
         TypeError, ValueError
             A shape or dtype that is not the plan's, or an `out` that cannot take the result.
         """
-        return self._plan(grad_out, out)
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the result, which is :attr:`x_shape`."""
-        return self._plan.output_shape
-
-    @property
-    def algorithm(self) -> str:
-        """Name of the algorithm that computes it, or its phases."""
-        return self._plan.algorithm
-
-    @property
-    def packed_bytes(self) -> int:
-        """Size of the packed weights. That of the copy for pickling is not counted."""
-        return self._plan.packed_bytes
+        result: NDArray[Float] = self._plan(grad_out, None, out)
+        return result
 
     def update_weights(self, w: ArrayOf[Float]) -> None:
         """Put other weights, of the same shape and dtype, in place of the present ones.
@@ -114,21 +70,20 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
         """
         self._plan.update_weights(w)
 
-    def __repr__(self) -> str:
-        return f"<npconv.InputGradientPlan {self.grad_shape} -> {self.output_shape}, {self.algorithm}>"
-
 
 class WeightGradientPlan(PlannedGradient, Generic[Float]):
     """The gradient of a convolution in its weights, planned. Made by :func:`plan_conv_weight_grad`."""
 
     __slots__ = ()
 
-    _plan: _WeightGradientPlan
+    _made_by = "plan_conv_weight_grad(x_shape, w)"
+    _called_with = ("x_shape", "grad_shape")
+    _has_choice = False
 
-    def __init__(self) -> None:
-        raise TypeError(
-            "WeightGradientPlan cannot be made directly; use npconv.plan_conv_weight_grad(x_shape, w)"
-        )
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the result, which is that of the weights."""
+        return cast("tuple[int, ...]", self._plan.output_shape)
 
     def __call__(
         self, x: ArrayOf[Float], grad_out: ArrayOf[Float], *, out: NDArray[Float] | None = None
@@ -155,15 +110,8 @@ class WeightGradientPlan(PlannedGradient, Generic[Float]):
         TypeError, ValueError
             A shape or dtype that is not the plan's, or an `out` that cannot take the result.
         """
-        return self._plan(x, grad_out, out)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Shape of the result, which is that of the weights."""
-        return self._plan.output_shape
-
-    def __repr__(self) -> str:
-        return f"<npconv.WeightGradientPlan {self.x_shape}, {self.grad_shape} -> {self.output_shape}>"
+        result: NDArray[Float] = self._plan(x, grad_out, out)
+        return result
 
 
 def plan_conv_input_grad(
@@ -211,11 +159,10 @@ def plan_conv_input_grad(
     >>> plan(np.zeros((5, 8, 32, 32))).shape
     (5, 3, 32, 32)
     """
-    plan = object.__new__(InputGradientPlan)
-    plan._plan = _plan_conv_input_grad(
+    core = _plan_conv_input_grad(
         x_shape, w, stride, padding, dilation, groups, padding_mode, flip, layout, algorithm, num_threads
     )
-    return plan
+    return wrap(InputGradientPlan, core)
 
 
 @overload
@@ -300,9 +247,8 @@ def plan_conv_weight_grad(
         shape, dtype = w.shape, w if dtype is None else dtype
     elif dtype is None:
         dtype = np.float32
-    plan = object.__new__(WeightGradientPlan)
-    plan._plan = _plan_conv_weight_grad(
+    core = _plan_conv_weight_grad(
         x_shape, shape, dtype, stride, padding, dilation, groups,
         padding_mode, flip, layout, num_threads,
     )  # fmt: skip
-    return plan
+    return wrap(WeightGradientPlan, core)

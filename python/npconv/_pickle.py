@@ -6,11 +6,7 @@ A plan is made anew where it is loaded, by the public function that made it and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    from ._core import InputGradientPlan, Plan, SeparablePlan, TransposedPlan, WeightGradientPlan
+from typing import Any, TypeAlias
 
 # The public function that made a plan; its keywords; the x_shape of for_shape; what "measure" chose.
 PlanState: TypeAlias = tuple[str, dict[str, Any], tuple[int | None, ...] | None, str | None]
@@ -22,18 +18,10 @@ MAKERS = (
     "plan_separable_conv2d",
     "plan_conv_input_grad",
     "plan_conv_weight_grad",
+    "plan_max_pool",
+    "plan_avg_pool",
+    "plan_lp_pool",
 )
-
-
-class Pickled:
-    """A plan that can be pickled and deeply copied."""
-
-    __slots__ = ("_plan",)
-
-    _plan: Plan | TransposedPlan | SeparablePlan | InputGradientPlan | WeightGradientPlan
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        return restore, (FORMAT, *self._plan.state())
 
 
 def restore(

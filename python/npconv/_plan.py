@@ -1,98 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Plans: choose and pack once, run many times."""
+"""Plans of convolutions: choose and pack once, run many times."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
-from ._core import Plan as _Plan
-from ._core import SeparablePlan as _SeparablePlan
-from ._core import TransposedPlan as _TransposedPlan
 from ._core import plan_conv as _plan_conv
-from ._pickle import Pickled
-from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape
-
-P = TypeVar("P", bound="Planned")
+from ._planned import Layer, wrap
+from ._types import Activation, ArrayOf, Float, Ints, Layout, Padding, PaddingMode, PlanShape
 
 
-class Planned(Pickled):
-    """What plans of all kinds tell about themselves."""
-
-    __slots__ = ()
-
-    _plan: _Plan | _SeparablePlan | _TransposedPlan
-
-    @property
-    def x_shape(self) -> tuple[int | None, ...]:
-        """Shape of the input; None for a free batch."""
-        return self._plan.x_shape
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...]:
-        """Shape of the result; None for a free batch."""
-        return self._plan.output_shape
-
-    @property
-    def flops(self) -> int:
-        """Multiplications and additions of the definition; those of one image for a free batch."""
-        return self._plan.flops
-
-    @property
-    def workspace_bytes(self) -> int:
-        """All that a call allocates beside its result, with the present number of threads.
-
-        Not counted is the copy of an input of foreign byte order or alignment, or of a volume whose rows do
-        not follow each other where only the depth has taps. For a free batch the most that a call may
-        allocate.
-        """
-        return self._plan.workspace_bytes
-
-    @property
-    def packed_bytes(self) -> int:
-        """Size of the packed weights and bias. That of the copies for pickling is not counted."""
-        return self._plan.packed_bytes
-
-    def explain(self) -> str:
-        """Tell in words what was chosen and why: algorithm, candidates, tiles, memory, error bound."""
-        return self._plan.explain()
-
-    def for_shape(self: P, x_shape: PlanShape) -> P:
-        """Make a plan of the same convolution for another input shape, sharing the packed weights.
-
-        Parameters
-        ----------
-        x_shape : tuple of int, or array of integers
-            With as many axes and channels as this plan's.
-
-        Returns
-        -------
-        plan
-            Of the same kind and algorithm. A later ``update_weights`` of one plan does not alter the other.
-
-        Raises
-        ------
-        ValueError
-            A shape that does not fit the weights, or that this plan's algorithm cannot serve with the weights
-            as they are packed (Winograd's in three dimensions on a map of very few tiles, say): then another
-            plan is needed.
-        """
-        return wrap(type(self), self._plan.for_shape(x_shape))
-
-    def __copy__(self: P) -> P:
-        return self.for_shape(self.x_shape)
-
-    def __deepcopy__(self: P, memo: object) -> P:
-        return self.for_shape(self.x_shape)
-
-
-def wrap(kind: type[P], core: _Plan | _SeparablePlan | _TransposedPlan) -> P:
-    """A plan of a kind, which cannot be made directly."""
-    plan = object.__new__(kind)
-    plan._plan = core
-    return plan
-
-
-class ConvPlan(Planned, Generic[Float]):
+class ConvPlan(Layer[Float]):
     """A convolution with its decisions made and its weights packed.
 
     Made by :func:`plan_conv`, or of a transposed convolution by :func:`plan_conv_transpose`. Type checkers
@@ -108,42 +24,7 @@ class ConvPlan(Planned, Generic[Float]):
 
     __slots__ = ()
 
-    _plan: _Plan | _TransposedPlan
-
-    def __init__(self) -> None:
-        raise TypeError("ConvPlan cannot be made directly; use npconv.plan_conv(x_shape, w, ...)")
-
-    def __call__(
-        self, x: ArrayOf[Float], *, residual: ArrayOf[Float] | None = None, out: NDArray[Float] | None = None
-    ) -> NDArray[Float]:
-        """Convolve x.
-
-        Parameters
-        ----------
-        x : array_like
-            Of the shape and dtype that the plan was made for. A plan for any batch takes one image without
-            the batch, too.
-        residual : array_like of the result's shape, optional
-            Added before the activation. Not of a transposed convolution.
-        out : ndarray, optional
-            As in :func:`npconv.conv2d`.
-
-        Returns
-        -------
-        ndarray
-            `out`, or a new array of shape :attr:`output_shape`, which lacks the batch where `x` does.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A shape or dtype that is not the plan's, or an `out` that cannot take the result.
-        """
-        return self._plan(x, residual, out)
-
-    @property
-    def algorithm(self) -> str:
-        """Name of the algorithm that was chosen."""
-        return self._plan.algorithm
+    _made_by = "plan_conv(x_shape, w, ...)"
 
     def update_weights(self, w: ArrayOf[Float], bias: ArrayOf[Float] | None = None) -> None:
         """Put other weights in place of the present ones. Calls that are under way finish with the old ones.
@@ -161,9 +42,6 @@ class ConvPlan(Planned, Generic[Float]):
             Another shape or dtype; the plan is as before then.
         """
         self._plan.update_weights(w, bias)
-
-    def __repr__(self) -> str:
-        return f"<npconv.ConvPlan {self.x_shape} -> {self.output_shape}, {self.algorithm}>"
 
 
 def plan_conv(

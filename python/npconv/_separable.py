@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Generic
-
-from ._core import SeparablePlan as _SeparablePlan
 from ._core import plan_separable_conv2d as _plan_separable_conv2d
 from ._core import separable_conv2d as _separable_conv2d
-from ._plan import Planned, wrap
+from ._planned import Layer, wrap
 from ._types import Activation, ArrayOf, Float, Ints, Layout, NDArray, Padding, PaddingMode, PlanShape
 
 
@@ -98,7 +95,7 @@ def separable_conv2d(
     )  # fmt: skip
 
 
-class SeparableConvPlan(Planned, Generic[Float]):
+class SeparableConvPlan(Layer[Float]):
     """A separable convolution with its weights packed. Made by :func:`plan_separable_conv2d`.
 
     Calling it computes. It may be called from several threads at once. What it keeps of the weights, and what
@@ -107,27 +104,8 @@ class SeparableConvPlan(Planned, Generic[Float]):
 
     __slots__ = ()
 
-    _plan: _SeparablePlan
-
-    def __init__(self) -> None:
-        raise TypeError(
-            "SeparableConvPlan cannot be made directly; use npconv.plan_separable_conv2d(x_shape, ...)"
-        )
-
-    def __call__(
-        self, x: ArrayOf[Float], *, residual: ArrayOf[Float] | None = None, out: NDArray[Float] | None = None
-    ) -> NDArray[Float]:
-        """Convolve x, of the shape and dtype that the plan was made for.
-
-        A plan for any batch takes one image without the batch, too.
-        Parameters and result are those of :meth:`npconv.ConvPlan.__call__`.
-        """
-        return self._plan(x, residual, out)
-
-    @property
-    def algorithm(self) -> str:
-        """``"separable"``: there is one."""
-        return "separable"
+    _made_by = "plan_separable_conv2d(x_shape, ...)"
+    _has_choice = False
 
     def update_weights(
         self,
@@ -152,9 +130,6 @@ class SeparableConvPlan(Planned, Generic[Float]):
             Another shape or dtype; the plan is as before then.
         """
         self._plan.update_weights(depthwise_w, pointwise_w, bias, depthwise_bias)
-
-    def __repr__(self) -> str:
-        return f"<npconv.SeparableConvPlan {self.x_shape} -> {self.output_shape}>"
 
 
 def plan_separable_conv2d(

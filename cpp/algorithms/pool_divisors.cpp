@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "algorithms/pool_divisors.hpp"
+
+#include <algorithm>
+
+#include "core/border.hpp"
+#include "core/split.hpp"
+
+namespace npconv {
+
+using Size = std::int64_t;
+
+std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
+    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
+    const Size low = ceil_div(std::max<Size>(a.pad_before - before, 0), a.stride);
+    const Size last =
+        a.input + after - 1 - (a.kernel - 1) * a.dilation + a.pad_before;  // the first input of a window, at most, + pad_before
+    const Size high = last < 0 ? 0 : std::min(last / a.stride + 1, a.output);
+    return {std::min(low, a.output), std::max(high, std::min(low, a.output))};
+}
+
+Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
+    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
+    const Inside taps = inside(a.at(o, 0) + before, a.dilation, a.input + before + after, 0, a.kernel);
+    return taps.end - taps.begin;
+}
+
+std::array<bool, 3> divisors_that_differ(const PoolShape& shape, const AverageRule& rule) {
+    std::array<bool, 3> differ{};
+    for (std::size_t i = 0; i < 3 && !rule.divisor; ++i) {
+        const Axis& a = shape.axis[i];
+        const auto count = [&](Size o) { return counted_taps(a, o, rule.count_include_pad); };
+        const auto [low, high] = complete_windows(a, rule.count_include_pad);
+        const Size first = count(0);
+        differ[i] = low < high && first != a.kernel;
+        for (Size o = 1; o < low && !differ[i]; ++o) differ[i] = count(o) != first;
+        for (Size o = high; o < a.output && !differ[i]; ++o) differ[i] = count(o) != first;
+    }
+    return differ;
+}
+
+}  // namespace npconv

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bindings/operation.hpp"
+
+#include "bindings/register.hpp"
+
+namespace npconv {
+
+py::object Operation::call(Arrays& arrays, const char* of, const char* whose) const {
+    Call call;
+    const PlannedShape& operand = of_gradient ? y : x;
+    call.form = operand.expect(arrays[0], arrays.name(0), whose, form);
+    call.batch = batch_of(arrays[0], call.form);
+    if (second && use_of_second == Use::needed) {
+        const Form other = y.expect(arrays[1], arrays.name(1), whose, form);
+        if (other != call.form || batch_of(arrays[1], other) != call.batch) {
+            throw py::value_error(std::string(second) + " must have the batch of " + first + ", " +
+                                  (call.form == Form::batched ? std::to_string(call.batch) : "which is left out") + "; got " +
+                                  shape_text(arrays[1]));
+        }
+    }
+    if (operand.free_batch) check_batch(call.batch);
+    call.result = result.of_call(call.form, call.batch);
+    const Result to = arrays.result(dtype, of, call.result, result_is_weights ? Form::unbatched : call.form);
+    arrays.make_readable();
+    call.threads = threads_for_call(asked_threads);
+    return run(call, arrays, to);
+}
+
+py::object call_once(Operation& operation, Arrays& arrays, std::size_t weight, const OperandNames& names, std::optional<Shape> x) {
+    const char* of = arrays.name(0);
+    const DType dtype = operation.dtype_from(arrays[0], of);
+    arrays.expect_dtype(dtype, of, 1);
+    operation.ask({x ? std::move(*x) : shape_of(arrays[0]), false, {}}, arrays, weight, dtype, names);
+    return operation.call(arrays, of, of_arguments);
+}
+
+}  // namespace npconv
