@@ -220,7 +220,7 @@ PlannedCall plan_of(PlannedShape x, Arrays weights, const Keywords& keywords) {
     return {std::make_unique<Convolution<P>>(parse_settings(keywords, rank)), std::move(x), std::move(weights), dtype};
 }
 
-PlannedCall plan_conv(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
+PlannedCall conv_plan(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
                       py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
                       py::handle algorithm, py::handle num_threads) {
     return plan_of<ConvPlan>(parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
@@ -249,7 +249,7 @@ void register_conv(py::module_& m) {
     m.def("conv_transpose", &conv_transpose, "conv_transpose{N}d: rank, x, w, bias, then the keywords");
     m.def("grad_conv_input", &grad_conv_input, "rank, input_shape, w, grad_out, then the keywords");
     m.def("grad_conv_transpose_input", &grad_transposed_input, "rank, input_shape, w, grad_out, then the keywords");
-    m.def("plan_conv", &plan_conv, "x_shape, w, bias, then the keywords");
+    m.def("plan_conv", &conv_plan, "x_shape, w, bias, then the keywords");
     m.def("plan_conv_transpose", &plan_conv_transpose, "x_shape, w, bias, then the keywords");
     m.def("plan_conv_input_grad", &plan_conv_input_grad, "x_shape, w, then the keywords");
 }
