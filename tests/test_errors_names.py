@@ -77,6 +77,11 @@ WRONG: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
     (grad.max_unpool2d, (z(1, 3, 2, 2), z(1, 3, 2)), {}),
     (grad.adaptive_avg_pool2d, (z(1, 3, 2, 2), (1, 3, BIG, BIG)), {}),
     (npconv.fold2d, (z(1, 12, 4), (BIG, BIG), 2), {}),
+    (npconv.plan_max_pool, ((1, 3, 0, 5), 2), {}),
+    (npconv.plan_max_pool, ((1, 3, 2**25, 2**26), 2), {}),
+    (npconv.plan_avg_pool, ((1, 3, BIG, BIG), 2), {}),
+    (npconv.plan_lp_pool, ((3, 5), 2, 2), {}),
+    (npconv.plan_lp_pool, ((1, 3, 2, 2), 2, 3), {}),
 ]  # fmt: skip
 
 

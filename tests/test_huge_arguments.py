@@ -96,6 +96,17 @@ def pool(n: Numbers) -> Any:
     return function(n.array(2), *((2,) if name == "lp" else ()), n.many(), **how)
 
 
+def pool_plan(n: Numbers) -> Any:
+    name = n.r.choice(("max", "avg", "lp"))
+    shape = (n.r.choice((None, 1, 2)), n.r.choice((0, 1, 3)), *(n.one() for _ in range(n.rank)))
+    how = windows(n) | {"ceil_mode": n.r.random() < 0.5}
+    maker: Any = getattr(npconv, f"plan_{name}_pool")
+    plan = maker(shape, *((2,) if name == "lp" else ()), tuple(n.one() for _ in range(n.rank)), **how)
+    assert 0 <= plan.workspace_bytes <= 6 << 20 << 10
+    assert 0 <= plan.flops < 2**63
+    return plan.explain()
+
+
 def pool_gradient(n: Numbers) -> Any:
     function: Any = getattr(grad, f"avg_pool{n.rank}d")
     how = windows(n)
@@ -130,7 +141,7 @@ def fold(n: Numbers) -> Any:
 
 
 CALLS: dict[str, Callable[[Numbers], Any]] = {
-    f.__name__: f for f in (convolve, transpose, pool, pool_gradient, adapt, unpool, unfold, fold)
+    f.__name__: f for f in (convolve, transpose, pool, pool_plan, pool_gradient, adapt, unpool, unfold, fold)
 }
 
 

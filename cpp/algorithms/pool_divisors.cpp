@@ -32,6 +32,10 @@ std::array<bool, 3> divisors_that_differ(const PoolShape& shape, const AverageRu
         const auto count = [&](Size o) { return counted_taps(a, o, rule.count_include_pad); };
         const auto [low, high] = complete_windows(a, rule.count_include_pad);
         const Size first = count(0);
+        if (low == high && a.dilation == 1) {  // no window is complete: what two intervals share, as one slides along, rises and then falls
+            differ[i] = count(a.output / 2) != first || count(a.output - 1) != first;
+            continue;
+        }
         differ[i] = low < high && first != a.kernel;
         for (Size o = 1; o < low && !differ[i]; ++o) differ[i] = count(o) != first;
         for (Size o = high; o < a.output && !differ[i]; ++o) differ[i] = count(o) != first;

@@ -2,6 +2,7 @@
 #include "algorithms/pool_plan.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 
 #include "plan/describe.hpp"
@@ -91,9 +92,10 @@ void PoolPlan::run(std::int64_t batch, const PoolOperands<X>& io, int threads) c
 }
 
 std::int64_t PoolPlan::operations() const {
-    constexpr const char* what = "x_shape and kernel_size: the number of operations";
-    std::int64_t n = times(shape_.planes(), shape_.outputs(), what);
-    for (const Axis& a : shape_.axis) n = times(n, a.kernel, what);
+    std::int64_t n = shape_.planes() * shape_.outputs();  // a size that has been judged
+    for (const Axis& a : shape_.axis) {
+        if (__builtin_mul_overflow(n, a.kernel, &n)) return std::numeric_limits<std::int64_t>::max();
+    }
     return n;
 }
 

@@ -19,7 +19,7 @@ class PoolPlan {
     template <class X>
     void run(std::int64_t batch, const PoolOperands<X>& operands, int threads) const;
 
-    // Comparisons, additions or powers of the definition: one for each tap of each window. std::invalid_argument where they are too many.
+    // Comparisons, additions or powers of the definition: one for each tap of each window. At most 2^63 - 1 are told.
     std::int64_t operations() const;
     std::string algorithm() const;
     // All that a call allocates beside its results; for a free batch the most that it may.

@@ -440,7 +440,7 @@ template <class X>
 void adaptive_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
     PoolShape ordinary;
     if (shape.empty()) return;
-    if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return pool(ordinary, {}, call, io);
+    if (regular(shape, shape.inputs(), ordinary) && shape.outputs() > 1) return pool(ordinary, {.places = io.places != nullptr}, call, io);
     if (!io.places && shape.outputs() == 1) return global_max_pool(shape, call, io);
     max_of_windows(WindowAxes::adaptive(shape), shape, call, io);
 }

@@ -93,14 +93,16 @@ void refuse_overlap(const py::array& out, const py::array& other, const char* na
 }  // namespace
 
 Arrays::Arrays(std::initializer_list<Given> given, py::handle out) : out_(py::reinterpret_borrow<py::object>(out)) {
-    plain_ = out.is_none() || is_plain(out);
+    // Plain ndarrays are read without a call that could let other code run; what is no such array may run the caller's own.
+    const auto plain = [](const Given& g) { return is_plain(g.value) || (g.use != Use::needed && g.value.is_none()); };
+    kept_ = !(out.is_none() || is_plain(out)) || !std::all_of(given.begin(), given.end(), plain);
     for (const Given& g : given) add(g);
-    if (!plain_) keep_shapes();
 }
 
 Arrays Arrays::with_shapes_kept(std::initializer_list<Given> given) {
-    Arrays arrays(given);
-    arrays.keep_shapes();
+    Arrays arrays({});
+    arrays.kept_ = true;
+    for (const Given& g : given) arrays.add(g);
     return arrays;
 }
 
@@ -108,20 +110,27 @@ Arrays Arrays::with_values(const py::args& values) const {
     if (values.size() != size_)
         throw py::type_error("expected " + std::to_string(size_) + " weights, got " + std::to_string(values.size()));
     Arrays others({});
+    others.kept_ = true;
     for (std::size_t i = 0; i < size_; ++i) {
         others.add({items_[i].name, PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)), items_[i].use});
     }
-    others.keep_shapes();
     return others;
 }
 
+// Where shapes are kept, at once: converting the next array may run code that gives this one another shape.
 void Arrays::add(const Given& given) {
     Item& item = items_.at(size_++);
     item.name = given.name;
     item.use = given.use;
     if (given.use != Use::needed && given.value.is_none()) return;
     item.array = as_array(given.value, given.name);
-    plain_ = plain_ && is_plain(given.value);
+    if (kept_) item.array = own_view(item.array);
+}
+
+std::size_t Arrays::residual() const {
+    std::size_t i = 0;
+    while (i < size_ && items_[i].use != Use::residual) ++i;
+    return i;
 }
 
 void Arrays::keep_shapes() {
@@ -139,9 +148,7 @@ void Arrays::expect_dtype(DType dtype, const char* of, std::size_t first) const 
 }
 
 Result Arrays::result(DType dtype, const char* of, const Shape& shape, Form form) {
-    for (std::size_t i = 0; i < size_; ++i) {
-        if (has(i) && items_[i].use == Use::residual) expect_shape(items_[i].array, items_[i].name, "of the result", shape);
-    }
+    if (const std::size_t i = residual(); has(i)) expect_shape(items_[i].array, items_[i].name, "of the result", shape);
     Result result{no_array(), out_};
     if (out_.is_none()) {
         result.array = new_array(dtype, shape);

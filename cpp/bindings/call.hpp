@@ -48,6 +48,8 @@ class Arrays {
     void keep_shapes();
 
     std::size_t size() const { return size_; }
+    // The place of the residual, or the end.
+    std::size_t residual() const;
     bool has(std::size_t i) const { return i < size_ && items_[i].array; }
     const py::array& operator[](std::size_t i) const { return items_[i].array; }
     py::array& operator[](std::size_t i) { return items_[i].array; }
@@ -76,7 +78,6 @@ class Arrays {
     std::array<Item, 6> items_;
     std::size_t size_ = 0;
     py::object out_;
-    bool plain_ = true;  // ndarrays that are read as they are, without a call that could let other code run
     bool kept_ = false;
 };
 

@@ -63,7 +63,7 @@ class Convolution final : public Operation {
             using T = decltype(zero);
             Operands<T> io;
             io.x = view<T>(arrays[0], frame);
-            if (second && arrays.has(1)) io.residual = view<T>(arrays[1], frame);
+            if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view<T>(arrays[i], frame);
             io.y = to.data<T>();
             io.y_batch = to.batch_step;
             if (plan_) {
@@ -71,10 +71,9 @@ class Convolution final : public Operation {
                 without_gil([&] { plan_->run(shape, parameters, io, call.threads); });
                 return;
             }
-            const std::size_t weight = second ? 2 : 1;
             Problem problem = problem_;
             problem.packing = Packing::every_call;
-            const WeightsView<T> weights = weights_of<T>(arrays, weight, weight + 1, frame.rank, problem.merged);
+            const WeightsView<T> weights = weights_of<T>(arrays, 1, 2, frame.rank, problem.merged);
             without_gil([&] {
                 if constexpr (straight)
                     convolve_once(problem, current_context(), wanted, weights, io, call.threads);
@@ -176,8 +175,8 @@ py::object conv(int rank, py::handle x, py::handle w, py::handle bias, py::handl
                 py::handle algorithm, py::handle out, py::handle num_threads) {
     Convolution<ConvPlan> operation(
         parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}}, rank));
-    Arrays arrays({{"x", x}, {"residual", residual, Use::residual}, {"w", w}, {"bias", bias, Use::optional}}, out);
-    return call_once(operation, arrays, 2);
+    Arrays arrays({{"x", x}, {"w", w}, {"bias", bias, Use::optional}, {"residual", residual, Use::residual}}, out);
+    return call_once(operation, arrays);
 }
 
 py::object conv_transpose(int rank, py::handle x, py::handle w, py::handle bias, py::handle stride, py::handle padding,
@@ -186,7 +185,7 @@ py::object conv_transpose(int rank, py::handle x, py::handle w, py::handle bias,
     Convolution<TransposedPlan> operation(parse_settings(
         {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size}, rank));
     Arrays arrays({{"x", x}, {"w", w}, {"bias", bias, Use::optional}}, out);
-    return call_once(operation, arrays, 1);
+    return call_once(operation, arrays);
 }
 
 // The gradient in the input of what is described by the keywords.
@@ -195,7 +194,7 @@ py::object grad_input(int rank, py::handle input_shape, py::handle w, py::handle
     Convolution<P> operation(parse_settings(keywords, rank));
     Shape shape = parse_shape(input_shape, "input_shape");
     Arrays arrays({{"grad_out", grad_out}, {"w", w}}, out);
-    return call_once(operation, arrays, 1, {.x = "input_shape", .x_is_shape = true}, std::move(shape));
+    return call_once(operation, arrays, {.x = "input_shape", .x_is_shape = true}, std::move(shape));
 }
 
 py::object grad_conv_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, py::handle stride, py::handle padding,

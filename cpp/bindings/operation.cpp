@@ -26,11 +26,11 @@ py::object Operation::call(Arrays& arrays, const char* of, const char* whose) co
     return run(call, arrays, to);
 }
 
-py::object call_once(Operation& operation, Arrays& arrays, std::size_t weight, const OperandNames& names, std::optional<Shape> x) {
+py::object call_once(Operation& operation, Arrays& arrays, const OperandNames& names, std::optional<Shape> x) {
     const char* of = arrays.name(0);
     const DType dtype = operation.dtype_from(arrays[0], of);
     arrays.expect_dtype(dtype, of, 1);
-    operation.ask({x ? std::move(*x) : shape_of(arrays[0]), false, {}}, arrays, weight, dtype, names);
+    operation.ask({x ? std::move(*x) : shape_of(arrays[0]), false, {}}, arrays, 1, dtype, names);
     return operation.call(arrays, of, of_arguments);
 }
 

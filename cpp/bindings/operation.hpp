@@ -67,7 +67,8 @@ class Operation {
     py::object call(Arrays& arrays, const char* of, const char* whose) const;
 };
 
-// A call without a plan. arrays: the operands, then the weights from `weight` on. x: its shape; without one that of the first array.
-py::object call_once(Operation& operation, Arrays& arrays, std::size_t weight, const OperandNames& names = {}, std::optional<Shape> x = {});
+// A call without a plan. arrays: the first operand, the weights or the second operand, a residual. x: its shape; without one that of the
+// first array.
+py::object call_once(Operation& operation, Arrays& arrays, const OperandNames& names = {}, std::optional<Shape> x = {});
 
 }  // namespace npconv

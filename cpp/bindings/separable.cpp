@@ -78,14 +78,14 @@ class Separable final : public Operation {
             using T = decltype(zero);
             Operands<T> io;
             io.x = view_of<T>(arrays[0], frame);
-            if (arrays.has(1)) io.residual = view_of<T>(arrays[1], frame);
+            if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view_of<T>(arrays[i], frame);
             io.y = to.data<T>();
             io.y_batch = to.batch_step;
             if (plan_) {
                 const SeparableParameters parameters = plan_->parameters();  // with the GIL: see ConvPlan
                 without_gil([&] { plan_->run(call.batch, parameters, io, call.threads); });
             } else {
-                const SeparableWeights<T> weights = views<T>(arrays, 2);
+                const SeparableWeights<T> weights = views<T>(arrays, 1);
                 without_gil([&] { separable_once(problem_, current_context(), weights, io, call.threads); });
             }
         });
@@ -165,13 +165,13 @@ py::object separable_conv2d(py::handle x, py::handle depthwise, py::handle point
     const auto operation =
         separable({stride, padding, dilation, {}, padding_mode, {}, layout, {}, {}, num_threads, {}, {}}, depthwise_activation, activation);
     Arrays arrays({{"x", x},
-                   {"residual", residual, Use::residual},
                    {"depthwise_w", depthwise},
                    {"pointwise_w", pointwise},
                    {"bias", bias, Use::optional},
-                   {"depthwise_bias", bias_of_depthwise, Use::optional}},
+                   {"depthwise_bias", bias_of_depthwise, Use::optional},
+                   {"residual", residual, Use::residual}},
                   out);
-    return call_once(*operation, arrays, 2);
+    return call_once(*operation, arrays);
 }
 
 PlannedCall plan_separable_conv2d(py::handle x_shape, py::handle depthwise, py::handle pointwise, py::handle bias,

@@ -97,7 +97,7 @@ class WeightGradient final : public Operation {
 py::object grad_weight(int rank, py::handle x, py::handle weight_shape, py::handle grad_out, const Keywords& keywords, py::handle out) {
     WeightGradient operation(parse_settings(keywords, rank), parse_shape(weight_shape, "weight_shape"));
     Arrays arrays({{"x", x}, {"grad_out", grad_out}}, out);
-    return call_once(operation, arrays, 2, {.w = "weight_shape", .w_is_shape = true});
+    return call_once(operation, arrays, {.w = "weight_shape", .w_is_shape = true});
 }
 
 py::object grad_conv_weight(int rank, py::handle x, py::handle weight_shape, py::handle grad_out, py::handle stride, py::handle padding,

@@ -3,6 +3,7 @@
 // plan_lp_pool.
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,7 +21,8 @@ class Pooling final : public Operation {
   public:
     Pooling(int rank, PoolRequest windows, const PoolRule& rule, Layout layout, int num_threads)
         : windows_(std::move(windows)), rule_(rule), frame_{rank, Form::batched, layout} {
-        maker = extreme() ? "plan_max_pool" : rule.kind == PoolKind::average ? "plan_avg_pool" : "plan_lp_pool";
+        constexpr const char* makers[] = {"plan_max_pool", "plan_min_pool", "plan_avg_pool", "plan_lp_pool"};
+        maker = makers[static_cast<std::size_t>(rule.kind)];
         kind = "a pooling";
         asked_threads = num_threads;
     }
@@ -64,6 +66,11 @@ class Pooling final : public Operation {
     }
 
     void pack(const Arrays& /*arrays*/, int /*threads*/) override {
+        // Larger arrays do not exist, and what a tiling multiplies would not fit in 64 bits.
+        constexpr std::int64_t most = std::int64_t{1} << 40;
+        if (shape_.planes() > most / std::max({std::int64_t{1}, shape_.inputs(), shape_.outputs()})) {
+            throw py::value_error("x_shape must be that of an array, and a result, of at most 2^40 elements; got " + x.text());
+        }
         plan_ = std::make_unique<PoolPlan>(shape_, x.free_batch, rule_, dtype, frame_.layout, *current_context().kernels);
     }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
@@ -127,7 +134,7 @@ py::object pool_once(int rank, py::handle x, const WindowKeywords& windows, cons
     const Layout order = parse_layout(layout);
     Pooling operation(rank, std::move(request), parsed, order, parse_num_threads(num_threads));
     Arrays arrays({{"x", x}}, out);
-    return call_once(operation, arrays, 1);
+    return call_once(operation, arrays);
 }
 
 // The N of a plan, which it is not told: the entries of kernel_size. An int leaves it to x_shape, which is read with its batch and
