@@ -56,6 +56,7 @@ struct DepthwiseTiling {
     // Of a row of outputs.
     std::int64_t most_tap_runs(const ConvShape& s) const { return s.axis[0].kernel * s.axis[1].kernel * taps.parts; }
     std::int64_t lanes_of_channel() const { return lane == Lane::channel ? lanes : 1; }
+    bool operator==(const DepthwiseTiling&) const = default;
 };
 
 // Why depthwise kernels cannot serve; empty if they can.

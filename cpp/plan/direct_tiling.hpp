@@ -54,6 +54,7 @@ struct DirectTiling {
     std::int64_t sums_of_tile() const { return channels * rows * vectors; }
     std::int64_t most_passes(const ConvShape& shape) const;
     KBlock chunk(const ConvShape& shape, std::int64_t i) const;
+    bool operator==(const DirectTiling&) const = default;
 };
 
 // Why it cannot serve; empty if it can, and then `tiling` is set if it is given.

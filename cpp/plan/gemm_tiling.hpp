@@ -54,6 +54,7 @@ struct GemmTiling {
     std::int64_t most_vectors_of_pixels() const;  // lane = pixel: vectors end with their row
     std::int64_t most_channels_of_chunk() const { return chunks.longest() * panels.longest() * unit; }
     std::int64_t packed_elements_of_group() const { return panels.n * unit * k_length; }
+    bool operator==(const GemmTiling&) const = default;
 };
 
 GemmTiling tile_gemm(const Problem& problem, const Context& on);

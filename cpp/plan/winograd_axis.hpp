@@ -83,6 +83,7 @@ struct AxisTiles {
         if (n == 1) return (last + kernel - 1) / 2;
         return kernel - 1 + i * (last - kernel + 1) / (n - 1);
     }
+    bool operator==(const AxisTiles&) const = default;
 };
 
 }  // namespace npconv

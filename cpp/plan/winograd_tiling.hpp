@@ -150,6 +150,7 @@ struct WinogradTiling {
         return axis[1].centrals(axis[1].whole) * axis[2].centrals(axis[2].whole);
     }
     double points_of_map() const;  // products of a pair of channels, for one image and run of taps
+    bool operator==(const WinogradTiling&) const = default;
 };
 
 WinogradTiling tile_winograd(const Problem& problem, const Context& on, WinogradTiles tiles);

@@ -2,7 +2,6 @@
 // Short ways to write convolutions down in tests.
 #pragma once
 #include <cstdint>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -62,35 +61,12 @@ inline ConvRequest anything_small(Random& random, std::int64_t most_channels) {
     return r;
 }
 
-// The core that problems are planned for: this machine's, or another for a scope.
-inline Core& core_of_problems() {
-    static Core core = this_core();
-    return core;
-}
-
-// All that a planner may meet.
-constexpr Core all_cores[] = {core_kinds[0].core, core_kinds[1].core, core_kinds[2].core};
-static_assert(std::size(core_kinds) == std::size(all_cores));
-
-class CoreScope {
-  public:
-    explicit CoreScope(const Core& core) : before_(core_of_problems()) { core_of_problems() = core; }
-    ~CoreScope() { core_of_problems() = before_; }
-    CoreScope(const CoreScope&) = delete;
-    CoreScope& operator=(const CoreScope&) = delete;
-
-  private:
-    Core before_;
-};
-
-inline Problem problem_of(const ConvRequest& r, const KernelTable& kernels, Layout layout = Layout::channels_first) {
+inline Problem problem_of(const ConvRequest& r, Layout layout = Layout::channels_first) {
     Problem p;
     p.shape = validate(r);
     p.dtype = r.dtype;
     p.layout = layout;
     p.border = r.border;
-    p.kernels = &kernels;
-    p.core = core_of_problems();
     return p;
 }
 
@@ -100,21 +76,6 @@ inline std::string text_of(const ConvRequest& r) {
            std::to_string(r.w_out) + ", input " + tuple_text(r.input) + ", kernel " + tuple_text(r.kernel) + ", stride " +
            tuple_text(r.stride) + ", dilation " + tuple_text(r.dilation) + ", padding " + tuple_text(r.padding.before) +
            tuple_text(r.padding.after) + ", border " + std::to_string(static_cast<int>(r.border));
-}
-
-// f(table, dtype) of every kernel set that was built, float32 and float64, on every kind of core.
-template <class F>
-void for_each_table_and_dtype(const F& f) {
-    for (const KernelSet& set : kernel_sets()) {
-        for (const DType dtype : {DType::f32, DType::f64}) {
-            for (const Core& core : all_cores) {
-                const CoreScope scope(core);
-                SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(core.wide_products) +
-                             (core.far_sighted ? ", far-sighted" : ""));
-                f(*set.table, dtype);
-            }
-        }
-    }
 }
 
 }  // namespace npconv::test

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "algorithms/conv_plan.hpp"
-#include "algorithms/gemm.hpp"
+#include "algorithms/convolve_once.hpp"
 #include "algorithms/kernel_runs.hpp"
+#include "contexts.hpp"
 #include "guarded.hpp"
-#include "limits.hpp"
 #include "shapes.hpp"
 #include "strided.hpp"
 
@@ -89,21 +89,28 @@ ConvRequest of_type(ConvRequest r) {
     return r;
 }
 
+// Of any core, with the usual limits or with small ones.
+Context usual_context(const KernelTable& table, Random& random) { return {all_cores[random.integer(0, 2)], &table, {}}; }
+Context small_context(const KernelTable& table, Random& random) {
+    const Limits limits = small_limits(random);
+    return {all_cores[random.integer(0, 2)], &table, limits};
+}
+
 // Runs the plan with guard pages around workspace and packed weights too.
 template <class T>
-void run(const Problem& p, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y) {
+void run(const Problem& p, const Context& on, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y) {
     const GuardScope guard(t.side);
-    const ConvPlan plan(p, algorithm, t.weights(), threads);
+    const ConvPlan plan(p, on, algorithm, t.weights(), threads);
     plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
     EXPECT_TRUE(y.canaries_intact());
 }
 
 // Is the result of gemm that of naive, bit by bit but for the sign of a zero?
 template <class T>
-::testing::AssertionResult as_naive(const Problem& p, const Tensors<T>& t, int threads) {
+::testing::AssertionResult as_naive(const Problem& p, const Context& on, const Tensors<T>& t, int threads) {
     const Guarded<T> y = t.result(), expected = t.result();
-    run(p, t, "gemm", threads, y);
-    run(p, t, "naive", 1, expected);
+    run(p, on, t, "gemm", threads, y);
+    run(p, on, t, "naive", 1, expected);
     for (T& value : y) value += T(0);  // -0 + 0 is +0
     for (T& value : expected) value += T(0);
     return same(y.data(), expected.data(), y.size());
@@ -119,10 +126,9 @@ TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         Random random(1);
         for (int round = 0; round < 600; ++round) {
-            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(all_cores[random.integer(0, 2)]);
+            const Context on = round % 3 ? small_context(table, random) : usual_context(table, random);
             const ConvRequest r = of_type<T>(anything_small(random, round % 4 == 0 ? 40 : 5));
-            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             p.flip = random.integer(0, 1) == 1;
             if (random.integer(0, 1)) p.activation = {Activation::clip, -20, 300};
@@ -132,7 +138,7 @@ TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
             t.fill([&] { return random.small_integer<T>(); });
             t.with_bias = random.integer(0, 3) != 0;
             if (random.integer(0, 2) == 0) t.io.residual.data = nullptr;
-            ASSERT_TRUE(as_naive(p, t, static_cast<int>(random.integer(1, 4))));
+            ASSERT_TRUE(as_naive(p, on, t, static_cast<int>(random.integer(1, 4))));
         }
     });
 }
@@ -143,17 +149,16 @@ TYPED_TEST(ConvPlans, InPlaceOnTheResidual) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         Random random(2);
         for (int round = 0; round < 60; ++round) {
-            const LimitsScope scope(small_limits(random));
-            const CoreScope core(all_cores[random.integer(0, 2)]);
+            const Context on = small_context(table, random);
             const ConvRequest r = of_type<T>(anything_small(random, 20));
-            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             SCOPED_TRACE(text_of(r) + words(p));
             Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
             t.fill([&] { return random.small_integer<T>(); });
             const Guarded<T> expected = t.result();
-            run(p, t, "naive", 1, expected);
-            run(p, t, "gemm", 3, t.residual);
+            run(p, on, t, "naive", 1, expected);
+            run(p, on, t, "gemm", 3, t.residual);
             ASSERT_TRUE(same(t.residual.data(), expected.data(), expected.size()));
         }
     });
@@ -167,11 +172,10 @@ TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
         Random random(3);
         std::int64_t nan = 0, finite = 0;
         for (int round = 0; round < 200; ++round) {
-            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(all_cores[random.integer(0, 2)]);
+            const Context on = round % 3 ? small_context(table, random) : usual_context(table, random);
             ConvRequest r = of_type<T>(anything_small(random, 6));
             r.border = random.integer(0, 2) ? Border::zeros : r.border;
-            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             SCOPED_TRACE(text_of(r) + words(p));
             Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
@@ -179,8 +183,8 @@ TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
             const Guarded<T>& spoilt = random.integer(0, 1) ? t.x : t.w;
             spoilt[random.integer(0, spoilt.size() - 1)] = bad[random.integer(0, 2)];
             const Guarded<T> y = t.result(), expected = t.result();
-            run(p, t, "gemm", 2, y);
-            run(p, t, "naive", 1, expected);
+            run(p, on, t, "gemm", 2, y);
+            run(p, on, t, "naive", 1, expected);
             ASSERT_TRUE(same(y.data(), expected.data(), y.size()));
             for (const T value : y) ++(std::isnan(value) ? nan : finite);
         }
@@ -192,19 +196,20 @@ TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
 TYPED_TEST(ConvPlans, BitwiseTheSameForAnyNumberOfThreads) {
     using T = TypeParam;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        const Context on = context_of(table);
         for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
             for (const Border border : {Border::zeros, Border::reflect}) {
                 Random random(4);
                 ConvRequest r = of_type<T>(image(23, 19, 37, 70, 3));  // enough work for the planner to want all threads
                 r.border = border;
-                const Problem p = problem_of(r, table, layout);
+                const Problem p = problem_of(r, layout);
                 Tensors<T> t(p, GuardPages::after);
                 t.fill([&] { return random.real<T>(); });
                 const Guarded<T> expected = t.result();
-                run(p, t, "gemm", 1, expected);
+                run(p, on, t, "gemm", 1, expected);
                 for (const int threads : {2, 3, 7}) {
                     const Guarded<T> y = t.result();
-                    run(p, t, "gemm", threads, y);
+                    run(p, on, t, "gemm", threads, y);
                     EXPECT_TRUE(same(y.data(), expected.data(), y.size())) << threads << " threads";
                 }
             }
@@ -227,24 +232,27 @@ TYPED_TEST(ConvPlans, BitwiseTheSameHoweverItIsCut) {
             const ConvRequest r = of_type<T>(request);
             SCOPED_TRACE(text_of(r));
             Random random(5);
-            Problem p = problem_of(r, table);
+            Problem p = problem_of(r);
+            const Context usual = context_of(table);
             Tensors<T> t(p, GuardPages::after);
             t.io.residual.data = nullptr;
             t.fill([&] { return random.real<T>(); });
             const Guarded<T> expected = t.result();
-            run(p, t, "gemm", 1, expected);
+            run(p, usual, t, "gemm", 1, expected);
+            Context on = usual;
             for (int round = 0; round < 12; ++round) {
-                const LimitsScope scope(other_tiles(random));
+                on.limits = other_tiles(random);
                 p.lane = static_cast<Lane>(round % 3);
-                p.core = all_cores[round / 3 % 3];
+                on.machine.core = all_cores[round / 3 % 3];
                 const Guarded<T> y = t.result();
-                run(p, t, "gemm", 2, y);
+                run(p, on, t, "gemm", 2, y);
                 ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << "round " << round << words(p);
             }
             p.lane = Lane::automatic;
             p.layout = Layout::channels_last;  // of y; x stays where it is
             const Guarded<T> last = t.result();
-            run(p, t, "gemm", 1, last);
+            on.limits = {};
+            run(p, on, t, "gemm", 1, last);
             const std::int64_t pixels = p.shape.pixels(), channels = t.out;
             for (std::int64_t i = 0; i < last.size(); ++i) {
                 const std::int64_t image = i / (pixels * channels), pixel = i / channels % pixels, channel = i % channels;
@@ -260,10 +268,11 @@ TYPED_TEST(ConvPlans, BitwiseTheSameInALargerMap) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         ConvRequest r = of_type<T>(image(40, 37, 50, 21, 3));
         r.padding.kind = PaddingKind::valid;
-        const Problem whole = problem_of(r, table);
+        const Context on = context_of(table);
+        const Problem whole = problem_of(r);
         for (const std::int64_t side : {3, 5, 9, 18, 34}) {
             r.input = {side, side};
-            const Problem part = problem_of(r, table);
+            const Problem part = problem_of(r);
             Tensors<T> t(whole, GuardPages::after), u(part, GuardPages::after);
             Random random(6);
             t.fill([&] { return random.real<T>(); });
@@ -273,8 +282,8 @@ TYPED_TEST(ConvPlans, BitwiseTheSameInALargerMap) {
             u.io.x = t.io.x;
             u.io.x.data += 4 * t.io.x.spatial[1] + 3;
             const Guarded<T> all = t.result(), y = u.result();
-            run(whole, t, "gemm", 1, all);
-            run(part, u, "gemm", 1, y);
+            run(whole, on, t, "gemm", 1, all);
+            run(part, on, u, "gemm", 1, y);
             const std::int64_t n = side - 2;
             for (std::int64_t i = 0; i < y.size(); ++i) {
                 const std::int64_t c = i / (n * n), h = i / n % n, w = i % n;
@@ -291,11 +300,10 @@ TYPED_TEST(ConvPlans, PlainCallsAreThePlan) {
     int by_panel = 0, anew = 0;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         for (int round = 0; round < 1800; ++round) {
-            const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-            const CoreScope core(all_cores[random.integer(0, 2)]);
+            const Context on = round % 3 ? small_context(table, random) : usual_context(table, random);
             ConvRequest r = of_type<T>(anything_small(random, 20));
             if (round % 4) r.batch = 1;
-            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.flip = round % 5 == 0;
             SCOPED_TRACE(text_of(r) + words(p));
             Tensors<T> t(p, guard_sides[round % 2]);
@@ -305,16 +313,17 @@ TYPED_TEST(ConvPlans, PlainCallsAreThePlan) {
             if (round % 3) t.io.residual.data = nullptr;
             const Guarded<T> expected = t.result(), y = t.result();
             const int threads = static_cast<int>(random.integer(1, 3));
-            run(p, t, "gemm", threads, expected);
+            run(p, on, t, "gemm", threads, expected);
             p.packing = Packing::every_call;
             {
                 const GuardScope guard(t.side);
-                convolve_once(p, "gemm", t.weights(), t.operands(y.data()), threads);
+                convolve_once(p, kept(on), "gemm", t.weights(), t.operands(y.data()), threads);
             }
             ASSERT_TRUE(y.canaries_intact());
             ASSERT_TRUE(same(y.data(), expected.data(), y.size()));
-            by_panel += gemm_packs_panels(p);
-            anew += gemm_packs_panels(p) && infinite && p.border == Border::zeros && p.shape.padded() && !t.io.residual.data;
+            const bool packs_panels = plan_gemm(p, on).tiling.packs_panels;
+            by_panel += packs_panels;
+            anew += packs_panels && infinite && p.border == Border::zeros && p.shape.padded() && !t.io.residual.data;
         }
     });
     EXPECT_GT(by_panel, 100);
@@ -329,7 +338,7 @@ TYPED_TEST(ConvPlans, ChannelsAPowerOfTwoApart) {
         for (const std::int64_t kernel : {1, 3}) {
             for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
                 const ConvRequest r = of_type<T>(image(9, 11, 7, 5, kernel));
-                Problem p = problem_of(r, table);
+                Problem p = problem_of(r);
                 p.lane = lane;
                 SCOPED_TRACE(text_of(r) + words(p));
                 Random random(7);
@@ -338,7 +347,7 @@ TYPED_TEST(ConvPlans, ChannelsAPowerOfTwoApart) {
                 t.io.x.data = t.x.data();
                 t.io.x.channel = apart;
                 t.fill([&] { return random.small_integer<T>(); });
-                EXPECT_TRUE(as_naive(p, t, 1));
+                EXPECT_TRUE(as_naive(p, context_of(table), t, 1));
             }
         }
     });
@@ -349,10 +358,9 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
     using T = TypeParam;
     Random random(8);
     for (int round = 0; round < 300; ++round) {
-        const LimitsScope scope(round % 3 ? small_limits(random) : tiling_limits());
-        const CoreScope core(all_cores[random.integer(0, 2)]);
+        const Context on = round % 3 ? small_context(best_kernels(), random) : usual_context(best_kernels(), random);
         const ConvRequest r = of_type<T>(anything_small(random, 20));
-        const Problem p = problem_of(r, active_kernels(), round % 2 ? Layout::channels_last : Layout::channels_first);
+        const Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
         SCOPED_TRACE(text_of(r) + words(p));
         Tensors<T> t(p, GuardPages::after);
         t.fill([] { return T(1); });
@@ -360,7 +368,7 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
         const Guarded<T> y = t.result();
         const GuardScope off(GuardPages::off);
         const std::size_t start = buffer_bytes_made();
-        const ConvPlan plan(p, "gemm", t.weights(), threads);
+        const ConvPlan plan(p, on, "gemm", t.weights(), threads);
         const std::size_t packed = buffer_bytes_made();
         EXPECT_EQ(packed - start, static_cast<std::size_t>(plan.packed_bytes()));
         plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
@@ -371,23 +379,24 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
 TEST(ConvPlan, CountsRunsOfTheKernelsThatRan) {
     for (const KernelSet& set : kernel_sets()) {
         if (!set.available) continue;
-        const Problem p = problem_of(image(5, 5, 2, 3), *set.table);
+        const Problem p = problem_of(image(5, 5, 2, 3));
         Tensors<float> t(p, GuardPages::after);
         t.fill([] { return 1.0F; });
         const Guarded<float> y = t.result();
         auto expected = kernel_runs();
         ++expected[set.table->isa];
-        run(p, t, "auto", 1, y);
+        run(p, context_of(*set.table), t, "auto", 1, y);
         EXPECT_EQ(kernel_runs(), expected);
     }
 }
 
 TEST(ConvPlan, SharesWeightsWithAnotherShapeUntilUpdated) {
-    const Problem p = problem_of(image(5, 6, 2, 3, 3), active_kernels());
+    const Context on = context_of(best_kernels());
+    const Problem p = problem_of(image(5, 6, 2, 3, 3));
     Tensors<float> t(p, GuardPages::after);
     Random random(9);
     t.fill([&] { return random.small_integer<float>(); });
-    const ConvPlan plan(p, "auto", t.weights(), 1);
+    const ConvPlan plan(p, on, "auto", t.weights(), 1);
     ConvPlan other(plan, validate(image(9, 4, 2, 3, 3)), false);
     EXPECT_EQ(other.packed_bytes(), plan.packed_bytes());
     EXPECT_EQ(other.parameters().weights.get(), plan.parameters().weights.get());
@@ -406,16 +415,17 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
     const std::int64_t sides[] = {1, 4, 7, 33, 64};
     bool pixel = false, channel = false;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
+        const Context on = context_of(table);
         for (const std::int64_t channels : {2, 12, 40}) {
             for (const std::int64_t first : sides) {
-                const Problem p = problem_of(of_type<T>(image(first, first, channels, channels + 1, 3)), table);
+                const Problem p = problem_of(of_type<T>(image(first, first, channels, channels + 1, 3)));
                 Tensors<T> t(p, GuardPages::after);
                 Random random(10);
                 t.fill([&] { return random.real<T>(); });
-                const ConvPlan plan(p, "auto", t.weights(), 1);
+                const ConvPlan plan(p, on, "auto", t.weights(), 1);
                 (plan.parameters().format.lane == Lane::pixel ? pixel : channel) = true;
                 for (const std::int64_t side : sides) {
-                    const Problem q = problem_of(of_type<T>(image(side, side + 1, channels, channels + 1, 3)), table);
+                    const Problem q = problem_of(of_type<T>(image(side, side + 1, channels, channels + 1, 3)));
                     Tensors<T> u(q, GuardPages::after);
                     u.fill([&] { return random.real<T>(); });
                     std::copy(t.w.begin(), t.w.end(), u.w.begin());
@@ -424,7 +434,7 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
                     ASSERT_EQ(shared.parameters().weights.get(), plan.parameters().weights.get());
                     const Guarded<T> y = u.result(), expected = u.result();
                     shared.run(q.shape, shared.parameters(), u.operands(y.data()), 1);
-                    run(q, u, entry_of(plan.decision().algorithm).name, 1, expected);
+                    run(q, on, u, entry_of(plan.decision().algorithm).name, 1, expected);
                     ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << text_of(image(side, side + 1, channels, channels + 1, 3));
                 }
             }
@@ -434,10 +444,11 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
 }
 
 TEST(ConvPlan, WeightsOfOtherChannelsAreNotShared) {
-    const Problem p = problem_of(image(5, 6, 2, 3, 3), active_kernels());
+    const Context on = context_of(best_kernels());
+    const Problem p = problem_of(image(5, 6, 2, 3, 3));
     Tensors<float> t(p, GuardPages::after);
     t.fill([] { return 1.0F; });
-    const ConvPlan plan(p, "auto", t.weights(), 1);
+    const ConvPlan plan(p, on, "auto", t.weights(), 1);
     for (const ConvRequest& r : {image(5, 6, 3, 3, 3), image(5, 6, 2, 4, 3), image(5, 6, 2, 3, 1)})
         EXPECT_THROW(ConvPlan(plan, validate(r), false), std::invalid_argument) << text_of(r);
 }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "contexts.hpp"
 #include "guarded.hpp"
 #include "plan/depthwise_tiling.hpp"
 #include "shapes.hpp"
@@ -146,18 +147,18 @@ ConvRequest depthwise(Random& random) {
 
 TEST(DepthwiseTiling, BlocksCoverTheMapOnceAndAreNeighboursInTheOutput) {
     Random random(2);
-    const DepthwiseLimits usual = depthwise_limits();
     for (int i = 0; i < 300; ++i) {
         const ConvRequest r = depthwise(random);
         const auto lane = static_cast<Lane>(random.integer(0, 2));
-        set_depthwise_limits({random.integer(500, 20'000), random.integer(500, 40'000), random.integer(1, 16), random.integer(500, 20'000),
-                              random.integer(1, 20), lane});
-        for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+        const DepthwiseLimits small{random.integer(500, 20'000), random.integer(500, 40'000), random.integer(1, 16),
+                                    random.integer(500, 20'000), random.integer(1, 20),       lane};
+        for_each_context_and_dtype([&](Context on, DType dtype) {
+            on.limits.depthwise = small;
             for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
-                Problem p = problem_of(r, table, layout);
+                Problem p = problem_of(r, layout);
                 p.dtype = dtype;
-                if (p.shape.empty() || !depthwise_refusal(p).empty()) continue;
-                const DepthwiseTiling t = tile_depthwise(p);
+                if (p.shape.empty() || !depthwise_refusal(p, on).empty()) continue;
+                const DepthwiseTiling t = tile_depthwise(p, on);
                 const auto& axis = p.shape.axis;
                 Size next = 0;
                 for (Size b = 0; b < t.blocks(); ++b) {
@@ -175,12 +176,11 @@ TEST(DepthwiseTiling, BlocksCoverTheMapOnceAndAreNeighboursInTheOutput) {
             }
         });
     }
-    set_depthwise_limits(usual);
 }
 
 TEST(DepthwiseTiling, DependsOnTheBatchInItsTasksOnly) {
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
-        Problem p = problem_of(image(30, 30, 100, 100, 3), table);
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
+        Problem p = problem_of(image(30, 30, 100, 100, 3));
         p.shape = validate([] {
             ConvRequest r = image(30, 30, 100, 100, 3);
             r.groups = 100;
@@ -188,12 +188,12 @@ TEST(DepthwiseTiling, DependsOnTheBatchInItsTasksOnly) {
             return r;
         }());
         p.dtype = dtype;
-        const DepthwiseTiling one = tile_depthwise(p);
+        const DepthwiseTiling one = tile_depthwise(p, on);
         p.shape.batch = 50;
-        const DepthwiseTiling many = tile_depthwise(p);
+        const DepthwiseTiling many = tile_depthwise(p, on);
         EXPECT_EQ(one.longest_block(), many.longest_block());
         EXPECT_EQ(one.taps, many.taps);
-        EXPECT_GE(one.tasks, depthwise_limits().enough_tasks);
+        EXPECT_GE(one.tasks, on.limits.depthwise.enough_tasks);
     });
 }
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "algorithms/direct.hpp"
-#include "compare.hpp"
+#include "algorithms/convolution.hpp"
+#include "contexts.hpp"
 #include "plan/direct_tiling.hpp"
-#include "plan/planner.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv::test {
 namespace {
@@ -21,12 +21,11 @@ Axis axis(std::int64_t input, std::int64_t kernel, std::int64_t stride, std::int
     return a;
 }
 
-Problem random_problem(Random& random, const KernelTable& table) {
+Problem random_problem(Random& random) {
     const auto pick = [&](std::vector<std::int64_t> of) {
         return of[static_cast<std::size_t>(random.integer(0, static_cast<std::int64_t>(of.size()) - 1))];
     };
     Problem p;
-    p.kernels = &table;
     p.dtype = random.integer(0, 1) ? DType::f32 : DType::f64;
     p.layout = random.integer(0, 1) ? Layout::channels_last : Layout::channels_first;
     p.border = random.integer(0, 1) ? Border::zeros : Border::reflect;
@@ -42,21 +41,21 @@ Problem random_problem(Random& random, const KernelTable& table) {
     return p;
 }
 
+Context context_of_round(int i) { return context_of(*kernel_sets()[static_cast<std::size_t>(i) % kernel_sets().size()].table); }
+
 TEST(DirectTiling, BlocksCoverTheMapOnceAndAreNoLargerThanTold) {
     Random random(1);
-    const DirectLimits usual = direct_limits();
     int served = 0;
     for (int i = 0; i < 3000; ++i) {
-        const Problem p = random_problem(random, *kernel_sets()[static_cast<std::size_t>(i) % kernel_sets().size()].table);
+        const Problem p = random_problem(random);
+        Context on = context_of_round(i);
         if (i % 3 == 0) {
-            DirectLimits small = usual;
+            DirectLimits& small = on.limits.direct;
             small.macs_of_block = small.columns_of_block = small.enough_tasks = small.channels_of_chunk = small.vectors_in_place = 1;
             small.bytes_of_copy = small.bytes_of_sums = 2048;
-            set_direct_limits(small);
         }
         DirectTiling t;
-        const std::string refusal = direct_refusal(p, &t);
-        set_direct_limits(usual);
+        const std::string refusal = direct_refusal(p, on, &t);
         if (!refusal.empty() || p.shape.empty()) continue;
         if (t.blocks_of_map() > 5000) continue;  // to look at them all takes too long
         ++served;
@@ -83,14 +82,19 @@ TEST(DirectTiling, BlocksCoverTheMapOnceAndAreNoLargerThanTold) {
 TEST(DirectTiling, WorkspaceIsSmallAndThatOfAFreeBatchBoundsEveryBatch) {
     Random random(2);
     for (int i = 0; i < 1000; ++i) {
-        Problem p = random_problem(random, *kernel_sets()[static_cast<std::size_t>(i) % kernel_sets().size()].table);
-        if (!direct_refusal(p).empty() || p.shape.empty()) continue;
+        Problem p = random_problem(random);
+        const Context on = context_of_round(i);
+        if (!direct_refusal(p, on).empty() || p.shape.empty()) continue;
         p.shape.batch = 1;
         p.free_batch = true;
-        const std::int64_t most = direct_workspace_bytes(p, 3);
+        const auto bytes = [](const ConvExecution& execution) { return convolution_workspace_bytes(execution, 1.0, 3); };
+        std::int64_t most = 0;
+        for (const ConvExecution& e : plans_of_most_memory(plan_conv_by_direct(p, on))) most = std::max(most, bytes(e));
         EXPECT_LE(most, std::int64_t{3} * (6 << 20));
         p.free_batch = false;
-        for (p.shape.batch = 0; p.shape.batch <= 40; p.shape.batch += 1 + p.shape.batch / 3) ASSERT_LE(direct_workspace_bytes(p, 3), most);
+        for (p.shape.batch = 0; p.shape.batch <= 40; p.shape.batch += 1 + p.shape.batch / 3) {
+            ASSERT_LE(bytes(plan_conv_by_direct(p, on)), most);
+        }
     }
 }
 
@@ -99,11 +103,10 @@ TEST(DirectTiling, CostsAreFiniteAndGrow) {
         double before = 0.0;
         for (const std::int64_t size : {20, 50, 200, 1000}) {
             Problem p;
-            p.kernels = set.table;
             p.shape.in_channels = 4;
             p.shape.out_channels = 3;
             p.shape.axis[1] = p.shape.axis[2] = axis(size, 5, 1, 1, 2);
-            const Candidate c = consider(p, Algorithm::direct);
+            const Candidate c = consider(p, context_of(*set.table), Algorithm::direct);
             EXPECT_TRUE(c.refusal.empty() && std::isfinite(c.cycles));
             EXPECT_GT(c.cycles, before);
             before = c.cycles;

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "algorithms/packed_weights.hpp"
+#include "contexts.hpp"
 #include "guarded.hpp"
-#include "limits.hpp"
 #include "shapes.hpp"
 #include "strided.hpp"
 
@@ -58,9 +58,9 @@ TYPED_TEST(PackKernels, RowsBecomeColumns) {
 
 // The panels of the GEMM against [group][panel][k][width of the panel]. Returns whether lanes without a channel were among them.
 template <class T>
-bool expect_panels(const Problem& p, const TensorView<const T>& w, const Buffer& packed) {
+bool expect_panels(const Problem& p, const Context& on, const TensorView<const T>& w, const Buffer& packed) {
     const ConvShape& s = p.shape;
-    const GemmTiling t = tile_gemm(p);
+    const GemmTiling t = tile_gemm(p, on);
     EXPECT_EQ(packed.bytes(), static_cast<std::size_t>(s.groups * t.panels.n * t.unit * s.k()) * sizeof(T));
     bool spare = false;
     const T* got = packed.as<const T>();
@@ -107,10 +107,11 @@ TYPED_TEST(PackedWeightsOf, PanelsAreTheDefinition) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         Random random(2);
         for (int round = 0; round < 1500; ++round) {
-            const LimitsScope scope(round % 3 == 0 ? tiling_limits() : small_limits(random));
+            Context on = context_of(table);
+            if (round % 3) on.limits = small_limits(random);
             ConvRequest r = anything_small(random, round % 4 ? 9 : 60);
             r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-            Problem p = problem_of(r, table);
+            Problem p = problem_of(r);
             p.lane = static_cast<Lane>(random.integer(0, 2));
             p.flip = random.integer(0, 1) == 1;
             const ConvShape& s = p.shape;
@@ -127,8 +128,8 @@ TYPED_TEST(PackedWeightsOf, PanelsAreTheDefinition) {
             }
             for (T& value : w.memory) value = random.real<T>();
             SCOPED_TRACE(text_of(r) + ", lane " + std::to_string(static_cast<int>(p.lane)) + (p.flip ? ", flip" : ""));
-            const Buffer packed = pack_weights(p, Algorithm::gemm, w.view, static_cast<int>(random.integer(1, 3))).data;
-            spare += expect_panels(p, w.view, packed);
+            const Buffer packed = pack_weights(plan_conv_by_gemm(p, on), w.view, static_cast<int>(random.integer(1, 3))).data;
+            spare += expect_panels(p, on, w.view, packed);
             if (this->HasFailure()) return;
         }
     });
@@ -140,34 +141,38 @@ TYPED_TEST(PackedWeightsOf, AreTheSameByAnyNumberOfThreads) {
     using T = TypeParam;
     ConvRequest r = image(5, 5, 70, 300, 3);
     r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-    const Problem p = problem_of(r, active_kernels());
+    const Context on = context_of(best_kernels());
+    const Problem p = problem_of(r);
+    const ConvExecution execution = plan_conv_by_gemm(p, on);
     Random random(3);
     std::vector<T> w(static_cast<std::size_t>(300 * p.shape.k()));
     for (T& value : w) value = random.real<T>();
     TensorView<const T> view = dense<T>(w.data(), 70, {1, 3, 3}, Layout::channels_first);
     for (const bool contiguous : {true, false}) {
         if (!contiguous) std::swap(view.spatial[1], view.spatial[2]);  // transposed taps
-        for (const int threads : {1, 2, 5}) expect_panels(p, view, pack_weights(p, Algorithm::gemm, view, threads).data);
+        for (const int threads : {1, 2, 5}) expect_panels(p, on, view, pack_weights(execution, view, threads).data);
     }
 }
 
 TYPED_TEST(PackedWeightsOf, OneValueThatIsNotFiniteIsFound) {
     using T = TypeParam;
-    using Limits = std::numeric_limits<T>;
+    using Numbers = std::numeric_limits<T>;
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         ConvRequest r = image(5, 5, 3, 19, 3);
         r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-        const Problem p = problem_of(r, table);
+        const Problem p = problem_of(r);
+        const Context on = context_of(table);
+        const ConvExecution execution = plan_conv_by_gemm(p, on);
         std::vector<T> w(static_cast<std::size_t>(19 * p.shape.k()));
-        for (std::size_t i = 0; i < w.size(); ++i) w[i] = i % 2 ? Limits::max() : Limits::lowest();
+        for (std::size_t i = 0; i < w.size(); ++i) w[i] = i % 2 ? Numbers::max() : Numbers::lowest();
         TensorView<const T> view = dense<T>(w.data(), 3, {1, 3, 3}, Layout::channels_first);
         for (const bool contiguous : {true, false}) {
             if (!contiguous) std::swap(view.spatial[1], view.spatial[2]);  // transposed taps
-            EXPECT_EQ(pack_weights(p, Algorithm::gemm, view, 1).largest, static_cast<double>(Limits::max()));
+            EXPECT_EQ(pack_weights(execution, view, 1).largest, static_cast<double>(Numbers::max()));
             for (std::size_t i = 0; i < w.size(); ++i) {
-                const T bad = i % 3 == 0 ? Limits::infinity() : i % 3 == 1 ? -Limits::infinity() : Limits::quiet_NaN();
+                const T bad = i % 3 == 0 ? Numbers::infinity() : i % 3 == 1 ? -Numbers::infinity() : Numbers::quiet_NaN();
                 const T good = std::exchange(w[i], bad);
-                EXPECT_FALSE(std::isfinite(pack_weights(p, Algorithm::gemm, view, 1).largest)) << bad << " at " << i;
+                EXPECT_FALSE(std::isfinite(pack_weights(execution, view, 1).largest)) << bad << " at " << i;
                 w[i] = good;
             }
         }

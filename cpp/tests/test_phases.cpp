@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "contexts.hpp"
 #include "core/phases.hpp"
 #include "plan/transposed_tiling.hpp"
 #include "shapes.hpp"
@@ -76,7 +77,6 @@ TEST(Phases, FarApartWithoutOverflow) {
 
 Problem problem_of(const Axis& axis) {
     Problem p;
-    p.kernels = &active_kernels();
     p.shape.in_channels = 3;
     p.shape.out_channels = 5;
     p.shape.axis[2] = axis;
@@ -84,6 +84,7 @@ Problem problem_of(const Axis& axis) {
 }
 
 TEST(Phases, MergedOnesMeetTheSameInputs) {
+    const Context on = context_of(best_kernels());
     Random random(12);
     for (int round = 0; round < 2'000; ++round) {
         Axis a;
@@ -92,7 +93,7 @@ TEST(Phases, MergedOnesMeetTheSameInputs) {
         a.output = random.integer(1, 9);
         a.pad_before = random.integer(0, 12);
         a.input = random.integer(a.stride, 40);
-        const Phases phases = phases_of(problem_of(a), Arrangement::merged);
+        const Phases phases = phases_of(problem_of(a), on, Arrangement::merged);
         ASSERT_EQ(phases.parts.size(), 1U);
         const Phase& p = phases.parts[0].phase[2];
         Products found;
@@ -111,6 +112,7 @@ TEST(Phases, MergedOnesMeetTheSameInputs) {
 }
 
 TEST(Phases, BlocksAndChunksCoverTheMap) {
+    const Context on = context_of(best_kernels());
     for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
         for (const Arrangement arrangement : {Arrangement::apart, Arrangement::merged}) {
             Axis a;
@@ -123,8 +125,8 @@ TEST(Phases, BlocksAndChunksCoverTheMap) {
             p.layout = layout;
             p.shape.in_channels = 200;
             p.shape.axis[1] = a;
-            const Phases phases = phases_of(p, arrangement);
-            const TransposedTiling t = tile_transposed(p, phases, Algorithm::gemm);
+            const Phases phases = phases_of(p, on, arrangement);
+            const TransposedTiling t = tile_transposed(p, on, phases, Algorithm::gemm);
             Size pixels = 0;
             for (Size i = 0; i < t.blocks_of_map(); ++i) {
                 const Box box = t.block(i);
@@ -133,7 +135,7 @@ TEST(Phases, BlocksAndChunksCoverTheMap) {
             }
             EXPECT_EQ(pixels, phases.map[1] * phases.map[2]);
             EXPECT_EQ(t.tasks, t.blocks_of_map() * t.chunks.parts);
-            EXPECT_LE(t.block_elements * 4, 2 * transposed_limits().bytes_of_block);
+            EXPECT_LE(t.block_elements * 4, 2 * on.limits.transposed.bytes_of_block);
         }
     }
 }

@@ -2,13 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
-#include "limits.hpp"
+#include "algorithms/plain_calls.hpp"
+#include "contexts.hpp"
 #include "plan/gemm_tiling.hpp"
-#include "plan/plain_calls.hpp"
 #include "shapes.hpp"
 
 namespace npconv::test {
@@ -17,51 +18,57 @@ namespace {
 // What is remembered is what would be decided anew, whatever changes between two calls.
 TEST(PlainCalls, RememberWhatWasDecided) {
     Random random(5);
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& context, DType dtype) {
+        const Context& on = kept(context);
+        Context by_channel = on;
+        by_channel.limits.gemm.lane = Lane::channel;
+        const Context& other = kept(by_channel);
+        Context elsewhere = on;
+        elsewhere.machine.core = on.machine.core == all_cores[0] ? all_cores[1] : all_cores[0];
+        const Context& other_core = kept(elsewhere);
         for (int round = 0; round < 100; ++round) {
             ConvRequest r = anything_small(random, 40);
             r.dtype = dtype;
             SCOPED_TRACE(text_of(r));
-            Problem p = problem_of(r, table);
+            Problem p = problem_of(r);
             p.packing = Packing::every_call;
-            const auto check = [&](const char* wanted) {
-                const PlainChoice choice = choose_for_call(p, wanted);
-                if (!p.shape.empty()) {
-                    EXPECT_EQ(choice.lane, tile_gemm(p).lane);
-                }
+            const auto check = [&](const Context& asked, const char* wanted) {
+                const std::shared_ptr<const ConvExecution> execution = execution_for_call(p, asked, wanted);
+                EXPECT_EQ(&execution->on(), &asked);
                 Problem with_lane = p;
-                with_lane.lane = choice.lane;
-                EXPECT_EQ(choice.algorithm, decide(with_lane, wanted).algorithm);
+                if (!p.shape.empty()) {
+                    with_lane.lane = tile_gemm(p, asked).lane;
+                    EXPECT_EQ(execution->problem().lane, with_lane.lane);
+                }
+                EXPECT_EQ(execution->algorithm, decide(with_lane, asked, wanted).algorithm);
             };
-            check("auto");
-            const std::int64_t before = choices_found_again();
-            check("auto");
-            EXPECT_EQ(choices_found_again(), before + 1);
-            check("naive");
-            TilingLimits limits = tiling_limits();
-            limits.lane = Lane::channel;
-            {
-                const LimitsScope scope(limits);
-                check("auto");
-            }
-            check("auto");
+            check(on, "auto");
+            const std::int64_t before = executions_found_again();
+            check(on, "auto");
+            EXPECT_EQ(executions_found_again(), before + 1);
+            check(on, "naive");
+            check(other, "auto");
+            check(other_core, "auto");
+            check(on, "auto");
             p.layout = p.layout == Layout::channels_first ? Layout::channels_last : Layout::channels_first;
-            check("auto");
+            check(on, "auto");
         }
     });
-    EXPECT_THROW(choose_for_call(problem_of(image(14, 14, 24, 96, 1), *kernel_sets().back().table), "winograd"), std::invalid_argument);
+    const Context& on = kept(context_of(*kernel_sets().back().table));
+    EXPECT_THROW(execution_for_call(problem_of(image(14, 14, 24, 96, 1)), on, "winograd"), std::invalid_argument);
 }
 
 // More problems than are remembered, from several threads at once.
 TEST(PlainCalls, AreRightFromManyThreads) {
+    const Context& on = kept(context_of(*kernel_sets().back().table));
     std::vector<Problem> problems;
     std::vector<Algorithm> expected;
     for (std::int64_t channels = 1; channels <= 150; ++channels) {
-        problems.push_back(problem_of(image(20, 20, channels, 2 * channels, 3), *kernel_sets().back().table));
+        problems.push_back(problem_of(image(20, 20, channels, 2 * channels, 3)));
         problems.back().packing = Packing::every_call;
         Problem with_lane = problems.back();
-        with_lane.lane = tile_gemm(with_lane).lane;
-        expected.push_back(decide(with_lane, "auto").algorithm);
+        with_lane.lane = tile_gemm(with_lane, on).lane;
+        expected.push_back(decide(with_lane, on, "auto").algorithm);
     }
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
@@ -69,7 +76,8 @@ TEST(PlainCalls, AreRightFromManyThreads) {
         threads.emplace_back([&, first] {
             for (std::size_t n = 0; n < 20 * problems.size(); ++n) {
                 const std::size_t i = (first * 37 + n) % problems.size();
-                wrong += choose_for_call(problems[i], "auto").algorithm != expected[i];
+                const auto execution = execution_for_call(problems[i], on, "auto");
+                wrong += execution->algorithm != expected[i] || execution->problem().shape != problems[i].shape;
             }
         });
     }
@@ -81,17 +89,17 @@ TEST(PlainCalls, AreRightFromManyThreads) {
 TEST(PlainCalls, WhatIsNotLookedAtIsSlower) {
     Random random(8);
     int compared = 0;
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (int round = 0; round < 300; ++round) {
             ConvRequest r = anything_small(random, 60);
             r.dtype = dtype;
-            Problem p = problem_of(r, table);
+            Problem p = problem_of(r);
             p.packing = Packing::every_call;
             for (const AlgorithmEntry& e : algorithms()) {
                 if (!e.least) continue;
-                const Candidate c = consider(p, e.algorithm);
+                const Candidate c = consider(p, on, e.algorithm);
                 if (!c.refusal.empty() || p.shape.empty()) continue;
-                EXPECT_LE(cycles_of(e.least(p), p.core, table.vector_bytes), c.cycles) << text_of(r);
+                EXPECT_LE(cycles_of(e.least(p, on), on.machine.core, on.vector_bytes()), c.cycles) << text_of(r);
                 ++compared;
             }
         }

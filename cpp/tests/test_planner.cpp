@@ -9,9 +9,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "algorithms/convolution.hpp"
 #include "algorithms/gemm.hpp"
 #include "algorithms/packed_weights.hpp"
-#include "limits.hpp"
+#include "contexts.hpp"
+#include "plan/executions.hpp"
 #include "plan/explain.hpp"
 #include "plan/gemm_costs.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -58,7 +60,7 @@ TEST(Split, CoversEvenly) {
 }
 
 // Blocks of the map, one after the other: each is one stretch of pixels that are neighbours in y, and begins where the last one ended.
-void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
+void expect_map_covered_once(const GemmTiling& t, const ConvShape& s, const GemmLimits& limits) {
     ASSERT_EQ(t.map[0] * t.map[1] * t.map[2], s.pixels());
     if (t.flat) {
         ASSERT_TRUE(s.flat());
@@ -82,7 +84,6 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
         pixels += b.pixels();
     }
     ASSERT_EQ(pixels, s.pixels());
-    const TilingLimits limits = tiling_limits();
     const std::int64_t most = std::max(t.lane == Lane::pixel ? limits.pixel_lanes_of_block : limits.pixels_of_block, t.step);
     const bool may_be_larger = t.flat && t.k.blocks() == 1;
     const std::int64_t times = t.lane == Lane::pixel ? limits.larger_copy : 4;
@@ -92,9 +93,9 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s) {
 }
 
 template <class T>
-void expect_covered_once(const GemmTiling& t, const Problem& p, const Kernels<T>& kernels) {
+void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits& limits, const Kernels<T>& kernels) {
     const ConvShape& s = p.shape;
-    ASSERT_EQ(t.k, order_k(s, tiling_limits().taps_of_block, tiling_limits().k_of_block));
+    ASSERT_EQ(t.k, order_k(s, limits.taps_of_block, limits.k_of_block));
     ASSERT_EQ(t.k_length, s.k());
     ASSERT_EQ(t.lanes, kernels.lanes);
     const bool pixel = t.lane == Lane::pixel;
@@ -120,16 +121,16 @@ void expect_covered_once(const GemmTiling& t, const Problem& p, const Kernels<T>
         ASSERT_LE(in_chunk * t.unit, t.most_channels_of_chunk());
     }
     ASSERT_EQ(units, t.panels.n);
-    expect_map_covered_once(t, s);
+    expect_map_covered_once(t, s, limits);
     ASSERT_EQ(t.tasks, s.batch * s.groups * t.chunks.parts * t.blocks_of_map());
 }
 
-void expect_covered_once(const Problem& p) {
-    const GemmTiling t = tile_gemm(p);
+void expect_covered_once(const Problem& p, const Context& on) {
+    const GemmTiling t = tile_gemm(p, on);
     if (p.dtype == DType::f32) {
-        expect_covered_once(t, p, p.kernels->f32);
+        expect_covered_once(t, p, on.limits.gemm, on.kernels->f32);
     } else {
-        expect_covered_once(t, p, p.kernels->f64);
+        expect_covered_once(t, p, on.limits.gemm, on.kernels->f64);
     }
 }
 
@@ -142,7 +143,7 @@ constexpr std::int64_t channels[] = {0, 1, 3, 24, 37, 64, 65, 96, 144, 255, 256,
 
 TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
     int shapes = 0;
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (const auto& map : maps) {
             for (const std::int64_t in : channels) {
                 for (const std::int64_t out : channels) {
@@ -152,9 +153,9 @@ TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
                         r.dtype = dtype;
                         r.batch = 1 + in % 2;
                         SCOPED_TRACE(text_of(r));
-                        Problem p = problem_of(r, table);
+                        Problem p = problem_of(r);
                         p.lane = all_lanes[shapes % 3];
-                        expect_covered_once(p);
+                        expect_covered_once(p, on);
                         if (::testing::Test::HasFatalFailure()) return;
                         ++shapes;
                     }
@@ -169,17 +170,17 @@ TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
 TEST(GemmTiling, CoversEverythingOnceWhereAllIsCutSmall) {
     Random random(1);
     int within_rows = 0, rows = 0, slices = 0, chunks = 0;
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](Context on, DType dtype) {
         for (int round = 0; round < 1000; ++round) {
-            const LimitsScope scope(small_limits(random));
+            on.limits = small_limits(random);
             ConvRequest r = anything_small(random, 50);
             r.dtype = dtype;
             SCOPED_TRACE(text_of(r));
-            Problem p = problem_of(r, table, round % 2 ? Layout::channels_last : Layout::channels_first);
+            Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
             p.lane = all_lanes[random.integer(0, round % 2 ? 1 : 2)];
-            expect_covered_once(p);
+            expect_covered_once(p, on);
             if (::testing::Test::HasFatalFailure()) return;
-            const GemmTiling t = tile_gemm(p);
+            const GemmTiling t = tile_gemm(p, on);
             within_rows += t.blocks[2].parts > 1;
             rows += t.blocks[1].parts > 1 && t.longest_block()[1] > 1;
             slices += t.blocks[0].parts > 1 && t.longest_block()[0] > 1;
@@ -192,35 +193,37 @@ TEST(GemmTiling, CoversEverythingOnceWhereAllIsCutSmall) {
 // The lane is chosen from the problem alone: the same again, for any batch, and never a pixel where pixels are not neighbours.
 TEST(GemmTiling, LanesAreAPureChoice) {
     int pixel = 0, channel = 0;
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (const auto& map : maps) {
             for (const std::int64_t in : {1, 3, 16, 64, 512}) {
                 for (const std::int64_t out : {1, 3, 16, 64, 512}) {
                     for (const std::int64_t kernel : {1, 3, 7}) {
                         ConvRequest r = image(map[0], map[1], in, out, kernel);
                         r.dtype = dtype;
-                        Problem p = problem_of(r, table);
-                        const Lane lane = tile_gemm(p).lane;
+                        Problem p = problem_of(r);
+                        const Lane lane = tile_gemm(p, on).lane;
                         ++(lane == Lane::pixel ? pixel : channel);
                         const auto cycles = [&](Lane with) {
                             Problem forced = p;
                             forced.lane = with;
-                            return gemm_cycles(p, tile_gemm(forced));
+                            return gemm_cycles(p, on, tile_gemm(forced, on));
                         };
                         ASSERT_EQ(lane == Lane::pixel, cycles(Lane::pixel) < cycles(Lane::channel)) << text_of(r);
-                        for (p.shape.batch = 0; p.shape.batch < 20; p.shape.batch += 3) ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
+                        for (p.shape.batch = 0; p.shape.batch < 20; p.shape.batch += 3)
+                            ASSERT_EQ(tile_gemm(p, on).lane, lane) << text_of(r);
                         p.free_batch = true;
-                        ASSERT_EQ(tile_gemm(p).lane, lane) << text_of(r);
-                        ASSERT_EQ(tile_gemm_for_many_images(p).lane, lane) << text_of(r);
+                        ASSERT_EQ(tile_gemm(p, on).lane, lane) << text_of(r);
+                        p.shape.batch = on.limits.gemm.enough_tasks;
+                        ASSERT_EQ(tile_gemm(p, on).lane, lane) << text_of(r);
                         p.layout = Layout::channels_last;
-                        ASSERT_EQ(tile_gemm(p).lane, Lane::channel) << text_of(r);
+                        ASSERT_EQ(tile_gemm(p, on).lane, Lane::channel) << text_of(r);
                     }
                 }
             }
         }
-        const Problem first = problem_of(image(224, 224, 3, 8, 3), table), deep = problem_of(image(14, 14, 256, 256, 3), table);
-        EXPECT_EQ(tile_gemm(first).lane, Lane::pixel) << "few channels and long rows";
-        EXPECT_EQ(tile_gemm(deep).lane, Lane::channel);
+        const Problem first = problem_of(image(224, 224, 3, 8, 3)), deep = problem_of(image(14, 14, 256, 256, 3));
+        EXPECT_EQ(tile_gemm(first, on).lane, Lane::pixel) << "few channels and long rows";
+        EXPECT_EQ(tile_gemm(deep, on).lane, Lane::channel);
     });
     EXPECT_GT(pixel, 100);
     EXPECT_GT(channel, 100);
@@ -230,39 +233,35 @@ TEST(GemmTiling, LanesAreAPureChoice) {
 // copy is used often, not for one tap. A far-sighted one: the largest tiles but for very short sums, copies where channels alias.
 TEST(GemmTiling, FollowsTheCore) {
     for (const KernelSet& set : kernel_sets()) {
-        const CoreScope core({2, false});
-        Problem p = problem_of(image(56, 56, 128, 128, 3), *set.table);
+        const Context wide{{2, false}, set.table, {}}, far_sighted{{2, true}, set.table, {}}, narrow{{1, false}, set.table, {}};
+        Problem p = problem_of(image(56, 56, 128, 128, 3));
         p.lane = Lane::channel;
-        const GemmTiling t = tile_gemm(p);
+        const GemmTiling t = tile_gemm(p, wide);
         EXPECT_TRUE(set.table->vector_bytes < 64 || t.mr * t.nv + t.nv + 1 <= 32) << t.mr << " x " << t.nv;
         EXPECT_TRUE(t.always_copied);
         EXPECT_EQ(t.copy, Layout::channels_last);
         p.layout = Layout::channels_last;
-        EXPECT_FALSE(tile_gemm(p).always_copied);
-        Problem strided = problem_of(image(28, 28, 512, 1024), *set.table);
+        EXPECT_FALSE(tile_gemm(p, wide).always_copied);
+        Problem strided = problem_of(image(28, 28, 512, 1024));
         strided.lane = Lane::channel;
         strided.shape.axis[1].stride = strided.shape.axis[2].stride = 2;
-        EXPECT_FALSE(tile_gemm(strided).always_copied);
+        EXPECT_FALSE(tile_gemm(strided, wide).always_copied);
         p.layout = Layout::channels_first;
-        p.core.far_sighted = true;
-        EXPECT_FALSE(tile_gemm(p).always_copied);
-        EXPECT_GE(tile_gemm(p).mr, t.mr);
-        Problem aliased = problem_of(image(32, 32, 128, 128, 3), *set.table);
-        aliased.core.far_sighted = true;
+        EXPECT_FALSE(tile_gemm(p, far_sighted).always_copied);
+        EXPECT_GE(tile_gemm(p, far_sighted).mr, t.mr);
+        Problem aliased = problem_of(image(32, 32, 128, 128, 3));
         aliased.lane = Lane::channel;
-        EXPECT_TRUE(tile_gemm(aliased).always_copied) << "all channels share four sets";
-        Problem shortest = problem_of(image(56, 56, 24, 144), *set.table);
-        shortest.core.far_sighted = true;
+        EXPECT_TRUE(tile_gemm(aliased, far_sighted).always_copied) << "all channels share four sets";
+        Problem shortest = problem_of(image(56, 56, 24, 144));
         shortest.lane = Lane::channel;
-        EXPECT_LE(tile_gemm(shortest).mr * tile_gemm(shortest).nv, 20);
-        p.core = {1, false};
-        EXPECT_EQ(tile_gemm(p).always_copied, set.table->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
+        EXPECT_LE(tile_gemm(shortest, far_sighted).mr * tile_gemm(shortest, far_sighted).nv, 20);
+        EXPECT_EQ(tile_gemm(p, narrow).always_copied, set.table->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
     }
 }
 
 // Without a product sizes may be any numbers: they are estimated without an overflow (the sanitizers look).
 TEST(GemmTiling, SizesWithoutProductsAreNotMultiplied) {
-    for_each_table_and_dtype([](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([](const Context& on, DType dtype) {
         const auto row = [&](std::int64_t in, std::int64_t out, std::int64_t input, std::int64_t kernel, std::int64_t padding) {
             ConvRequest r = line(input, kernel, 1, 1, padding, padding);
             r.channels = r.w_in = in;
@@ -270,10 +269,10 @@ TEST(GemmTiling, SizesWithoutProductsAreNotMultiplied) {
             r.dtype = dtype;
             for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
                 for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
-                    Problem p = problem_of(r, table, layout);
+                    Problem p = problem_of(r, layout);
                     p.lane = lane;
-                    EXPECT_EQ(gemm_cycles(p, tile_gemm(p)), 0.0);
-                    decide(p, "auto");
+                    EXPECT_EQ(gemm_cycles(p, on, tile_gemm(p, on)), 0.0);
+                    decide(p, on, "auto");
                 }
             }
         };
@@ -284,26 +283,29 @@ TEST(GemmTiling, SizesWithoutProductsAreNotMultiplied) {
 }
 
 TEST(GemmTiling, KnowsNoThreads) {
-    static_assert(std::is_same_v<decltype(&tile_gemm), GemmTiling (*)(const Problem&)>, "the tiling must not depend on threads");
-    const Problem p = problem_of(image(56, 56, 64, 64), *kernel_sets().front().table);
+    static_assert(std::is_same_v<decltype(&tile_gemm), GemmTiling (*)(const Problem&, const Context&)>,
+                  "the tiling must not depend on threads");
+    const Context on = context_of(*kernel_sets().front().table);
+    const Problem p = problem_of(image(56, 56, 64, 64));
     for (int threads = 1; threads <= 64; ++threads) {
-        const int worth = worthwhile_threads(p, threads);
-        EXPECT_TRUE(worth >= 1 && worth <= threads && worth >= worthwhile_threads(p, threads - 1)) << threads;
+        const int worth = worthwhile_threads(p, on, threads);
+        EXPECT_TRUE(worth >= 1 && worth <= threads && worth >= worthwhile_threads(p, on, threads - 1)) << threads;
     }
-    EXPECT_EQ(worthwhile_threads(problem_of(image(8, 8, 1, 1), *kernel_sets().front().table), 64), 1);
+    EXPECT_EQ(worthwhile_threads(problem_of(image(8, 8, 1, 1)), on, 64), 1);
 }
 
 constexpr std::int64_t workspace_of_a_thread = 6'000'000;  // the promise
 
-void expect_bounded_workspace(const Problem& problem, const std::string& text) {
+void expect_bounded_workspace(const Problem& problem, const Context& on, const std::string& text) {
     Problem p = problem;
     for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
         p.layout = layout;
         for (const Lane lane : all_lanes) {
             if (lane == Lane::pixel && layout == Layout::channels_last) continue;
             p.lane = lane;
+            const GemmExecution execution = plan_gemm(p, on);
             for (const int threads : {1, 2, 64})
-                EXPECT_LE(gemm_workspace_bytes(p, threads), workspace_of_a_thread * threads)
+                EXPECT_LE(gemm_workspace_bytes(execution, threads), workspace_of_a_thread * threads)
                     << text << (layout == Layout::channels_last ? ", channels last" : ", channels first") << ", lane "
                     << static_cast<int>(lane) << ", " << threads << " thread(s)";
         }
@@ -311,7 +313,7 @@ void expect_bounded_workspace(const Problem& problem, const std::string& text) {
 }
 
 TEST(GemmTiling, WorkspaceIsBounded) {
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (const std::int64_t side : {1, 7, 113, 1024, 8192}) {
             for (const std::int64_t in : {1, 3, 64, 4096}) {
                 for (const std::int64_t out : {1, 3, 100, 4096, 65536}) {
@@ -319,7 +321,7 @@ TEST(GemmTiling, WorkspaceIsBounded) {
                         if (out > 4096 && kernel > 3) continue;  // more than 2^63 operations
                         ConvRequest r = image(side, side, in, out, kernel);
                         r.dtype = dtype;
-                        expect_bounded_workspace(problem_of(r, table), text_of(r));
+                        expect_bounded_workspace(problem_of(r), on, text_of(r));
                     }
                 }
             }
@@ -377,10 +379,10 @@ TEST(GemmTiling, WorkspaceOfExtremeShapesIsBounded) {
         }
     }
     EXPECT_GT(requests.size(), 2000U);
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (ConvRequest r : requests) {
             r.dtype = dtype;
-            expect_bounded_workspace(problem_of(r, table), text_of(r));
+            expect_bounded_workspace(problem_of(r), on, text_of(r));
             if (::testing::Test::HasFailure()) return;
         }
     });
@@ -388,16 +390,21 @@ TEST(GemmTiling, WorkspaceOfExtremeShapesIsBounded) {
 
 // A plan of a free batch tells the workspace of the largest tiles that any batch gets.
 TEST(GemmTiling, FreeBatchBoundsEveryBatch) {
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (const auto& map : maps) {
             for (const std::int64_t out : {3, 64, 257, 2048}) {
                 ConvRequest r = image(map[0], map[1], 37, out, 3);
                 r.dtype = dtype;
-                Problem p = problem_of(r, table, out % 2 ? Layout::channels_last : Layout::channels_first);
+                Problem p = problem_of(r, out % 2 ? Layout::channels_last : Layout::channels_first);
                 p.free_batch = true;
-                const std::int64_t most = gemm_workspace_bytes(p, 2);
+                std::int64_t most = 0;
+                for (const ConvExecution& e : plans_of_most_memory(plan_conv_by_gemm(p, on))) {
+                    most = std::max(most, convolution_workspace_bytes(e, 1.0, 2));
+                }
                 p.free_batch = false;
-                for (p.shape.batch = 0; p.shape.batch <= 40; ++p.shape.batch) ASSERT_LE(gemm_workspace_bytes(p, 2), most) << text_of(r);
+                for (p.shape.batch = 0; p.shape.batch <= 40; ++p.shape.batch) {
+                    ASSERT_LE(gemm_workspace_bytes(plan_gemm(p, on), 2), most) << text_of(r);
+                }
             }
         }
     });
@@ -414,31 +421,35 @@ TEST(GemmTiling, ExtremeSizesDoNotOverflow) {
     requests[1] = image(1 << 15, 1 << 15, 1 << 14, 1 << 14);
     requests[2].input = {0, big};
     requests[3].w_out = requests[3].channels = requests[3].groups = big;  // one channel a group
+    const Context on = context_of(*kernel_sets().front().table);
     for (const ConvRequest& r : requests) {
-        const Problem p = problem_of(r, *kernel_sets().front().table);
-        EXPECT_GE(tile_gemm(p).tasks, 0) << text_of(r);
+        const Problem p = problem_of(r);
+        EXPECT_GE(tile_gemm(p, on).tasks, 0) << text_of(r);
         Problem call = p;
         call.packing = Packing::every_call;
-        EXPECT_FALSE(winograd_tiles(decide(call, "auto").algorithm));
-        EXPECT_GE(gemm_workspace_bytes(p, 1024), 0);
+        EXPECT_FALSE(winograd_tiles(decide(call, on, "auto").algorithm));
+        EXPECT_GE(gemm_workspace_bytes(plan_gemm(p, on), 1024), 0);
     }
 }
 
 // Weights are packed for channels and kernel, not for a map: with its lane given, a plan of any other map has the same format.
 TEST(PackedFormat, IsTheSameForEveryMap) {
     Random random(2);
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         for (int round = 0; round < 300; ++round) {
             ConvRequest r = anything_small(random, 300);
             r.dtype = dtype;
             SCOPED_TRACE(text_of(r));
-            Problem p = problem_of(r, table);
-            const PackedFormat format = format_of(p, Algorithm::gemm);
-            EXPECT_EQ(format.lane, tile_gemm(p).lane);
-            EXPECT_EQ(format.panels, tile_gemm(p).panels);
-            EXPECT_EQ(format.unit, tile_gemm(p).unit);
-            p.lane = format.lane;
-            const Problem before = p;
+            const Problem given = problem_of(r);
+            const auto format_of_gemm = [&](const Problem& problem) { return format_of(plan_conv_by_gemm(problem, on)); };
+            const auto format_of_naive = [&](const Problem& problem) { return format_of(plan_conv_by_naive(problem, on)); };
+            const PackedFormat format = format_of_gemm(given);
+            EXPECT_EQ(format.lane, tile_gemm(given, on).lane);
+            EXPECT_EQ(format.panels, tile_gemm(given, on).panels);
+            EXPECT_EQ(format.unit, tile_gemm(given, on).unit);
+            const Problem before = plan_conv_by_gemm(given, on).problem();
+            EXPECT_EQ(before.lane, format.lane);
+            Problem p = before;
             p.shape.batch = random.integer(0, 50);
             for (Axis& a : p.shape.axis) {
                 a.input = random.integer(1, 500);
@@ -446,40 +457,41 @@ TEST(PackedFormat, IsTheSameForEveryMap) {
                 a.stride = random.integer(1, 3);
                 a.pad_before = random.integer(0, 1);
             }
-            ASSERT_EQ(format_of(p, Algorithm::gemm), format);
-            ASSERT_EQ(format_of(p, Algorithm::naive), format_of(before, Algorithm::naive));
-            ASSERT_NE(format_of(p, Algorithm::naive), format);
+            ASSERT_EQ(format_of_gemm(p), format);
+            ASSERT_EQ(format_of_naive(p), format_of_naive(before));
+            ASSERT_NE(format_of_naive(p), format);
             p.lane = format.lane == Lane::pixel ? Lane::channel : Lane::pixel;
-            ASSERT_NE(format_of(p, Algorithm::gemm), format) << "the other lane";
+            ASSERT_NE(format_of_gemm(p), format) << "the other lane";
             p = before;
             ++p.shape.out_channels;
-            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            ASSERT_NE(format_of_gemm(p), format);
             p = before;
             ++p.shape.groups;
-            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            ASSERT_NE(format_of_gemm(p), format);
             p = before;
             ++p.shape.in_channels;
-            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            ASSERT_NE(format_of_gemm(p), format);
             p = before;
             ++p.shape.axis[2].kernel;
-            ASSERT_NE(format_of(p, Algorithm::gemm), format);
+            ASSERT_NE(format_of_gemm(p), format);
         }
     });
 }
 
 TEST(Planner, Decides) {
-    const Problem p = problem_of(image(14, 14, 24, 96, 3), *kernel_sets().back().table);
-    EXPECT_EQ(decide(p, "auto").algorithm, Algorithm::winograd);
-    EXPECT_EQ(decide(p, "measure").algorithm, Algorithm::winograd);
-    EXPECT_EQ(decide(problem_of(image(14, 14, 24, 96, 1), *kernel_sets().back().table), "auto").algorithm, Algorithm::gemm);
-    EXPECT_EQ(decide(p, "winograd_f2").algorithm, Algorithm::winograd_f2);
-    EXPECT_THROW(decide(problem_of(image(14, 14, 24, 96, 1), *kernel_sets().back().table), "winograd"), std::invalid_argument);
-    EXPECT_EQ(decide(p, "gemm").algorithm, Algorithm::gemm);
-    EXPECT_EQ(decide(p, "naive").algorithm, Algorithm::naive);
-    EXPECT_EQ(decide(p, "naive").wanted, "naive");
+    const Context on = context_of(*kernel_sets().back().table);
+    const Problem p = problem_of(image(14, 14, 24, 96, 3));
+    EXPECT_EQ(decide(p, on, "auto").algorithm, Algorithm::winograd);
+    EXPECT_EQ(decide(p, on, "measure").algorithm, Algorithm::winograd);
+    EXPECT_EQ(decide(problem_of(image(14, 14, 24, 96, 1)), on, "auto").algorithm, Algorithm::gemm);
+    EXPECT_EQ(decide(p, on, "winograd_f2").algorithm, Algorithm::winograd_f2);
+    EXPECT_THROW(decide(problem_of(image(14, 14, 24, 96, 1)), on, "winograd"), std::invalid_argument);
+    EXPECT_EQ(decide(p, on, "gemm").algorithm, Algorithm::gemm);
+    EXPECT_EQ(decide(p, on, "naive").algorithm, Algorithm::naive);
+    EXPECT_EQ(decide(p, on, "naive").wanted, "naive");
     for (const char* unknown : {"fft", "", "AUTO"}) {
         try {
-            decide(p, unknown);
+            decide(p, on, unknown);
             ADD_FAILURE() << unknown << " was accepted";
         } catch (const std::invalid_argument& e) {
             EXPECT_EQ(e.what(),
@@ -491,10 +503,11 @@ TEST(Planner, Decides) {
 }
 
 TEST(Planner, CountsPackingWhereItIsPaid) {
-    const Problem p = problem_of(image(1, 1, 512, 512), *kernel_sets().back().table);
+    const Context on = context_of(*kernel_sets().back().table);
+    const Problem p = problem_of(image(1, 1, 512, 512));
     Problem once = p;
     once.packing = Packing::every_call;
-    const Decision plan = decide(p, "auto"), call = decide(once, "auto");
+    const Decision plan = decide(p, on, "auto"), call = decide(once, on, "auto");
     ASSERT_EQ(plan.candidates.size(), 4U) << "what auto may choose";
     ASSERT_EQ(call.candidates.size(), 4U);
     for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
@@ -508,7 +521,7 @@ TEST(Planner, CountsPackingWhereItIsPaid) {
 TEST(Planner, EstimatesGrowWithTheWork) {
     for (const KernelSet& set : kernel_sets()) {
         for (const Core& core : all_cores) {
-            const CoreScope scope(core);
+            const Context on{core, set.table, {}};
             for (const AlgorithmEntry& e : algorithms()) {
                 double before = 0.0;
                 for (const std::int64_t size : {14, 28, 56, 112}) {
@@ -517,7 +530,7 @@ TEST(Planner, EstimatesGrowWithTheWork) {
                         r.groups = 32;
                         r.w_in = 1;
                     }
-                    const Candidate c = consider(problem_of(r, *set.table), e.algorithm);
+                    const Candidate c = consider(problem_of(r), on, e.algorithm);
                     EXPECT_GT(c.cycles, before) << e.name << " " << size;
                     before = c.cycles;
                 }
@@ -527,9 +540,10 @@ TEST(Planner, EstimatesGrowWithTheWork) {
 }
 
 TEST(Planner, LooksOnlyAtWhatWasAskedFor) {
-    const Problem p = problem_of(image(14, 14, 24, 96, 3), *kernel_sets().back().table);
-    EXPECT_EQ(decide(p, "winograd_f6").candidates.size(), 1U);
-    for (const Candidate& c : decide(p, "auto").candidates) EXPECT_TRUE(entry_of(c.algorithm).automatic);
+    const Context on = context_of(*kernel_sets().back().table);
+    const Problem p = problem_of(image(14, 14, 24, 96, 3));
+    EXPECT_EQ(decide(p, on, "winograd_f6").candidates.size(), 1U);
+    for (const Candidate& c : decide(p, on, "auto").candidates) EXPECT_TRUE(entry_of(c.algorithm).automatic);
 }
 
 TEST(Planner, RegistryIsComplete) {
@@ -541,28 +555,32 @@ TEST(Planner, ExplainsItself) {
     ConvRequest r = image(14, 15, 24, 37, 3);
     r.border = Border::reflect;
     r.dtype = DType::f64;
-    for_each_table_and_dtype([&](const KernelTable& table, DType) {
-        const Problem p = problem_of(r, table, Layout::channels_last);
-        const std::string text = explain(p, decide(p, "gemm"), {3, 123456, 78910});
-        const GemmTiling t = tile_gemm(p);
+    for_each_context_and_dtype([&](const Context& on, DType) {
+        const Problem p = problem_of(r, Layout::channels_last);
+        const auto explained = [&](const Problem& problem, const char* algorithm, const Footprint& footprint) {
+            const Decision decision = decide(problem, on, algorithm);
+            return explain(plan_conv(problem, on, decision.algorithm), decision, footprint);
+        };
+        const std::string text = explained(p, "gemm", {3, 123456, 78910});
+        const GemmTiling t = tile_gemm(p, on);
         const std::string tile = std::to_string(t.mr) + " pixels x " + std::to_string(t.nv * t.lanes) + " channels, lane = channel";
         for (const std::string& part :
              {std::string("float64"), std::string("channels last"), std::string("24 -> 37 channels"), std::string("padding_mode reflect"),
               std::string("height  14 -> 14, kernel 3, stride 1, dilation 1, padding (1, 1)"), std::string("width   15 -> 15"),
-              std::string("gemm (asked for: gemm)"), std::string("naive"), std::string("only by name"), std::string(table.isa),
-              std::string(table.description), tile, std::string("workspace 123456 bytes for at most 3 thread(s)"),
+              std::string("gemm (asked for: gemm)"), std::string("naive"), std::string("only by name"), std::string(on.kernels->isa),
+              std::string(on.kernels->description), tile, std::string("workspace 123456 bytes for at most 3 thread(s)"),
               std::string("packed weights 78910 bytes"), std::string("task(s)"), std::to_string(2 * p.shape.macs()),
               std::string("|y - exact| <=")}) {
             EXPECT_NE(text.find(part), std::string::npos) << "\"" << part << "\" is missing in\n" << text;
         }
         EXPECT_EQ(text.find("depth "), std::string::npos);  // the axis
-        Problem pixel = problem_of(image(32, 32, 3, 8), table);
+        Problem pixel = problem_of(image(32, 32, 3, 8));
         pixel.lane = Lane::pixel;
-        const GemmTiling u = tile_gemm(pixel);
+        const GemmTiling u = tile_gemm(pixel, on);
         const std::string other = std::to_string(u.nv * u.lanes) + " pixels x " + std::to_string(u.mr) + " channels, lane = pixel";
-        EXPECT_NE(explain(pixel, decide(pixel, "gemm"), {1, 0, 0}).find(other), std::string::npos) << other;
-        EXPECT_NE(explain(p, decide(p, "naive"), {1, 0, 0}).find("naive (asked for: naive)"), std::string::npos);
-        const std::string tiles = explain(p, decide(p, "winograd"), {1, 0, 0});
+        EXPECT_NE(explained(pixel, "gemm", {1, 0, 0}).find(other), std::string::npos) << other;
+        EXPECT_NE(explained(p, "naive", {1, 0, 0}).find("naive (asked for: naive)"), std::string::npos);
+        const std::string tiles = explained(p, "winograd", {1, 0, 0});
         for (const char* part :
              {"height: 3 tile(s) of 4 and one of 2 output(s), 3 tap(s)", "width:  3 tile(s) of 4 and one of 3", "36 points"})
             EXPECT_NE(tiles.find(part), std::string::npos) << tiles;

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "limits.hpp"
+#include "contexts.hpp"
 #include "shapes.hpp"
 
 namespace npconv::test {
@@ -44,20 +44,21 @@ TEST(Sections, HaveEachChannelOnceAndFit) {
 
 // Of a plain call of one image, and of nothing else.
 TEST(Sections, AreOfPlainCallsOfOneImage) {
-    for_each_table_and_dtype([&](const KernelTable& table, DType dtype) {
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
         ConvRequest r = image(7, 7, 1024, 2048, 3);
         r.dtype = dtype;
         for (const Algorithm algorithm : {Algorithm::gemm, Algorithm::winograd, Algorithm::naive}) {
-            Problem p = problem_of(r, table);
-            EXPECT_EQ(sections_of(p, algorithm, 1).size(), 1U) << "a plan";
+            Problem p = problem_of(r);
+            EXPECT_EQ(sections_of(plan_conv(p, on, algorithm), 1).size(), 1U) << "a plan";
             p.packing = Packing::every_call;
-            const std::vector<Section> sections = sections_of(p, algorithm, 1);
+            const ConvExecution execution = plan_conv(p, on, algorithm);
+            const std::vector<Section> sections = sections_of(execution, 1);
             EXPECT_GT(sections.size(), 1U);
             expect_all_once(sections, 1, 2048);
-            for (const Section& s : sections) EXPECT_LE(packed_bytes(problem_of(p, s), algorithm), 6'500'000);
-            EXPECT_LT(sections_of(p, algorithm, 8).size(), sections.size()) << "6 MB a thread";
+            for (const Section& s : sections) EXPECT_LE(packed_bytes(execution_of(execution, s)), 6'500'000);
+            EXPECT_LT(sections_of(execution, 8).size(), sections.size()) << "6 MB a thread";
             p.shape.batch = 2;
-            EXPECT_EQ(sections_of(p, algorithm, 1).size(), 1U) << "several images";
+            EXPECT_EQ(sections_of(plan_conv(p, on, algorithm), 1).size(), 1U) << "several images";
         }
     });
 }

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "algorithms/stage.hpp"
+#include "contexts.hpp"
 #include "core/border.hpp"
 #include "guarded.hpp"
-#include "limits.hpp"
 #include "shapes.hpp"
 #include "strided.hpp"
 
@@ -86,10 +86,10 @@ T definition(const Problem& p, const TensorView<const T>& x, const std::array<st
 
 // Stages a block and looks for every pixel, tap and channel of it. Returns the number of lanes beyond the ends of rows.
 template <class T>
-void check(const Problem& p, const GemmTiling& t, const TensorView<const T>& x, const Box& box, const KBlock& k, GuardPages side,
-           std::int64_t& lanes_beyond) {
+void check(const Problem& p, const Kernels<T>& kernels, const GemmTiling& t, const TensorView<const T>& x, const Box& box, const KBlock& k,
+           GuardPages side, std::int64_t& lanes_beyond) {
     Guarded<T> copy(staged_elements(p.shape, t), side);
-    const Source<T> source = stage(p, form_of(t), x, box, k, copy.data());
+    const Source<T> source = stage(p, kernels, form_of(t), x, box, k, copy.data());
     ASSERT_TRUE(copy.canaries_intact());
     const bool vectors = t.lane == Lane::pixel;
     if (vectors) {
@@ -140,13 +140,12 @@ constexpr Way ways[] = {
 
 // A few random blocks of a problem, in both memory orders of x: as the layout has it, and any.
 template <class T>
-void check_blocks(const ConvRequest& request, const Way& way, const KernelTable& table, Random& random, int blocks,
-                  std::int64_t& lanes_beyond) {
+void check_blocks(const ConvRequest& request, const Way& way, const Context& on, Random& random, int blocks, std::int64_t& lanes_beyond) {
     ConvRequest r = request;
     r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
     SCOPED_TRACE(text_of(r) + (way.layout == Layout::channels_last ? ", channels last" : ", channels first") +
                  (way.lane == Lane::pixel ? ", lane = pixel" : ", lane = channel"));
-    Problem p = problem_of(r, table, way.layout);
+    Problem p = problem_of(r, way.layout);
     p.lane = way.lane;
     const ConvShape& s = p.shape;
     const GuardPages side = guard_sides[random.integer(0, 1)];
@@ -158,11 +157,11 @@ void check_blocks(const ConvRequest& request, const Way& way, const KernelTable&
     }
     for (T& value : x.memory) value = random.real<T>();
     x.view.data += random.integer(0, s.batch - 1) * x.view.batch + random.integer(0, s.groups - 1) * s.in_channels * x.view.channel;
-    const GemmTiling t = tile_gemm(p);
+    const GemmTiling t = tile_gemm(p, on);
     for (int i = 0; i < blocks; ++i) {
         const Box box = t.block(random.integer(0, t.blocks_of_map() - 1));
         const KBlock k = t.k.block(random.integer(0, t.k.blocks() - 1));
-        check(p, t, x.view, box, k, side, lanes_beyond);
+        check(p, kernels_of<T>(*on.kernels), t, x.view, box, k, side, lanes_beyond);
         if (::testing::Test::HasFatalFailure()) return;
     }
 }
@@ -192,13 +191,15 @@ TYPED_TEST(StageOf, CopiesEveryNthValueAndReadsNothingElse) {
     });
 }
 
-// Of this machine: each round another.
-const KernelTable& some_set(std::int64_t round) {
+// A kernel set of this machine, each round another, with small limits.
+Context some_context(std::int64_t round, Random& random) {
     std::vector<const KernelTable*> available;
     for (const KernelSet& set : kernel_sets()) {
         if (set.available) available.push_back(set.table);
     }
-    return *available[static_cast<std::size_t>(round) % available.size()];
+    Context on = context_of(*available[static_cast<std::size_t>(round) % available.size()]);
+    on.limits = small_limits(random);
+    return on;
 }
 
 TYPED_TEST(StageOf, IsTheDefinition) {
@@ -206,8 +207,8 @@ TYPED_TEST(StageOf, IsTheDefinition) {
     Random random(2);
     std::int64_t lanes_beyond = 0;
     for (int round = 0; round < 4000; ++round) {
-        const LimitsScope scope(small_limits(random));
-        check_blocks<T>(anything_small(random, 5), ways[round % 3], some_set(round / 3), random, 2, lanes_beyond);
+        const Context on = some_context(round / 3, random);
+        check_blocks<T>(anything_small(random, 5), ways[round % 3], on, random, 2, lanes_beyond);
         if (this->HasFatalFailure()) return;
     }
     EXPECT_GT(lanes_beyond, 1000);
@@ -226,8 +227,7 @@ TYPED_TEST(StageOf, EveryStrideAndDilationOfALine) {
                     r.channels = r.w_in = 3;
                     r.border = static_cast<Border>(random.integer(0, 3));
                     for (const Way& way : ways) {
-                        const LimitsScope scope(small_limits(random));
-                        check_blocks<T>(r, way, some_set(dilation), random, 1, lanes_beyond);
+                        check_blocks<T>(r, way, some_context(dilation, random), random, 1, lanes_beyond);
                         if (this->HasFatalFailure()) return;
                     }
                 }
@@ -258,8 +258,7 @@ TYPED_TEST(StageOf, FlatMapsOfAnyStrides) {
         }
         r.padding.kind = PaddingKind::valid;
         ASSERT_TRUE(validate(r).flat());
-        const LimitsScope scope(small_limits(random));
-        check_blocks<T>(r, ways[1 + round % 2], some_set(round / 2), random, 2, lanes_beyond);
+        check_blocks<T>(r, ways[1 + round % 2], some_context(round / 2, random), random, 2, lanes_beyond);
         if (this->HasFatalFailure()) return;
     }
     EXPECT_GT(lanes_beyond, 200);
@@ -277,7 +276,8 @@ TYPED_TEST(StageOf, RealLayers) {
     for (const ConvRequest& r : {first, dilated, large, image(7, 7, 100, 33, 3), image(14, 14, 30, 30, 1)}) {
         for (const Way& way : ways) {
             if (validate(r).flat() && way.layout == Layout::channels_last) continue;  // read in place always
-            for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) { check_blocks<T>(r, way, table, random, 1, lanes_beyond); });
+            for_each_set<T>(
+                [&](const KernelTable& table, const Kernels<T>&) { check_blocks<T>(r, way, context_of(table), random, 1, lanes_beyond); });
             if (this->HasFatalFailure()) return;
         }
     }

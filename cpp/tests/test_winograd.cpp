@@ -9,6 +9,7 @@
 
 #include "algorithms/conv_plan.hpp"
 #include "algorithms/winograd.hpp"
+#include "contexts.hpp"
 #include "plan/winograd_error.hpp"
 #include "shapes.hpp"
 
@@ -16,15 +17,7 @@ namespace npconv::test {
 namespace {
 
 constexpr std::int64_t workspace_of_a_thread = 6'000'000;
-constexpr WinogradTiles all_tiles[] = {WinogradTiles::accurate, WinogradTiles::two, WinogradTiles::six};
-
-class LimitsScope {
-  public:
-    explicit LimitsScope(const WinogradLimits& limits) { set_winograd_limits(limits); }
-    ~LimitsScope() { set_winograd_limits({}); }
-    LimitsScope(const LimitsScope&) = delete;
-    LimitsScope& operator=(const LimitsScope&) = delete;
-};
+constexpr Algorithm all_winograds[] = {Algorithm::winograd, Algorithm::winograd_f2, Algorithm::winograd_f6};
 
 TEST(CookToom, GivesTheConvolution) {
     Random random(1);
@@ -77,8 +70,9 @@ TEST(CookToom, UnknownTilesAreRefused) {
 }
 
 // Every tile is in one block, blocks are no larger than told, and the workspace keeps its bound.
-void expect_cut_once(const ConvRequest& r, const Problem& p, WinogradTiles tiles) {
-    const WinogradTiling t = tile_winograd(p, tiles);
+void expect_cut_once(const ConvRequest& r, const WinogradExecution& execution) {
+    const Problem& p = execution.problem;
+    const WinogradTiling& t = execution.tiling;
     std::map<std::vector<std::int64_t>, int> seen;
     for (std::int64_t i = 0; i < t.blocks; ++i) {
         const TileBlock b = t.block(i, p.shape.groups);
@@ -97,18 +91,20 @@ void expect_cut_once(const ConvRequest& r, const Problem& p, WinogradTiles tiles
         << text_of(r);
     for (const auto& [tile, times] : seen) ASSERT_EQ(times, 1) << text_of(r);
     for (const int threads : {1, 2, 7})
-        EXPECT_LE(winograd_workspace_bytes(p, tiles, threads), workspace_of_a_thread * threads) << text_of(r);
+        EXPECT_LE(winograd_workspace_bytes(execution, threads), workspace_of_a_thread * threads) << text_of(r);
 }
 
 void expect_cut_once(ConvRequest r) {
     for (const KernelSet& set : kernel_sets()) {
         for (const DType dtype : {DType::f32, DType::f64}) {
             r.dtype = dtype;
-            Problem p = problem_of(r, *set.table);
+            const Context on = context_of(*set.table);
+            Problem p = problem_of(r);
             for (const Packing packing : {Packing::once, Packing::every_call}) {
                 p.packing = packing;
-                for (const WinogradTiles tiles : all_tiles) {
-                    if (winograd_refusal(p, tiles).empty() && !p.shape.empty()) expect_cut_once(r, p, tiles);
+                for (const Algorithm algorithm : all_winograds) {
+                    if (!winograd_refusal(p, on, *winograd_tiles(algorithm)).empty() || p.shape.empty()) continue;
+                    expect_cut_once(r, std::get<WinogradExecution>(plan_conv(p, on, algorithm).way));
                 }
             }
         }
@@ -194,9 +190,9 @@ TEST(WinogradAxis, ReachesWhatItsTapsMeet) {
 }
 
 TEST(WinogradTiling, RefusesWhatItCannotServe) {
-    const KernelTable& table = *kernel_sets().back().table;
+    const Context on = context_of(*kernel_sets().back().table);
     const auto refusal = [&](const ConvRequest& r, WinogradTiles tiles = WinogradTiles::accurate) {
-        return winograd_refusal(problem_of(r, table), tiles);
+        return winograd_refusal(problem_of(r), on, tiles);
     };
     EXPECT_EQ(refusal(image(9, 9, 4, 4, 3)), "");
     EXPECT_EQ(refusal(image(9, 9, 4, 4, 5)), "");
@@ -215,12 +211,13 @@ TEST(WinogradTiling, RefusesWhatItCannotServe) {
 }
 
 template <class T>
-std::vector<T> result(const Problem& p, const std::vector<T>& x, const std::vector<T>& w, const char* algorithm, int threads) {
+std::vector<T> result(const Problem& p, const Context& on, const std::vector<T>& x, const std::vector<T>& w, const char* algorithm,
+                      int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t height = s.axis[1].input, width = s.axis[2].input;
     WeightsView<T> weights;
     weights.w = {w.data(), s.in_channels * 9, 9, {9, 3, 1}};
-    const ConvPlan plan(p, algorithm, weights, threads);
+    const ConvPlan plan(p, on, algorithm, weights, threads);
     std::vector<T> y(static_cast<std::size_t>(s.batch * s.out_channels * s.pixels()));
     Operands<T> io;
     io.x = {x.data(), s.in_channels * height * width, height * width, {height * width, width, 1}};
@@ -245,24 +242,26 @@ TYPED_TEST(Winograd, IsTheSameHoweverItIsCut) {
             ConvRequest r = image(side, side + 1, 150, 70, 3);
             r.batch = 2;
             r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-            const Problem p = problem_of(r, *set.table);
+            const Problem p = problem_of(r);
+            const Context on = context_of(*set.table);
             std::vector<T> x(static_cast<std::size_t>(2 * 150 * side * (side + 1))), w(70 * 150 * 9);
             for (T& v : x) v = random.real<T>();
             for (T& v : w) v = random.real<T>();
-            const std::vector<T> expected = result(p, x, w, "winograd", 1);
-            WinogradLimits limits;
-            for (const std::int64_t prepared : {std::int64_t{0}, limits.most_prepared}) {
+            const std::vector<T> expected = result(p, on, x, w, "winograd", 1);
+            Context small = on;
+            WinogradLimits& limits = small.limits.winograd;
+            for (const std::int64_t prepared : {std::int64_t{0}, on.limits.winograd.most_prepared}) {
                 for (const std::int64_t tiles : {1, 4, 100}) {
-                    for (const std::int64_t slow : {std::int64_t{0}, limits.slow_weights}) {
+                    for (const std::int64_t slow : {std::int64_t{0}, on.limits.winograd.slow_weights}) {
                         limits.most_prepared = prepared;
                         limits.tiles_of_block = limits.tiles_of_far_block = tiles;
                         limits.slow_weights = slow;
-                        const LimitsScope scope(limits);
-                        ASSERT_EQ(result(p, x, w, "winograd", 2), expected) << side << " " << prepared << " " << tiles << " " << slow;
+                        ASSERT_EQ(result(p, small, x, w, "winograd", 2), expected)
+                            << side << " " << prepared << " " << tiles << " " << slow;
                     }
                 }
             }
-            const std::vector<T> direct = result(p, x, w, "naive", 1);
+            const std::vector<T> direct = result(p, on, x, w, "naive", 1);
             double error = 0, size = 0;
             for (std::size_t i = 0; i < direct.size(); ++i) {
                 error += std::pow(static_cast<double>(expected[i]) - static_cast<double>(direct[i]), 2);
@@ -284,17 +283,18 @@ TYPED_TEST(Winograd, ByTilesIsTheSameHoweverItIsCut) {
             r.batch = 2;
             r.stride = {2, 2};
             r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
-            const Problem p = problem_of(r, *set.table);
-            ASSERT_TRUE(tile_winograd(p, WinogradTiles::accurate).by_tiles);
+            const Problem p = problem_of(r);
+            const Context on = context_of(*set.table);
+            ASSERT_TRUE(tile_winograd(p, on, WinogradTiles::accurate).by_tiles);
             std::vector<T> x(static_cast<std::size_t>(2 * 3 * side * (side + 1))), w(20 * 3 * 9);
             for (T& v : x) v = random.real<T>();
             for (T& v : w) v = random.real<T>();
-            const std::vector<T> expected = result(p, x, w, "winograd", 1), direct = result(p, x, w, "naive", 1);
-            WinogradLimits limits;
+            const std::vector<T> expected = result(p, on, x, w, "winograd", 1), direct = result(p, on, x, w, "naive", 1);
+            Context small = on;
+            WinogradLimits& limits = small.limits.winograd;
             for (const std::int64_t tiles : {1, 5, 100}) {
                 limits.tiles_of_block = tiles;
-                const LimitsScope scope(limits);
-                ASSERT_EQ(result(p, x, w, "winograd", 2), expected) << side << " " << tiles;
+                ASSERT_EQ(result(p, small, x, w, "winograd", 2), expected) << side << " " << tiles;
             }
             for (std::size_t i = 0; i < direct.size(); ++i)
                 ASSERT_NEAR(static_cast<double>(expected[i]), static_cast<double>(direct[i]), sizeof(T) == 4 ? 1e-4 : 1e-12);
