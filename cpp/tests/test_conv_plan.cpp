@@ -90,10 +90,10 @@ ConvRequest of_type(ConvRequest r) {
 }
 
 // Of any core, with the usual limits or with small ones.
-Context usual_context(const KernelTable& table, Random& random) { return {all_cores[random.integer(0, 2)], &table, {}}; }
+Context usual_context(const KernelTable& table, Random& random) { return {machine_with(all_cores[random.integer(0, 2)]), &table, {}}; }
 Context small_context(const KernelTable& table, Random& random) {
     const Limits limits = small_limits(random);
-    return {all_cores[random.integer(0, 2)], &table, limits};
+    return {machine_with(all_cores[random.integer(0, 2)]), &table, limits};
 }
 
 // Runs the plan with guard pages around workspace and packed weights too.

@@ -521,7 +521,7 @@ TEST(Planner, CountsPackingWhereItIsPaid) {
 TEST(Planner, EstimatesGrowWithTheWork) {
     for (const KernelSet& set : kernel_sets()) {
         for (const Core& core : all_cores) {
-            const Context on{core, set.table, {}};
+            const Context on{machine_with(core), set.table, {}};
             for (const AlgorithmEntry& e : algorithms()) {
                 double before = 0.0;
                 for (const std::int64_t size : {14, 28, 56, 112}) {
