@@ -19,6 +19,7 @@ WORK = {
     "plain call": "npconv.conv2d(x, w)",
     "one thread": "npconv.conv2d(x, w, num_threads=1)",
     "naive": "npconv.conv2d(x, w, algorithm='naive')",
+    "planning": "npconv.plan_conv(x.shape, w)",
     "plan": "plan = plan or npconv.plan_conv(x.shape, w); plan(x); plan.update_weights(w)",
     "transposed": "npconv.conv_transpose2d(x, w.transpose(1, 0, 2, 3), stride=2)",
     "gradients": "grad.conv2d_weight(x, w.shape, np.ones((1, 32, 62, 62), np.float32))",

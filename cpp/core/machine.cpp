@@ -165,7 +165,7 @@ const std::vector<MachinePreset>& machine_presets() {
     constexpr std::int64_t kb = 1 << 10, mb = 1 << 20;
     constexpr unsigned avx2 = bit(Feature::avx2), avx512 = avx2 | bit(Feature::avx512), vnni = avx512 | bit(Feature::avx512_vnni);
     constexpr unsigned neon = bit(Feature::neon), arm = neon | bit(Feature::dotprod) | bit(Feature::i8mm) | bit(Feature::bf16);
-    static const std::vector<MachinePreset> presets = {
+    static const auto& presets = *new const std::vector<MachinePreset>{
         {"zen3", {{1, false}, avx2, 16, 32 * kb, 512 * kb, 32 * mb, 64, 4096}},
         {"zen4", {{1, false}, vnni | bit(Feature::avx512_bf16), 32, 32 * kb, mb, 32 * mb, 64, 4096}},
         {"zen5", {{2, true}, vnni | bit(Feature::avx512_bf16) | bit(Feature::avx_vnni), 32, 48 * kb, mb, 32 * mb, 64, 4096}},

@@ -24,7 +24,7 @@ std::vector<KernelSet> find_kernel_sets() {
 }  // namespace
 
 const std::vector<KernelSet>& kernel_sets() {
-    static const std::vector<KernelSet> sets = find_kernel_sets();
+    static const auto& sets = *new const std::vector<KernelSet>(find_kernel_sets());  // never destroyed: see algorithms()
     return sets;
 }
 

@@ -77,7 +77,8 @@ ConvExecution plan_by_winograd(const Problem& p, const Context& on) {
 }  // namespace
 
 const std::vector<AlgorithmEntry>& algorithms() {
-    static const std::vector<AlgorithmEntry> entries = {
+    static const auto& entries = *new const std::vector<AlgorithmEntry>{
+        // never destroyed: a daemon thread may plan while the process ends
         {Algorithm::gemm, "gemm", "a register-tiled matrix product, taps and pixels as offsets into the input", true, prospect_of_gemm,
          plan_conv_by_gemm},
         {Algorithm::depthwise, "depthwise",
