@@ -57,7 +57,8 @@ void unfold(const PoolShape& s, const PoolCall& call, const TensorView<const X>&
             for (Size kh = 0; kh < h.kernel; ++kh) {
                 const Size id = d.at(row / h.output, kd), ih = h.at(row % h.output, kh);
                 const bool there = id >= 0 && id < d.input && ih >= 0 && ih < h.input;
-                const X* from = x.data + image * x.batch + channel * x.channel + id * x.spatial[0] + ih * x.spatial[1];
+                const X* from = x.data + image * x.batch + channel * x.channel;
+                if (there) from += id * x.spatial[0] + ih * x.spatial[1];
                 for (Size kw = 0; kw < w.kernel; ++kw) {
                     X* to = columns + c.at(image, channel, c.tap(kd, kh, kw), row);
                     const Inside in = there ? inside(w.at(0, kw), w.stride, w.input, 0, w.output) : Inside{0, 0};

@@ -124,7 +124,7 @@ PoolShape validate_unpool(const PoolRequest& r, const std::vector<Size>& output_
         // Without sums that overflow: usual may be below 0, and stride as large as numbers are.
         const Size least = usual > a.stride ? usual - a.stride + 1 : 1;
         const Size most =
-            usual > std::numeric_limits<Size>::max() - (a.stride - 1) ? std::numeric_limits<Size>::max() : usual + a.stride - 1;
+            usual > std::numeric_limits<Size>::max() - (a.stride - 1) ? std::numeric_limits<Size>::max() : usual + (a.stride - 1);
         if (most < 1) {
             refuse("padding must leave a result of at least one element" + on_axis(i) + ", got (" + std::to_string(a.pad_before) + ", " +
                    std::to_string(a.pad_after) + ") for " + std::to_string(a.output) + " element" + (a.output == 1 ? "" : "s") + " of " +

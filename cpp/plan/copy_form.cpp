@@ -27,7 +27,7 @@ AxisCopy axis_copy(const Axis& a, std::int64_t n, std::int64_t taps, bool unit) 
         span.source_step = a.stride;
     } else {
         span.length = (n - 1) * a.stride + reach + 1;
-        span.pixel_step = a.stride;
+        if (n > 1) span.pixel_step = a.stride;  // one pixel has no neighbour, and its stride may be as large as any number
     }
     return span.length > by_tap.extent() / span.pieces ? by_tap : span;  // without the product, which may overflow
 }
