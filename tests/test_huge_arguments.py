@@ -175,3 +175,10 @@ def test_the_sizes_that_unpooling_names_are_in_order(
     x, indices = np.ones((1, 1, 1), np.float32), np.zeros((1, 1, 1), np.int64)
     with pytest.raises((ValueError, MemoryError), match=message):
         npconv.max_unpool1d(x, indices, kernel, stride=stride, padding=padding, output_size=output_size)
+
+
+def test_the_gradient_of_a_mean_looks_at_taps_in_the_input_alone() -> None:
+    """Half of 2^60 taps lie in the padding before it."""
+    g = np.ones((1, 2, 1), np.float32)
+    how: Any = {"stride": 3, "padding": "same_lower", "dilation": 2, "divisor_override": 1}
+    np.testing.assert_array_equal(grad.avg_pool1d(g, g.shape, 2**60 + 1, **how), g)

@@ -338,7 +338,9 @@ void norm_of_windows(const WindowAxes& axes, double power, const PoolShape& shap
 template <class F>
 void outputs_by_tap(const Axis& w, Size first_column, Size width, const F& f) {
     const Size first = first_column + w.pad_before, last = first + width - 1;
-    for (Size k = std::min(w.kernel - 1, last / w.dilation); k >= 0; --k) {
+    // Earlier taps lie before the columns even in the last window: with padding of 2^60 there are as many of them.
+    const Size least = ceil_div(std::max<Size>(first - (w.output - 1) * w.stride, 0), w.dilation);
+    for (Size k = std::min(w.kernel - 1, last / w.dilation); k >= least; --k) {
         const Size begin = first > k * w.dilation ? ceil_div(first - k * w.dilation, w.stride) : 0;
         const Size end = std::min(w.output, (last - k * w.dilation) / w.stride + 1);
         for (Size o = begin; o < end; ++o) f(o);
