@@ -423,7 +423,8 @@ std::int64_t winograd_workspace_bytes(const WinogradExecution& e, int threads) {
     const Problem& p = e.problem;
     const WinogradTiling& t = e.tiling;
     if (p.shape.empty()) return 0;
-    const int slots = slots_of(t, p.free_batch ? threads : e.threads(threads));
+    // Of a free batch, a larger one has a block of this size for each thread.
+    const int slots = p.free_batch && !t.shared ? threads : slots_of(t, p.free_batch ? threads : e.threads(threads));
     return BlockArrays::bytes_per_thread(block_arrays(t, p)) * blocks_at_once(t, slots) +
            (ThreadArrays::bytes_per_thread(thread_arrays(t, p)) + gemm_pieces_bytes(e.pieces)) * slots;
 }

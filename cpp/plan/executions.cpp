@@ -93,11 +93,15 @@ std::vector<std::int64_t> batches_of_most_memory(const DepthwiseExecution& e, Al
 }
 std::vector<std::int64_t> batches_of_most_memory(const NaiveExecution&, Algorithm) { return {1}; }
 
-// Of a few images, whose blocks the threads share, and of so many that more change nothing but the number of blocks.
+// Of a few images, whose blocks the threads share or are smaller, and of so many that all blocks have as many images as a block may have.
+// (Where memory binds, a block has fewer images of many than of some that are few.)
 std::vector<std::int64_t> batches_of_most_memory(const WinogradExecution& e, Algorithm algorithm) {
-    std::vector<std::int64_t> batches{many_winograd_images(*e.on)};
-    const WinogradTiling of_many = tile_winograd(with_batch_of(e.problem, batches[0]), *e.on, *winograd_tiles(algorithm));
-    const std::int64_t few = of_many.images_of_block * e.on->limits.winograd.enough_blocks;
+    const auto images_of_block = [&](std::int64_t batch) {
+        return tile_winograd(with_batch_of(e.problem, batch), *e.on, *winograd_tiles(algorithm)).images_of_block;
+    };
+    const std::int64_t many = std::max(many_winograd_images(*e.on), e.on->limits.gemm.enough_tasks);  // of `whole`, too
+    const std::int64_t each = images_of_block(many), few = std::max(each, images_of_block(1)) * e.on->limits.winograd.enough_blocks;
+    std::vector<std::int64_t> batches{ceil_div(many, each) * each};
     for (std::int64_t batch = 1; batch <= few; ++batch) batches.push_back(batch);
     return batches;
 }

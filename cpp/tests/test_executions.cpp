@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -210,30 +211,59 @@ TEST(Executions, PackTheSameForEveryCoreWhereChannelsAreLast) {
 }
 
 // For weights that Winograd's convolution transforms and for those that it cannot.
+void expect_most_memory(const ConvExecution& of_free_batch, const std::vector<std::int64_t>& batches, int threads) {
+    const std::vector<ConvExecution> plans = plans_of_most_memory(of_free_batch);
+    const double magnitudes[] = {1.0, std::numeric_limits<double>::infinity()};
+    std::int64_t most[] = {0, 0};
+    for (std::size_t i = 0; i < 2; ++i) {
+        for (const ConvExecution& e : plans) most[i] = std::max(most[i], convolution_workspace_bytes(e, magnitudes[i], threads));
+    }
+    Problem p = of_free_batch.problem();
+    p.free_batch = false;
+    for (const std::int64_t batch : batches) {
+        p.shape.batch = batch;
+        const ConvExecution execution = plan_conv(p, of_free_batch.on(), of_free_batch.algorithm);
+        ASSERT_EQ(plans_of_most_memory(execution).size(), 1U) << "its batch is given";
+        for (std::size_t i = 0; i < 2; ++i) {
+            ASSERT_LE(convolution_workspace_bytes(execution, magnitudes[i], threads), most[i])
+                << batch << " image(s), " << threads << " thread(s), weights up to " << magnitudes[i];
+        }
+    }
+}
+
 TEST(Executions, OfAFreeBatchNeedTheMostMemory) {
     std::map<std::string, int> seen;
     for_each_problem(24, [&](Problem p, const Context& on, Random& random) {
-        const int threads = static_cast<int>(random.integer(1, 4));
+        const int threads = static_cast<int>(random.integer(0, 3) ? random.integer(1, 4) : random.integer(5, 200));
+        std::vector<std::int64_t> batches(41);
+        std::iota(batches.begin(), batches.end(), 0);
+        for (int i = 0; i < 6; ++i) batches.push_back(random.integer(41, 20'000));
         p.shape.batch = 1;
         p.free_batch = true;
         for_each_execution(p, on, [&](const ConvExecution& execution) {
             ++seen[entry_of(execution.algorithm).name];
-            const std::vector<ConvExecution> plans = plans_of_most_memory(execution);
-            for (const double largest : {1.0, std::numeric_limits<double>::infinity()}) {
-                std::int64_t most = 0;
-                for (const ConvExecution& e : plans) most = std::max(most, convolution_workspace_bytes(e, largest, threads));
-                Problem q = execution.problem();
-                q.free_batch = false;
-                for (q.shape.batch = 0; q.shape.batch <= 40; ++q.shape.batch) {
-                    const ConvExecution of_batch = plan_conv(q, on, execution.algorithm);
-                    ASSERT_LE(convolution_workspace_bytes(of_batch, largest, threads), most)
-                        << q.shape.batch << " image(s), " << threads << " thread(s), weights up to " << largest;
-                    ASSERT_EQ(plans_of_most_memory(of_batch).size(), 1U) << "its batch is given";
-                }
-            }
+            expect_most_memory(execution, batches, threads);
         });
     });
     for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 20) << e.name;
+}
+
+// Deep layers of small maps: blocks of several images, which are fewer where memory binds, and more blocks than many threads take.
+TEST(Executions, OfAFreeBatchNeedTheMostMemoryWhereItBinds) {
+    std::vector<std::int64_t> batches(400);
+    std::iota(batches.begin(), batches.end(), 1);
+    for (const std::int64_t batch : {3136, 5000, 30'000}) batches.push_back(batch);
+    for_each_context_and_dtype([&](const Context& on, DType dtype) {
+        for (ConvRequest r : {image(6, 9, 128, 2048, 3), image(4, 4, 1024, 1024, 3), line(3, 3, 1, 1, 1, 1)}) {
+            r.dtype = dtype;
+            SCOPED_TRACE(text_of(r));
+            Problem p = problem_of(r);
+            p.free_batch = true;
+            for_each_execution(p, on, [&](const ConvExecution& execution) {
+                for (const int threads : {4, 100}) expect_most_memory(execution, batches, threads);
+            });
+        }
+    });
 }
 
 TEST(Executions, OfGradientsWithAFreeBatchNeedTheMostMemory) {
