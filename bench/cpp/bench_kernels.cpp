@@ -108,7 +108,7 @@ template <class T>
 void transpose(benchmark::State& state, const KernelTable& table, std::int64_t pixels, std::int64_t channels) {
     const Kernels<T>& kernels = kernels_of<T>(table);
     const Buffer sums = ones<T>(pixels * channels), y = ones<T>((pixels + 16) * channels);
-    TransposedSums<T> t{};
+    PixelSums<T> t{};
     t.sums = sums.as<const T>();
     t.stride = channels;
     t.pixels = pixels;
