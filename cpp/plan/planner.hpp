@@ -27,8 +27,7 @@ constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
     return {};
 }
 
-// To add an algorithm: a value above, a row in planner.cpp, its words in explain.cpp, its code in algorithms/, called in conv_plan.cpp
-// (run, workspace) and packed_weights.cpp (format, packing).
+// To add an algorithm: docs/developing.md.
 struct Prospect {
     std::string refusal;  // why it cannot serve; empty if it can
     WorkCounts work;      // else what there is to do,
