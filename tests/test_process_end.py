@@ -14,6 +14,7 @@ import numpy as np
 import npconv
 from npconv import grad
 x, w = np.ones((1, 16, 64, 64), np.float32), np.ones((32, 16, 3, 3), np.float32)
+many = np.ones((64, 64, 3, 3), np.float32)
 """
 WORK = {
     "plain call": "npconv.conv2d(x, w)",
@@ -21,6 +22,8 @@ WORK = {
     "naive": "npconv.conv2d(x, w, algorithm='naive')",
     "planning": "npconv.plan_conv(x.shape, w)",
     "plan": "plan = plan or npconv.plan_conv(x.shape, w); plan(x); plan.update_weights(w)",
+    # NumPy copies them, and releases the GIL for it.
+    "new weights": "plan = plan or npconv.plan_conv((1, 64, 8, 8), many); plan.update_weights(many)",
     "transposed": "npconv.conv_transpose2d(x, w.transpose(1, 0, 2, 3), stride=2)",
     "gradients": "grad.conv2d_weight(x, w.shape, np.ones((1, 32, 62, 62), np.float32))",
     "pooling": "npconv.max_pool2d(x, 2, return_indices=True); npconv.avg_pool2d(x, 5, stride=1)",

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bindings/numpy_names.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/parallel.hpp"
 
 namespace npconv {
@@ -127,12 +128,12 @@ ActivationSpec parse_activation_tuple(py::handle value, const std::string& argum
 bool is_sequence(py::handle value) { return is_tuple_or_list(value) || is_array_of_ints(value); }
 
 py::tuple snapshot(py::handle sequence) {
-    if (!is_array_of_ints(sequence)) return py::reinterpret_steal<py::tuple>(checked(PySequence_Tuple(sequence.ptr())));
+    if (!is_array_of_ints(sequence)) return py::reinterpret_steal<py::tuple>(checked(python_tuple(sequence)));
     // As lists of Python's ints. An array may be large by mistake: no argument has 16 entries, and a longer one is refused for its length.
     const py::slice few(0, 16, 1);
     const auto axes = py::reinterpret_borrow<py::array>(sequence).ndim();
     const py::object part = axes == 1 ? py::object(sequence[few]) : py::object(sequence[py::make_tuple(few, few)]);
-    return py::tuple(part.attr("tolist")());
+    return py::tuple(call_python(part.attr("tolist"), {}));
 }
 
 std::string shown(py::handle value) {
@@ -171,7 +172,7 @@ std::string spatial_axes(int rank) { return std::to_string(rank) + (rank == 1 ? 
 
 std::int64_t parse_int(py::handle value, const char* name) {
     if (!is_int(value)) throw py::type_error(std::string(name) + " must be an int, got " + shown(value));
-    const auto index = py::reinterpret_steal<py::object>(checked(PyNumber_Index(value.ptr())));
+    const auto index = py::reinterpret_steal<py::object>(checked(python_index(value)));
     int overflow = 0;
     const long long number = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
     if (overflow != 0) throw py::value_error(std::string(name) + " must fit in 64 bits, got " + shown(value));
@@ -250,7 +251,7 @@ bool parse_bool(py::handle value, const char* name) {
     PYBIND11_CONSTINIT static NumpyName numpy_bool;
     if (!py::isinstance(value, look_up(numpy_bool, "numpy", "bool_")))
         throw py::type_error(std::string(name) + " must be a bool, got " + shown(value));
-    const int truth = PyObject_IsTrue(value.ptr());  // what says that it is a numpy.bool_ may be something else, whose __bool__ raises
+    const int truth = python_truth(value);  // what says that it is a numpy.bool_ may be something else, whose __bool__ raises
     if (truth < 0) throw py::error_already_set();
     return truth == 1;
 }

@@ -3,6 +3,7 @@
 
 #include "bindings/arguments.hpp"
 #include "bindings/numpy_names.hpp"
+#include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
 
 namespace npconv {
@@ -60,7 +61,7 @@ py::array as_array(py::handle value, const char* name) {
     refuse_masked(value, name);
     try {
         PYBIND11_CONSTINIT static NumpyName asarray;
-        return py::reinterpret_borrow<py::array>(look_up(asarray, "numpy", "asarray")(value));
+        return call_python(look_up(asarray, "numpy", "asarray"), {value});
     } catch (const py::error_already_set& error) {
         // A list that is no array, such as a ragged one: NumPy's message lacks the argument. What the caller's own classes raise is theirs.
         if (!error.matches(PyExc_ValueError) || !(PyList_Check(value.ptr()) || PyTuple_Check(value.ptr()))) throw;
@@ -93,11 +94,11 @@ void expect_dtype(const py::array& a, const char* name, DType dtype, const char*
 
 py::array readable(const py::array& a) {
     if (is_native(a) && is_aligned(a)) return a;
-    return py::reinterpret_borrow<py::array>(a.attr("astype")(a.dtype().attr("newbyteorder")("=")));
+    return call_python(a.attr("astype"), {a.dtype().attr("newbyteorder")("=")});
 }
 
 py::array own_copy(const py::array& a, DType dtype) {
-    const auto copy = py::reinterpret_borrow<py::array>(a.attr("astype")(type_of(dtype), "C"));
+    const py::array copy = call_python(a.attr("astype"), {type_of(dtype), py::str("C")});
     py::detail::array_proxy(copy.ptr())->flags &= ~npy_api::NPY_ARRAY_WRITEABLE_;
     return copy;
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bindings/arguments.hpp"
+#include "bindings/without_gil.hpp"
 
 namespace npconv {
 namespace {
@@ -80,7 +81,7 @@ void refuse_overlap(const py::array& out, const py::array& other, const char* na
     bool shared = true;
     try {
         // Whether two strided arrays meet is a Diophantine problem; what is too hard to tell counts as an overlap.
-        shared = py::cast<bool>(numpy.attr("shares_memory")(out, other, 100000));
+        shared = py::cast<bool>(call_python(numpy.attr("shares_memory"), {out, other, py::int_(100000)}));
     } catch (const py::error_already_set& error) {
         if (!error.matches(numpy.attr("exceptions").attr("TooHardError"))) throw;
     }

@@ -156,7 +156,7 @@ class Convolution final : public Operation {
         if (!problem_.merged) return v;
         const Shape sizes = sizes_of(shape_of(a), frame).spatial;
         if (!rows_follow(v, sizes[1], sizes[2])) {
-            a = py::array::ensure(a, py::array::c_style);
+            a = call_python(a.attr("copy"), {py::str("C")});
             v = view_of<T>(a, frame);
         }
         return with_merged_rows(v, sizes[2]);

@@ -4,9 +4,13 @@
 //   and what they raise is raised here once f has returned;
 // - a daemon thread that wants the GIL back while the interpreter ends stops there for ever. Python 3.13 and older would unwind its stack
 //   instead, which ends the process by SIGABRT at the first function that does not throw; newer ones do the same as is done here.
+//
+// call_python(f, arguments) is for Python functions that may release the GIL themselves, as NumPy's copies do, or run bytecode. A daemon
+// thread that does not get it back stops there, too: unwound, our stack would drop references without the GIL.
 #pragma once
 #include <pybind11/pybind11.h>
 
+#include <initializer_list>
 #include <memory>
 #include <type_traits>
 
@@ -56,5 +60,12 @@ std::invoke_result_t<F> without_gil(const F& f) {
         throw;
     }
 }
+
+// The arguments are positional. error_already_set where the function raises.
+pybind11::object call_python(pybind11::handle function, std::initializer_list<pybind11::handle> arguments);
+// The same of the C API: int(value), tuple(value), bool(value). Null and -1 where an error is set.
+PyObject* python_index(pybind11::handle value);
+PyObject* python_tuple(pybind11::handle value);
+int python_truth(pybind11::handle value);
 
 }  // namespace npconv
