@@ -12,17 +12,17 @@ namespace npconv {
 struct GemmLimits {
     std::int64_t pixels_of_block = 128;       // with 256 channels 128 KB of sums; twice as many on large maps
     std::int64_t pixel_lanes_of_block = 256;  // lane = pixel: five tiles of 48
-    std::int64_t larger_block = 4;            // so many times these on large maps, where nothing of a block is kept
+    std::int64_t larger_block = 4;            // times as many pixels, at most, on large maps, where nothing of a block is kept
     std::int64_t k_of_block = 1728;        // with 64 channels of weights 440 KB, which stay in L2 (640 is 2 to 4% slower: sums come and go)
     std::int64_t taps_of_block = 1024;     // an input is copied at most so often
     std::int64_t widest_tile = max_nv;     // vectors, or as many as the register tile has, if those are fewer
     std::int64_t channels_of_chunk = 256;  // a copied part of the input is used this often
-    std::int64_t enough_tasks = 8;         // where maps are small, chunks are made smaller until there are so many tasks
+    std::int64_t enough_tasks = 8;         // where maps are small, chunks are made smaller until there are this many tasks
     std::int64_t products_of_copy = 96;    // lane = pixel: products for each copied value
     std::int64_t often_used = 600;         // lane = channel: the same, where it could be read in place,
     std::int64_t used_from_afar = 280;     //   where its channels are far apart,
     std::int64_t used_aliased = 400;       //   or where they alias and the core is far-sighted
-    std::int64_t larger_copy = 8;          // lane = pixel: copied blocks are at most so many times larger,
+    std::int64_t larger_copy = 8;          // lane = pixel: copied blocks are at most this many times larger,
     std::int64_t bytes_of_copy = 768 * 1024;    //   while they stay in the second-level cache
     Lane lane = Lane::automatic;                // where a problem leaves it open
     std::int64_t bytes_of_weights = 6'000'000;  // of a thread: that a plain call of one image packs at a time
@@ -67,8 +67,8 @@ struct DirectLimits {
     std::int64_t bytes_of_sums = 24 * 1024;     // of a block, where they wait for the next chunk: half of the first-level cache
     std::int64_t bytes_of_copy = 256 * 1024;    // of a chunk of a block
     std::int64_t most_bytes_of_copy = 3 << 20;  //   that has one channel and is no smaller than a tile
-    std::int64_t taps_of_chunk = 36;            // at least, if there are so many,
-    std::int64_t channels_of_chunk = 4;         //   and at least so many channels: more share too few sets of a cache
+    std::int64_t taps_of_chunk = 36;            // at least, where the kernel has them,
+    std::int64_t channels_of_chunk = 4;         //   and at least this many channels: more share too few sets of a cache
     std::int64_t vectors_in_place = 12;         // rows with as many vectors that touch no border are read in place
     std::int64_t enough_tasks = 8;
 
