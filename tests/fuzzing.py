@@ -49,6 +49,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--cases", type=int, default=200_000)
     made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--first", type=int, default=0, help="begin with this case, a multiple of 100: go on")
     made.add_argument("--processes", type=int, default=2)
     made.add_argument("--trace", action="store_true", help="print every case before it runs")
     return made
@@ -95,11 +96,11 @@ def run(run_block: Callable[[Task], Block], arguments: argparse.Namespace) -> in
     with tempfile.TemporaryDirectory() as notes:
         tasks: Sequence[Any] = [
             Task(arguments, at, min(BLOCK, arguments.cases - at), notes)
-            for at in range(0, arguments.cases, BLOCK)
+            for at in range(arguments.first, arguments.cases, BLOCK)
         ]
         with ProcessPoolExecutor(arguments.processes, mp_context=spawn) as pool:
             try:
-                for block in progress(pool.map(run_block, tasks), arguments.cases):
+                for block in progress(pool.map(run_block, tasks), arguments.cases - arguments.first):
                     ran.update(block.ran)
                     wrong += len(block.failures)
                     for failure in block.failures[: max(0, SHOWN - wrong + len(block.failures))]:
