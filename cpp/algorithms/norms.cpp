@@ -69,7 +69,7 @@ struct Norms {
     }
 };
 
-// Is it far more work to make so many results anew one by one than all together?
+// Does computing the doubtful results again one by one cost far more than computing all results again by sliding windows?
 bool far_more_one_by_one(const PoolShape& shape, Size doubtful) {
     double taps = static_cast<double>(doubtful);
     for (const Axis& a : shape.axis) taps *= static_cast<double>(std::min(a.kernel, ceil_div(a.input, a.dilation)));

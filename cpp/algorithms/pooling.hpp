@@ -52,11 +52,12 @@ struct PoolDecision {
     void set_batch(const PoolShape& shape);
     std::int64_t workspace_bytes(const PoolShape& shape, const PoolRule& rule, int threads) const;
 };
-// side_by_side: are neighbours in x, along the width or between channels?
+// side_by_side: as the function below has it for the x of the calls.
 PoolDecision decide_pool(const PoolShape& shape, const PoolRule& rule, DType dtype, Layout layout, const KernelTable& kernels,
                          bool side_by_side);
 
-// Are they in x, of so many columns?
+// Are the elements that a vector holds neighbours in memory: of x the columns of a row, or channels last the channels of a pixel? A row of
+// one column counts as neighbours.
 template <class X>
 bool side_by_side(Layout layout, std::int64_t channels, std::int64_t columns, const TensorView<const X>& x) {
     return layout == Layout::channels_first || channels == 1 ? x.spatial[2] == 1 || columns == 1 : x.channel == 1;

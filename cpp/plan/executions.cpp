@@ -93,8 +93,8 @@ std::vector<std::int64_t> batches_of_most_memory(const DepthwiseExecution& e, Al
 }
 std::vector<std::int64_t> batches_of_most_memory(const NaiveExecution&, Algorithm) { return {1}; }
 
-// Of a few images, whose blocks the threads share or are smaller, and of so many that all blocks have as many images as a block may have.
-// (Where memory binds, a block has fewer images of many than of some that are few.)
+// Small batches: threads may share a block, and where memory limits blocks, a block may hold more images than in a large batch. And one
+// large batch, in which every block holds the most images that it may.
 std::vector<std::int64_t> batches_of_most_memory(const WinogradExecution& e, Algorithm algorithm) {
     const auto images_of_block = [&](std::int64_t batch) {
         return tile_winograd(with_batch_of(e.problem, batch), *e.on, *winograd_tiles(algorithm)).images_of_block;

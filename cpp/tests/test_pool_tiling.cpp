@@ -106,7 +106,7 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
             elements *= as_double(a.input);
             drawn << ' ' << a.kernel << ' ' << a.stride << ' ' << a.dilation << ' ' << a.output << ',';
         }
-        if (elements > 1e12) continue;  // no array has so many
+        if (elements > 1e12) continue;  // larger than any array
         const PoolTiling t = tile_pool(p);
         if (!t.served) continue;
         ++served;
