@@ -120,22 +120,15 @@ Parameters ConvPlan::pack(const WeightsView<T>& weights, int threads) const {
     return pack_parameters(*execution_, weights, threads);
 }
 
-// Of a free batch, planned again where the batch is not that of the call before. If another thread has the lock, or in a child process a
-// thread that is not there, plan without it.
+// Of a free batch, planned again where the batch is not that of the call before.
 std::shared_ptr<const ConvExecution> ConvPlan::execution_for(const ConvShape& shape) const {
     if (shape == problem().shape) return execution_;
-    {
-        const std::unique_lock lock(batch_mutex_, std::try_to_lock);
-        if (lock && batch_ && batch_->problem().shape == shape) return batch_;
-    }
-    Problem p = problem();
-    p.shape = shape;
-    p.free_batch = false;
-    auto execution = std::make_shared<const ConvExecution>(plan_conv(p, execution_->on(), decision_.algorithm));
-    std::shared_ptr<const ConvExecution> previous = execution;  // freed when the lock is
-    const std::unique_lock lock(batch_mutex_, std::try_to_lock);
-    if (lock) std::swap(batch_, previous);
-    return execution;
+    return of_batch_.get(shape, [&] {
+        Problem p = problem();
+        p.shape = shape;
+        p.free_batch = false;
+        return plan_conv(p, execution_->on(), decision_.algorithm);
+    });
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "algorithms/last_answer.hpp"
 #include "algorithms/operands.hpp"
 #include "algorithms/packed_weights.hpp"
 #include "plan/executions.hpp"
@@ -79,8 +80,7 @@ class ConvPlan {
     std::shared_ptr<const ConvExecution> execution_;
     mutable std::mutex mutex_;  // of parameters_
     Parameters parameters_;
-    mutable std::mutex batch_mutex_;                      // of batch_
-    mutable std::shared_ptr<const ConvExecution> batch_;  // of the last batch of a plan with a free one
+    LastAnswer<ConvShape, ConvExecution> of_batch_;  // of a plan with a free one
 };
 
 }  // namespace npconv

@@ -73,13 +73,18 @@ void SeparablePlan::set_parameters(SeparableParameters parameters) {
 
 template <class T>
 void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameters, const Operands<T>& io, int threads) const {
-    SeparableProblem p = problem_;
-    for (Problem* half : {&p.depthwise, &p.pointwise}) {
-        half->shape.batch = batch;
-        half->free_batch = false;
-    }
-    if (p.pointwise.shape.empty()) return;
-    const SeparableExecution e = plan_separable(p, *on_, threads);
+    ConvShape shape = problem_.pointwise.shape;
+    shape.batch = batch;
+    if (shape.empty()) return;
+    const std::shared_ptr<const SeparableExecution> execution = of_call_.get({batch, threads}, [&] {
+        SeparableProblem p = problem_;
+        for (Problem* half : {&p.depthwise, &p.pointwise}) {
+            half->shape.batch = batch;
+            half->free_batch = false;
+        }
+        return plan_separable(p, *on_, threads);
+    });
+    const SeparableExecution& e = *execution;
     const SeparableTiling& t = e.tiling;
     const int used = e.threads, slots = slots_of(t.tasks, used);
     Operands<T> first = with_parameters(io, parameters.depthwise);
@@ -90,7 +95,7 @@ void SeparablePlan::run(std::int64_t batch, const SeparableParameters& parameter
     const Between between(between_bytes(e), slots);
     const DepthwiseBlocks<T> depthwise(e.depthwise, first, slots);
     const GemmBlocks<T> pointwise(e.pointwise, second, {t.channel_step, t.pixel_step}, slots);
-    const auto& axis = p.depthwise.shape.axis;
+    const auto& axis = e.depthwise.problem.shape.axis;
     parallel_for(t.tasks, used, [&](std::int64_t task, int thread) {
         const std::int64_t image = task / t.depthwise.blocks();
         const Box pixels = t.depthwise.block(task % t.depthwise.blocks());

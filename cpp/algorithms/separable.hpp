@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "algorithms/conv_plan.hpp"
+#include "algorithms/last_answer.hpp"
 #include "plan/separable_tiling.hpp"
 
 namespace npconv {
@@ -50,7 +52,8 @@ class SeparablePlan {
 
     SeparableProblem problem_;
     const Context* on_;
-    mutable std::mutex mutex_;  // of parameters_
+    LastAnswer<std::pair<std::int64_t, int>, SeparableExecution> of_call_;  // of a batch and a number of threads
+    mutable std::mutex mutex_;                                              // of parameters_
     SeparableParameters parameters_;
 };
 
