@@ -63,4 +63,16 @@ struct TensorView {
     std::array<std::int64_t, 3> spatial{};
 };
 
+// A view whose element type somebody else knows. Its strides count elements all the same.
+using AnyView = TensorView<const void>;
+
+template <class T>
+TensorView<const T> typed(const AnyView& view) {
+    return {static_cast<const T*>(view.data), view.batch, view.channel, view.spatial};
+}
+template <class T>
+AnyView untyped(const TensorView<T>& view) {
+    return {view.data, view.batch, view.channel, view.spatial};
+}
+
 }  // namespace npconv
