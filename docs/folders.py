@@ -35,7 +35,7 @@ Graph = Mapping[str, set[str]]
 
 
 def instruction_sets(cpp: Path) -> list[str]:
-    return sorted(path.stem.removeprefix("kernels_") for path in cpp.glob("kernels/kernels_*.cpp"))
+    return sorted({path.stem for path in cpp.glob("simd/*.hpp")} - {"integers"})
 
 
 def includes(cpp: Path = ROOT / "cpp") -> dict[str, set[str]]:

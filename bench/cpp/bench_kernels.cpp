@@ -139,7 +139,6 @@ void pack(benchmark::State& state, const KernelTable& table, std::int64_t column
 
 template <class T>
 void register_all(const KernelTable& table) {
-    const Kernels<T>& kernels = kernels_of<T>(table);
     const std::string end = std::string("/") + table.isa + (sizeof(T) == 8 ? "/f64" : "/f32");
     const auto register_tile = [&](const std::string& name, Lane lane, int mr, int nv) {
         for (const std::int64_t k : {16, 64, 256}) {
@@ -152,8 +151,9 @@ void register_all(const KernelTable& table) {
             }
         }
     };
-    for (int nv = 1; nv <= kernels.nv; ++nv) register_tile("channel_tile", Lane::channel, kernels.mr[nv - 1], nv);
-    for (int nv = 1; nv <= kernels.pixel_nv; ++nv) register_tile("pixel_tile", Lane::pixel, kernels.pixel_mr, nv);
+    const GemmEntry& entry = table.entries->gemm[sizeof(T) == sizeof(double)];
+    for (int nv = 1; nv <= entry.nv; ++nv) register_tile("channel_tile", Lane::channel, entry.mr[nv - 1], nv);
+    for (int nv = 1; nv <= entry.pixel_nv; ++nv) register_tile("pixel_tile", Lane::pixel, entry.pixel_mr, nv);
     benchmark::RegisterBenchmark(("transpose_sums" + end).c_str(), [&table](benchmark::State& s) { transpose<T>(s, table, 112, 64); });
     benchmark::RegisterBenchmark(("pack_vectors" + end).c_str(), [&table](benchmark::State& s) { pack<T>(s, table, 576); });
 }

@@ -128,7 +128,7 @@ std::string PoolPlan::explain(int threads) const {
         out << "algorithm    none: there is nothing to be pooled\n";
         return out.str();
     }
-    out << "kernels      " << kernels_->isa << " (" << kernels_->description << ")\n";
+    out << "kernels      " << kernels_->isa << " (" << kernels_->entries->description << ")\n";
     describe_way(out, usual());
     out << "operations   " << count(static_cast<double>(operations())) << " (one a tap of a window)\n";
     describe_memory(out, {threads, workspace_bytes(threads), 0});

@@ -49,7 +49,7 @@ py::dict machine() {
 std::string select(const std::string& isa) {
     std::string previous = current_context().kernels->isa;
     const KernelTable& kernels = kernels_of_isa(isa);
-    change_context([&](Context& on) { on.kernels = &kernels; });
+    change_context([&](Context& on) { on.use(kernels); });
     return previous;
 }
 

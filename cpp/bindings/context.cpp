@@ -18,7 +18,7 @@ struct Contexts {
     std::vector<std::unique_ptr<const Context>> all;
     std::atomic<const Context*> current;
 
-    Contexts() { use({this_machine(), &best_kernels(), {}}); }
+    Contexts() { use({this_machine(), best_kernels()}); }
     void use(const Context& wanted) {
         const auto same = [&](const auto& known) { return *known == wanted; };
         auto found = std::find_if(all.begin(), all.end(), same);

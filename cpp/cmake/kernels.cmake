@@ -25,7 +25,12 @@ endif()
 
 set(NPCONV_KERNEL_OBJECTS)
 foreach(isa IN LISTS NPCONV_ISAS)
-  add_library(npconv_kernels_${isa} OBJECT cpp/kernels/kernels_${isa}.cpp cpp/kernels/depthwise.cpp cpp/kernels/direct.cpp cpp/kernels/pool.cpp cpp/kernels/winograd.cpp)
+  add_library(npconv_kernels_${isa} OBJECT
+    cpp/kernels/depthwise.cpp
+    cpp/kernels/direct.cpp
+    cpp/kernels/gemm.cpp
+    cpp/kernels/pool.cpp
+    cpp/kernels/winograd.cpp)
   target_compile_definitions(npconv_kernels_${isa} PRIVATE NPCONV_ISA=${isa} NPCONV_SIMD="simd/${isa}.hpp")
   target_link_libraries(npconv_kernels_${isa} PRIVATE npconv_flags)
   target_compile_options(npconv_kernels_${isa} PRIVATE ${flags_${isa}} -fno-lto)

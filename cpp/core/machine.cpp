@@ -18,8 +18,6 @@
 namespace npconv {
 namespace {
 
-constexpr unsigned bit(Feature feature) { return static_cast<unsigned>(feature); }
-
 constexpr std::pair<Feature, const char*> feature_names[] = {
     {Feature::avx2, "avx2"},
     {Feature::avx512, "avx512"},

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "core/features.hpp"
+
 namespace npconv {
 
 // What a core does with its vectors beyond what its instruction set tells.
@@ -27,20 +29,6 @@ struct CoreKind {
 };
 constexpr CoreKind core_kinds[] = {{"narrow", {1, false}}, {"wide", {2, false}}, {"far-sighted", {2, true}}};
 
-enum class Feature : unsigned {
-    avx2 = 1,         // with FMA
-    avx512 = 2,       // F, DQ, BW and VL
-    avx512_vnni = 4,  // products of four int8 and their sum
-    avx_vnni = 8,     //   the same in vectors of 32 bytes
-    avx512_bf16 = 16,
-    amx_int8 = 32,
-    neon = 64,
-    dotprod = 128,  // as VNNI
-    i8mm = 256,
-    bf16 = 512,
-    sve = 1024,
-};
-
 // Cache sizes are those that one core sees. What the system does not tell, as many virtual machines do not, is what a small machine has.
 struct Machine {
     Core core;
@@ -53,7 +41,8 @@ struct Machine {
     std::int64_t page_bytes = 4096;
 
     bool operator==(const Machine&) const = default;
-    bool has(Feature feature) const { return (features & static_cast<unsigned>(feature)) != 0; }
+    bool has(Feature feature) const { return has_all(bit(feature)); }
+    bool has_all(unsigned wanted) const { return (features & wanted) == wanted; }
 };
 
 // The machine that this process runs on, asked once.

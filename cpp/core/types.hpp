@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/dtype.hpp"
+
 namespace npconv {
 
-enum class DType { f32, f64, i8, u8, i16, i32, i64 };
 enum class Layout { channels_first, channels_last };
 enum class Border { zeros, reflect, replicate, circular };  // padding_mode
 

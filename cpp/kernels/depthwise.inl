@@ -125,12 +125,12 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Grouped>
 }
 
 template <class Vec>
-constexpr int most_depthwise_vectors = Vec::registers >= 32 ? 2 : 1;  // of a tile
+constexpr DepthwiseEntry depthwise_entry = entries.depthwise[sizeof(typename Vec::T) == sizeof(double)];
 
 template <class Vec, int Taps, int Step, bool Grouped>
 void depthwise_channels(const DepthwiseChannels<typename Vec::T>& given) {
     constexpr int L = Vec::lanes, places = (depthwise_pixels - 1) * Step + (Taps > 0 ? Taps : depthwise_taps);
-    constexpr int two = most_depthwise_vectors<Vec>;
+    constexpr int two = depthwise_entry<Vec>.vectors;
     const auto d = given;
     const int tail = static_cast<int>(d.output.channels % L);
     for (const OutputRow *row = d.row, *last = row + d.rows; row != last; ++row) {
@@ -171,7 +171,6 @@ constexpr void fill_depthwise_channels(DepthwiseKernels<typename Vec::T>& k) {
 template <class Vec>
 constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     DepthwiseKernels<typename Vec::T> k{};
-    k.vectors = most_depthwise_vectors<Vec>;
     fill_depthwise_channels<Vec, 0, 1>(k);
     fill_depthwise_channels<Vec, 1, 1>(k);
     fill_depthwise_channels<Vec, 3, 1>(k);
@@ -183,14 +182,14 @@ constexpr DepthwiseKernels<typename Vec::T> make_depthwise_kernels() {
     fill_depthwise_channels<Vec, 7, 2>(k);
     k.tap_products = &tap_products<Vec>;
     k.sum_lanes = &sum_lanes<Vec>;
-    if constexpr (Vec::masks) {
+    if constexpr (depthwise_entry<Vec>.planes) {
         k.plane_products[0] = &plane_products<Vec>;
         k.plane_products[1] = &strided_plane_products<Vec>;
     }
     fill_transposed_planes<Vec>(k);
     k.groups[0] = &depthwise_channels<Vec, 0, 1, true>;
     k.groups[1] = &depthwise_channels<Vec, 0, 2, true>;
-    if constexpr (Vec::registers >= 32 && requires(typename Vec::V v) { Vec::accumulate(v, v, v); }) {
+    if constexpr (depthwise_entry<Vec>.row_tiles) {
         k.row_tiles = &depthwise_row_tiles<Vec, false>;
         k.grouped_row_tiles = &depthwise_row_tiles<Vec, true>;
     }

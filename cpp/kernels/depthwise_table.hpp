@@ -166,7 +166,6 @@ constexpr int depthwise_sizes = 3;  // of the taps: 3, 5, 7
 
 template <class T>
 struct DepthwiseKernels {
-    int vectors;  // of channels in the widest register tile
     // [stride - 1][taps of every run of taps, or 0: each says how many]; null where it has no kernel of its own
     void (*channels[depthwise_strides][depthwise_taps + 1])(const DepthwiseChannels<T>&);
     void (*groups[depthwise_strides])(const DepthwiseChannels<T>&);  // [stride - 1]: of several channels

@@ -232,34 +232,16 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
     if (tile.output) finish_direct<Vec, M, NV>(tile, R);
 }
 
-// Sums, and beside them the vectors of the input and one of weights, fill the registers: the largest tiles of 1 to 8 channels.
-struct DirectShape {
-    int rows, vectors, single;
-};
-template <class Vec>
-constexpr DirectShape direct_shape(int channels) {
-    constexpr DirectShape of_32[] = {{8, 3, 8}, {4, 3, 8}, {2, 4, 6}, {2, 3, 6}, {2, 2, 4}, {2, 2, 4}, {1, 3, 3}, {1, 3, 3}};
-    constexpr DirectShape of_16[] = {{4, 3, 8}, {3, 2, 4}, {2, 2, 3}, {1, 3, 3}, {1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}};
-    // A product takes a register of its own where it is not fused.
-    constexpr DirectShape of_16_and_products[] = {{3, 3, 6}, {2, 2, 4}, {2, 2, 2}, {1, 2, 2}, {1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}};
-    return Vec::registers == 32 ? of_32[channels - 1] : Vec::fused ? of_16[channels - 1] : of_16_and_products[channels - 1];
-}
-
 template <class Vec, int M, int NV = 1>
 constexpr void fill_direct_tiles(DirectKernels<typename Vec::T>& k) {
-    constexpr DirectShape shape = direct_shape<Vec>(M);
-    if constexpr (NV == 1) {
-        k.rows[M - 1] = shape.rows;
-        k.vectors[M - 1] = shape.vectors;
-        k.single_vectors[M - 1] = shape.single;
-        if constexpr (Vec::masks) {
-            k.edge_tile[M - 1] = &direct_tile<Vec, M, shape.rows, 1, true>;
-            k.edge_single[M - 1] = &direct_tile<Vec, M, 1, 1, true>;
-        }
+    constexpr DirectTileSize shape = entries.direct[sizeof(typename Vec::T) == sizeof(double)].tile[M - 1];
+    if constexpr (NV == 1 && Vec::masks) {
+        k.edge_tile[M - 1] = &direct_tile<Vec, M, shape.rows, 1, true>;
+        k.edge_single[M - 1] = &direct_tile<Vec, M, 1, 1, true>;
     }
     if constexpr (NV <= shape.vectors) k.tile[M - 1][NV - 1] = &direct_tile<Vec, M, shape.rows, NV>;
-    if constexpr (NV <= shape.single) k.single[M - 1][NV - 1] = &direct_tile<Vec, M, 1, NV>;
-    if constexpr (NV <= shape.vectors || NV <= shape.single) k.finish[M - 1][NV - 1] = &finish_direct<Vec, M, NV>;
+    if constexpr (NV <= shape.single_vectors) k.single[M - 1][NV - 1] = &direct_tile<Vec, M, 1, NV>;
+    if constexpr (NV <= shape.vectors || NV <= shape.single_vectors) k.finish[M - 1][NV - 1] = &finish_direct<Vec, M, NV>;
     if constexpr (NV < max_direct_vectors) {
         fill_direct_tiles<Vec, M, NV + 1>(k);
     } else if constexpr (M < max_direct_channels) {
@@ -270,7 +252,6 @@ constexpr void fill_direct_tiles(DirectKernels<typename Vec::T>& k) {
 template <class Vec>
 constexpr DirectKernels<typename Vec::T> make_direct_kernels() {
     DirectKernels<typename Vec::T> k{};
-    k.lanes = Vec::lanes;
     fill_direct_tiles<Vec, 1>(k);
     return k;
 }

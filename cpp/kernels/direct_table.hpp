@@ -3,11 +3,10 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/entries.hpp"
 #include "kernels/output.hpp"
 
 namespace npconv {
-
-constexpr int max_direct_channels = 8, max_direct_rows = 8, max_direct_vectors = 8;
 
 // One input channel with all taps of a few tap rows: those that meet rows of the tile's own distance. The input of the first begins
 // `offset` elements after the tile's, their weights with weight number `w` of the tile's.
@@ -46,10 +45,7 @@ struct DirectTile {
 
 template <class T>
 struct DirectKernels {
-    int lanes;
-    // [channels - 1]: of tiles of several rows, and of one
-    int rows[max_direct_channels], vectors[max_direct_channels];
-    int single_vectors[max_direct_channels];
+    // Of tiles of several rows, and of one.
     void (*tile[max_direct_channels][max_direct_vectors])(const DirectTile<T>&);  // [channels - 1][vectors - 1]
     void (*single[max_direct_channels][max_direct_vectors])(const DirectTile<T>&);
     // One vector of pixels at the edge of the input, of several rows or one; null where the instruction set has no masks.

@@ -246,8 +246,6 @@ void pixel_tile(const GemmTile<typename Vec::T>& tile) {
 // Fills the tables with the kernels of all sizes up to the largest.
 template <class Vec, int MR, int NV, int M = 1, int N = 1>
 constexpr void fill_channel_tiles(Kernels<typename Vec::T>& kernels) {
-    kernels.nv = NV;
-    kernels.mr[N - 1] = M;  // in the end the largest
     kernels.channel_tile[N - 1][M - 1] = &channel_tile<Vec, M, N>;
     if constexpr (M < (N < NV ? max_mr : MR)) {
         fill_channel_tiles<Vec, MR, NV, M + 1, N>(kernels);
@@ -258,8 +256,6 @@ constexpr void fill_channel_tiles(Kernels<typename Vec::T>& kernels) {
 
 template <class Vec, int MR, int NV, int M = 1, int N = 1>
 constexpr void fill_pixel_tiles(Kernels<typename Vec::T>& kernels) {
-    kernels.pixel_mr = MR;
-    kernels.pixel_nv = NV;
     kernels.pixel_tile[N - 1][M - 1] = &pixel_tile<Vec, M, N>;
     if constexpr (N < NV) {
         fill_pixel_tiles<Vec, MR, NV, M, N + 1>(kernels);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The table of pooling kernels of one instruction set (see kernels.inl).
+// The table of pooling kernels of one instruction set (see gemm.cpp).
 #include <cstdint>
 
 #include "kernels/isa.hpp"

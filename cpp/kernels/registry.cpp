@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// To add an instruction set: a Vec header in simd/, a shim beside this file, its flags in cmake/kernels.cmake, the names of its
-// tables in table.hpp and *_table.hpp, a line here, and a test_vec_*.cpp in tests/.
+// To add an instruction set: a Vec header in simd/, its traits in entries.hpp, its flags in cmake/kernels.cmake, the names of its tables in
+// table.hpp and *_table.hpp, a line here, and a test_vec_*.cpp in tests/.
 #include "kernels/registry.hpp"
 
 #include <stdexcept>
@@ -12,13 +12,15 @@ namespace {
 
 std::vector<KernelSet> find_kernel_sets() {
 #if defined(__x86_64__)
-    const Machine& machine = this_machine();
-    return {{&kernels_avx512, machine.has(Feature::avx512)}, {&kernels_avx2, machine.has(Feature::avx2)}, {&kernels_baseline, true}};
+    const KernelTable* const built[] = {&kernels_avx512, &kernels_avx2, &kernels_baseline};
 #elif defined(__aarch64__)
-    return {{&kernels_neon, true}};
+    const KernelTable* const built[] = {&kernels_neon};
 #else
 #error "npconv has kernels for x86-64 and 64-bit ARM"
 #endif
+    std::vector<KernelSet> sets;
+    for (const KernelTable* table : built) sets.push_back({table, this_machine().has_all(table->entries->features)});
+    return sets;
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a kernel set tells about itself and how it is called. Plain data only: this header is seen by translation units that are compiled
-// for different instruction sets, so it must not define a function (the linker would keep one copy, perhaps the AVX-512 one).
+// How the kernels of an instruction set are called; entries.hpp tells what they can. Plain data only: this header is seen by translation
+// units that are compiled for different instruction sets, so it must not define a function (the linker would keep one copy, perhaps the
+// AVX-512 one).
 #pragma once
 #include <cstdint>
 
 #include "kernels/depthwise_table.hpp"
 #include "kernels/direct_table.hpp"
+#include "kernels/entries.hpp"
 #include "kernels/output.hpp"
 #include "kernels/pool_table.hpp"
 #include "kernels/winograd_table.hpp"
@@ -82,29 +84,22 @@ struct RowSum {
     T* to;
 };
 
-constexpr int max_mr = 8;
-constexpr int max_nv = 4;
-
 template <class T>
 struct Kernels {
-    int lanes;                                                 // elements of a vector
-    int nv;                                                    // lane = channel: vectors of the widest register tile,
-    int mr[max_nv];                                            //   and pixels of that of each width
-    int pixel_mr, pixel_nv;                                    // lane = pixel: channels and vectors of the largest register tile
-    void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);  // [vectors - 1][pixels - 1]
-    void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);    // [vectors - 1][channels - 1]
-    void (*transpose_sums)(const PixelSums<T>&);               // to channels first
-    void (*finish_sums)(const PixelSums<T>&);                  // to channels last
-    T (*pack_vectors)(const PackedRows<T>&);                   // the largest magnitude, NaN if a value is
+    int lanes;                                                                    // elements of a vector
+    void (*channel_tile[max_nv][max_mr])(const GemmTile<T>&);                     // [vectors - 1][pixels - 1]
+    void (*pixel_tile[max_nv][max_mr])(const GemmTile<T>&);                       // [vectors - 1][channels - 1]
+    void (*transpose_sums)(const PixelSums<T>&);                                  // to channels first
+    void (*finish_sums)(const PixelSums<T>&);                                     // to channels last
+    T (*pack_vectors)(const PackedRows<T>&);                                      // the largest magnitude, NaN if a value is
     void (*copy_every)(const T* from, std::int64_t step, std::int64_t n, T* to);  // to[i] = from[i * step], i < n
     void (*interleave)(const Interleaved<T>&);
     void (*sum_rows)(const RowSum<T>&);
 };
 
 struct KernelTable {
-    const char* isa;          // the name that NPCONV_ISA takes
-    const char* description;  // the features it needs
-    int vector_bytes;
+    const char* isa;
+    const KernelEntries* entries;
     Kernels<float> f32;
     Kernels<double> f64;
     const WinogradTable* winograd;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The table of Winograd's kernels of one instruction set (see kernels.inl).
+// The table of Winograd's kernels of one instruction set (see gemm.cpp).
 #include <cstdint>
 
+#include "kernels/entries.hpp"
 #include "kernels/isa.hpp"
 #include "kernels/output.hpp"
 #include "kernels/winograd_table.hpp"
@@ -9,6 +10,8 @@
 
 namespace npconv {
 namespace {
+
+constexpr KernelEntries entries = entries_of(NPCONV_OF_ISA(traits));
 
 #include "kernels/activations.inl"
 #include "kernels/finish.inl"

@@ -478,7 +478,7 @@ template <class Vec>
 constexpr WinogradKernels<typename Vec::T> make_winograd_kernels() {
     WinogradKernels<typename Vec::T> k{};
     fill_transforms<Vec>(k);
-    if constexpr (Vec::registers >= 32) fill_few_tiles<Vec>(k);  // 24 sums
+    if constexpr (entries.winograd[sizeof(typename Vec::T) == sizeof(double)].few_tiles) fill_few_tiles<Vec>(k);  // 24 sums
     k.gather_channels = &gather_channels<Vec>;
     k.split_tiles = &split_tiles<Vec>;
     k.keep_magnitudes = &keep_magnitudes<Vec>;

@@ -75,7 +75,7 @@ WorkCounts depthwise_packing_work(const Problem& p, const Context& on, const Dep
 }
 
 double depthwise_cycles(const Problem& p, const Context& on, const DepthwiseTiling& t) {
-    return cycles_of(depthwise_work(p, on, t), on.machine.core, on.kernels->vector_bytes);
+    return cycles_of(depthwise_work(p, on, t), on.machine.core, on.vector_bytes());
 }
 
 }  // namespace npconv

@@ -9,7 +9,7 @@
 namespace npconv {
 namespace {
 
-int lanes_of(const Problem& p, const Context& on) { return p.dtype == DType::f32 ? on.kernels->f32.lanes : on.kernels->f64.lanes; }
+int lanes_of(const Problem& p, const Context& on) { return entry_for(on.entries->depthwise, p, on).lanes; }
 
 double span(const Axis& a, std::int64_t outputs) {
     return as_double(outputs - 1) * as_double(a.stride) + as_double(a.kernel - 1) * as_double(a.dilation) + 1.0;
@@ -31,8 +31,7 @@ bool planes_serve(const Problem& p, const Context& on) {
     if (height.kernel != plane_taps || width.kernel != plane_taps || height.stride != width.stride || width.stride > depthwise_strides)
         return false;
     if (height.dilation != 1 || width.dilation != 1 || width.output < fewest_columns || width.input > most_columns) return false;
-    const auto kernel = [&](const auto& kernels) { return kernels.plane_products[0] != nullptr; };
-    return p.dtype == DType::f32 ? kernel(on.kernels->depthwise->f32) : kernel(on.kernels->depthwise->f64);
+    return entry_for(on.entries->depthwise, p, on).planes;
 }
 
 }  // namespace
@@ -50,8 +49,8 @@ std::string depthwise_gradient_refusal(const Problem& p, const Context& on) {
     const bool slides = width.kernel == sliding_taps && width.stride == 1 && width.dilation == 1;
     if (s.in_channels == lanes && !slides) return "groups of as many channels as a vector has are a matrix product";
     const double row = span(s.axis[0], 1) * span(s.axis[1], 1) * span(s.axis[2], std::max<std::int64_t>(1, s.axis[2].output));
-    if (row * on.kernels->vector_bytes > most_window) return "what a row of outputs meets is too large to be copied";
-    if (as_double(s.taps()) * as_double(s.in_channels) * on.kernels->vector_bytes > most_sums) return "the kernel has too many taps";
+    if (row * on.vector_bytes() > most_window) return "what a row of outputs meets is too large to be copied";
+    if (as_double(s.taps()) * as_double(s.in_channels) * on.vector_bytes() > most_sums) return "the kernel has too many taps";
     return {};
 }
 
@@ -67,7 +66,7 @@ DepthwiseGradientTiling tile_depthwise_gradient(const Problem& p, const Context&
     }
     const std::int64_t height = s.axis[1].output;
     t.planes = planes_serve(p, on);
-    const double of_pixel = as_double(t.planes ? size_of(p.dtype) : on.kernels->vector_bytes), width = as_double(s.axis[2].output);
+    const double of_pixel = as_double(t.planes ? size_of(p.dtype) : on.vector_bytes()), width = as_double(s.axis[2].output);
     const auto bytes = [&](std::int64_t rows) {  // as if nothing could overflow
         return (span(s.axis[0], 1) * span(s.axis[1], rows) * span(s.axis[2], s.axis[2].output) + as_double(rows) * width) * of_pixel;
     };

@@ -9,13 +9,9 @@
 namespace npconv {
 namespace {
 
-// f of the kernels of the problem's dtype.
-template <class F>
-auto with_kernels(const Problem& p, const Context& on, const F& f) {
-    return p.dtype == DType::f32 ? f(on.kernels->depthwise->f32) : f(on.kernels->depthwise->f64);
-}
+const DepthwiseEntry& kernels_of(const Problem& p, const Context& on) { return entry_for(on.entries->depthwise, p, on); }
 
-int lanes_of(const Problem& p, const Context& on) { return p.dtype == DType::f32 ? on.kernels->f32.lanes : on.kernels->f64.lanes; }
+int lanes_of(const Problem& p, const Context& on) { return kernels_of(p, on).lanes; }
 
 std::int64_t span(const Axis& a, std::int64_t outputs) { return (outputs - 1) * a.stride + (a.kernel - 1) * a.dilation + 1; }
 
@@ -82,10 +78,9 @@ DepthwiseTiling tile_channels(const Problem& p, const Context& on, bool keeps_su
     t.step = t.by_tap ? 1 : width.stride;
     t.taps = split_by(width.kernel, t.by_tap ? 1 : depthwise_taps);
     const auto three = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-    t.shares_rows =
-        three(s.axis[1]) && three(width) && with_kernels(p, on, [](const auto& kernels) { return kernels.row_tiles != nullptr; });
+    t.shares_rows = three(s.axis[1]) && three(width) && kernels_of(p, on).row_tiles;
     t.channels = ceil_div(s.groups * s.out_channels, t.lanes);
-    t.together = with_kernels(p, on, [](const auto& kernels) { return kernels.vectors; });
+    t.together = kernels_of(p, on).vectors;
     if (s.empty()) return t;
     cut_map(t, s, std::min<std::int64_t>(depthwise_pixels, most_pixels), [&](const Outputs& n) {
         const std::int64_t residual = n[0] * n[1] * n[2] * t.together * t.lanes * size_of(p.dtype);  // a copy of it, if that must be
@@ -165,9 +160,7 @@ std::int64_t copied_pixels(const Problem& p, const std::array<std::int64_t, 3>& 
     return copied_places(p, 0, outputs[0]) * copied_places(p, 1, outputs[1]) * copied_places(p, 2, outputs[2]);
 }
 
-bool planes_in_place(const Problem& p, const Context& on) {
-    return with_kernels(p, on, [](const auto& kernels) { return kernels.planes[0][0].first != nullptr; });
-}
+bool planes_in_place(const Problem& p, const Context& on) { return kernels_of(p, on).planes; }
 
 std::int64_t padded_rows(const Problem& p, std::int64_t outputs) { return span(p.shape.axis[1], outputs); }
 
@@ -187,7 +180,7 @@ std::string depthwise_refusal(const Problem& p, const Context& on) {
                "; here they have " + std::to_string(s.in_channels) + " in and " + std::to_string(s.out_channels) + " out";
     }
     if (as_double(s.taps()) > most_taps) return "the kernel has too many taps";
-    double window = as_double(on.kernels->vector_bytes);
+    double window = as_double(on.vector_bytes());
     for (std::size_t a = 0; a < 3; ++a) {
         if (reach(s.axis[a]) > most_reach) return "the padding or the dilation is too large";
         window *= as_double(copied_places(p, a, std::min<std::int64_t>(s.axis[a].output, a == 2 ? depthwise_pixels : 1)));

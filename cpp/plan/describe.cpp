@@ -73,7 +73,7 @@ void describe_memory(std::ostream& out, const Footprint& footprint) {
 }
 
 void describe_kernels(std::ostream& out, const Context& on) {
-    out << "kernels      " << on.kernels->isa << " (" << on.kernels->description << "), tiles for a core that multiplies "
+    out << "kernels      " << on.entries->isa << " (" << on.entries->description << "), tiles for a core that multiplies "
         << on.products_per_cycle() << " vector(s) a cycle\n";
 }
 

@@ -15,9 +15,9 @@ namespace {
 std::int64_t rounded(std::int64_t n, std::int64_t unit) { return ceil_div(n, unit) * unit; }
 
 // Cycles of a tile for one input channel, depth and phase: products, or loads, of which those of the input mostly cross cache lines.
-double cycles_of_pass(const DirectTiling& t, double rows, double vectors, double per_cycle, int element) {
+double cycles_of_pass(const DirectTiling& t, double rows, double vectors, double per_cycle, std::int64_t element) {
     constexpr double of_input_row = 5.0, latency = 4.0, of_columns = 0.3, loads_per_cycle = 2.0;
-    const double load = 1.0 + t.lanes * element / line_bytes;
+    const double load = 1.0 + as_double(t.lanes * element) / line_bytes;
     const double taps = as_double(t.tap_rows), columns = as_double(t.columns);
     const double last_part = 1.0 - (1.0 - as_double(t.last_columns) / columns) / taps;
     const double input_rows = rows + taps - 1.0, weights = rows * taps * as_double(t.channels) / input_rows;
@@ -26,7 +26,7 @@ double cycles_of_pass(const DirectTiling& t, double rows, double vectors, double
 }
 
 // The same of all tiles of an image and group, for each input channel.
-double cycles_of_map(const ConvShape& s, const DirectTiling& t, double per_cycle, int element) {
+double cycles_of_map(const ConvShape& s, const DirectTiling& t, double per_cycle, std::int64_t element) {
     const std::int64_t vectors = ceil_div(t.map[2], t.lanes);
     const double slices = as_double(t.map[0]), phases = as_double(std::min(t.tap_step, s.axis[1].kernel));
     const double passes = as_double(s.axis[0].kernel) * (t.kind == DirectRows::single ? as_double(s.axis[1].kernel) : phases);
@@ -44,8 +44,7 @@ double cycles_of_map(const ConvShape& s, const DirectTiling& t, double per_cycle
 }
 
 // One of the ways to make tiles.
-template <class T>
-DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, DirectRows kind) {
+DirectTiling with_rows(const Problem& p, const DirectEntry& kernels, DirectRows kind) {
     const ConvShape& s = p.shape;
     DirectTiling t;
     if (s.empty()) return t;
@@ -59,8 +58,8 @@ DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, Direct
                    : std::array<std::int64_t, 3>{s.axis[0].output, s.axis[1].output, s.axis[2].output};
     t.tap_step = direct_tap_step(s);
     t.row_step = s.axis[1].kernel > 1 ? s.axis[1].dilation / std::gcd(s.axis[1].stride, s.axis[1].dilation) : 1;
-    t.rows = kind == DirectRows::single ? 1 : kernels.rows[m];
-    t.vectors = kind == DirectRows::single ? kernels.single_vectors[m] : kernels.vectors[m];
+    t.rows = kind == DirectRows::single ? 1 : kernels.tile[m].rows;
+    t.vectors = kind == DirectRows::single ? kernels.tile[m].single_vectors : kernels.tile[m].vectors;
     t.columns = t.last_columns = s.axis[2].kernel;
     if (kind == DirectRows::rows) t.tap_rows = ceil_div(s.axis[1].kernel, t.tap_step);
     if (kind == DirectRows::vectors) {
@@ -71,23 +70,22 @@ DirectTiling with_rows(const Problem& p, const DirectKernels<T>& kernels, Direct
     return t;
 }
 
-template <class T>
-DirectTiling choose_rows(const Problem& p, const Context& on, const DirectKernels<T>& kernels) {
+DirectTiling choose_rows(const Problem& p, const Context& on, const DirectEntry& kernels) {
     const ConvShape& s = p.shape;
     if (s.empty()) return DirectTiling();
     const Axis &height = s.axis[1], &width = s.axis[2];
-    const double per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.products_per_cycle();
     DirectTiling best = with_rows(p, kernels, DirectRows::single);
-    double least = cycles_of_map(s, best, per_cycle, sizeof(T));
+    double least = cycles_of_map(s, best, per_cycle, size_of(p.dtype));
     const auto consider = [&](DirectRows kind) {
         const DirectTiling t = with_rows(p, kernels, kind);
-        const double cycles = cycles_of_map(s, t, per_cycle, sizeof(T));
+        const double cycles = cycles_of_map(s, t, per_cycle, size_of(p.dtype));
         if (cycles < least) {
             least = cycles;
             best = t;
         }
     };
-    if (best.flat || kernels.rows[s.out_channels - 1] == 1) return best;
+    if (best.flat || kernels.tile[s.out_channels - 1].rows == 1) return best;
     if (ceil_div(height.kernel, direct_tap_step(s)) > 1 && height.output > 1) consider(DirectRows::rows);
     if (height.kernel == 1 && width.stride == 1 && width.dilation == 1 && width.kernel > kernels.lanes) consider(DirectRows::vectors);
     return best;
@@ -122,15 +120,14 @@ void find_middle(const Problem& p, const Context& on, bool masks, DirectTiling& 
     t.masked = masks && t.kind != DirectRows::vectors && (p.border == Border::zeros || !a.padded());
 }
 
-template <class T>
 bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
     const ConvShape& s = p.shape;
-    constexpr auto element = static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t element = size_of(p.dtype);
     const CopyForm form = t.copy_form();
     const auto copied = [&](std::int64_t channels) {
         return staged_elements(s, form, t.longest_block(), kernel_of(s), channels) * element;
     };
-    find_middle(p, on, direct_kernels_of<T>(*on.kernels).edge_single[0] != nullptr, t);
+    find_middle(p, on, entry_for(on.entries->direct, p, on).edges, t);
     const std::int64_t tile_rows = t.kind == DirectRows::rows ? std::min(t.map[1], t.rows * t.row_step) : 1;
     const std::int64_t tile_columns = t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1);
     const std::int64_t most_columns = std::max(tile_columns, on.limits.direct.columns_of_block / tile_columns * tile_columns);
@@ -191,15 +188,14 @@ bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
     return true;
 }
 
-template <class T>
 bool tile(const Problem& p, const Context& on, DirectTiling& t) {
     Problem image = p;  // one image decides, so that packed weights and results are the same for every batch
     image.shape.batch = std::min<std::int64_t>(1, p.shape.batch);
-    t = choose_rows<T>(image, on, direct_kernels_of<T>(*on.kernels));
-    if (p.shape.empty() || set_blocks<T>(p, on, t)) return true;
+    t = choose_rows(image, on, entry_for(on.entries->direct, p, on));
+    if (p.shape.empty() || set_blocks(p, on, t)) return true;
     if (t.kind == DirectRows::single) return false;
-    t = with_rows(image, direct_kernels_of<T>(*on.kernels), DirectRows::single);  // whose blocks may be smaller
-    return set_blocks<T>(p, on, t);
+    t = with_rows(image, entry_for(on.entries->direct, p, on), DirectRows::single);  // whose blocks may be smaller
+    return set_blocks(p, on, t);
 }
 
 }  // namespace
@@ -285,7 +281,7 @@ std::string direct_refusal(const Problem& p, const Context& on, DirectTiling* ti
         return "the kernel is too large";
     }
     DirectTiling t;
-    const bool serves = p.dtype == DType::f32 ? tile<float>(p, on, t) : tile<double>(p, on, t);
+    const bool serves = tile(p, on, t);
     if (!serves) return "the input of one register tile is too large to be copied";
     if (tiling) *tiling = t;
     return {};
@@ -299,15 +295,14 @@ DirectTiling tile_direct(const Problem& p, const Context& on) {
 
 namespace {
 
-template <class T>
 WorkCounts work_of_image(const Problem& p, const Context& on, const DirectTiling& t) {
     const ConvShape& s = p.shape;
-    const double per_cycle = on.machine.core.products_per_cycle(t.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.products_per_cycle();
     const std::int64_t vectors = ceil_div(t.map[2], t.lanes);
     const double rows = as_double(t.map[0]) * as_double(t.map[1]), channels = as_double(s.in_channels);
     WorkCounts work;
     work[Work::direct_task] = as_double(t.blocks_of_map());
-    work[Work::direct_product] = channels * cycles_of_map(s, t, per_cycle, sizeof(T));
+    work[Work::direct_product] = channels * cycles_of_map(s, t, per_cycle, size_of(p.dtype));
     // Sums, a vector each, that leave the registers and come back, or leave for the output.
     const double sums = rows * as_double(vectors) * as_double(s.out_channels);
     const bool turned = p.layout == Layout::channels_last && !t.one_channel;
@@ -343,7 +338,7 @@ WorkCounts work_of_image(const Problem& p, const Context& on, const DirectTiling
 WorkCounts direct_work(const Problem& p, const Context& on, const DirectTiling& t) {
     WorkCounts work;
     if (p.shape.without_products() || p.shape.empty()) return work;
-    work = p.dtype == DType::f32 ? work_of_image<float>(p, on, t) : work_of_image<double>(p, on, t);
+    work = work_of_image(p, on, t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::direct_call] = 1.0;
     const double lines = lines_by_groups(p);

@@ -53,8 +53,7 @@ double boxes_of_block(const Problem& p, const GemmTiling& t) {
 }
 
 // Of one image and group.
-template <class T>
-WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
+WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const GemmEntry& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
     const bool last = p.layout == Layout::channels_last;
     const double wide = as_double(ceil_div(s.out_channels, kernels.lanes)), pixels = as_double(s.pixels());
@@ -63,10 +62,10 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const Ke
     const double rows = std::max(of_block / tiles, std::min<double>(t.waiting_rows, t.mr));  // of a tile; fewer wait for their weights
     const bool merged = last || t.always_copied;  // the taps of a row are neighbours, channels included
     const double part = part_of_products(p, t.lane);
-    const double per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const double per_cycle = on.products_per_cycle();
     const double panels = as_double(t.panels.parts);
     WorkCounts work;
-    const bool far = !last && far_channels(s, t, on.machine.core, sizeof(T));
+    const bool far = !last && far_channels(s, t, on.machine.core, size_of(p.dtype));
     work[far ? Work::gemm_far_product : Work::gemm_product] =
         blocks * tiles * panels * as_double(s.k()) * cycles_of_step(rows, wide / panels, per_cycle) * part;
     const double all_tiles = blocks * tiles * panels;
@@ -74,22 +73,21 @@ WorkCounts work_with_channel_lanes(const Problem& p, const Context& on, const Ke
     work[Work::gemm_tile] = all_tiles * as_double(t.k.blocks());
     work[Work::gemm_segment] = all_tiles * as_double(merged ? s.axis[0].kernel * s.axis[1].kernel : s.taps());
     const double weights = wide * as_double(s.k());  // vectors
-    const double bytes_of_weights = weights * as_double(s.groups) * as_double(kernels.lanes) * sizeof(T);
+    const double bytes_of_weights = weights * as_double(s.groups) * as_double(on.vector_bytes());
     count_far(bytes_of_weights, blocks * weights, Work::gemm_weights, Work::gemm_memory_weights, work);
     work[last ? Work::gemm_stored : Work::gemm_transposed] = pixels * wide;
     if (t.always_copied) work[Work::gemm_turned] = copies(s, t);
     return work;
 }
 
-template <class T>
-WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
+WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const GemmEntry& kernels, const GemmTiling& t) {
     const ConvShape& s = p.shape;
     const std::int64_t lanes = kernels.lanes, rows = s.axis[0].output * s.axis[1].output;
     const double vectors = as_double(s.flat() ? ceil_div(s.pixels(), lanes) : rows * ceil_div(s.axis[2].output, lanes));
     // A load an FMA: a vector of pixels counts twice, because it may cross cache lines.
     const double channels = as_double(std::min<std::int64_t>(std::max<std::int64_t>(1, s.out_channels), kernels.pixel_mr));
     const double loads = std::max(1.0, (2.0 * kernels.pixel_nv + channels) / (channels * kernels.pixel_nv));
-    const double k = as_double(s.k()) / on.machine.core.products_per_cycle(static_cast<int>(lanes) * static_cast<int>(sizeof(T)));
+    const double k = as_double(s.k()) / on.products_per_cycle();
     const bool in_place = s.flat() && s.pixels() % lanes == 0;
     WorkCounts work;
     work[Work::pixel_product] = vectors * as_double(s.out_channels) * k * loads * part_of_products(p, t.lane);
@@ -102,8 +100,7 @@ WorkCounts work_with_pixel_lanes(const Problem& p, const Context& on, const Kern
     return work;
 }
 
-template <class T>
-WorkCounts work_of_image(const Problem& p, const Context& on, const Kernels<T>& kernels, const GemmTiling& t) {
+WorkCounts work_of_image(const Problem& p, const Context& on, const GemmEntry& kernels, const GemmTiling& t) {
     WorkCounts work = t.lane == Lane::channel ? work_with_channel_lanes(p, on, kernels, t) : work_with_pixel_lanes(p, on, kernels, t);
     work[Work::gemm_task] = as_double(t.blocks_of_map() * t.chunks.parts);
     return work;
@@ -137,7 +134,7 @@ double copied_values(const ConvShape& s, const GemmTiling& t) {
 WorkCounts gemm_work(const Problem& p, const Context& on, const GemmTiling& t) {
     WorkCounts work;
     if (p.shape.without_products()) return work;
-    work = p.dtype == DType::f32 ? work_of_image(p, on, on.kernels->f32, t) : work_of_image(p, on, on.kernels->f64, t);
+    work = work_of_image(p, on, entry_for(on.entries->gemm, p, on), t);
     work *= as_double(p.shape.groups) * as_double(p.shape.batch);
     work[Work::gemm_call] = 1.0;
     const double lines = lines_by_groups(p), bytes = lines_of_input(p) * line_bytes;
@@ -147,7 +144,7 @@ WorkCounts gemm_work(const Problem& p, const Context& on, const GemmTiling& t) {
 }
 
 double gemm_cycles(const Problem& p, const Context& on, const GemmTiling& t) {
-    return cycles_of(gemm_work(p, on, t), on.machine.core, on.kernels->vector_bytes);
+    return cycles_of(gemm_work(p, on, t), on.machine.core, on.vector_bytes());
 }
 
 }  // namespace npconv

@@ -90,8 +90,7 @@ void enlarge_copies(const Context& on, GemmTiling& t, const ConvShape& s, std::i
 }
 
 // lane = channel
-template <class T>
-void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const Kernels<T>& kernels, int products_per_cycle) {
+void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const GemmEntry& kernels, int products_per_cycle) {
     const ConvShape& s = p.shape;
     t.nv = static_cast<int>(std::min<std::int64_t>(kernels.nv, on.limits.gemm.widest_tile));
     t.unit = t.lanes;
@@ -100,15 +99,15 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const
     t.mr = kernels.mr[t.nv - 1];
     const std::int64_t sums = most_sums(on.machine.core, products_per_cycle, t.k_length);
     t.mr = static_cast<int>(std::min<std::int64_t>(t.mr, sums / t.nv));
-    t.waiting_rows = t.lanes * static_cast<int>(sizeof(T)) >= 64 && products_per_cycle > 1 ? 4 : 2;
+    t.waiting_rows = on.vector_bytes() >= 64 && products_per_cycle > 1 ? 4 : 2;
     t.step = t.mr;
     const std::int64_t channels = std::min(t.panels.n * t.unit, on.limits.gemm.channels_of_chunk);
-    const bool near = p.layout == Layout::channels_last && channels * t.k.longest() * static_cast<std::int64_t>(sizeof(T)) <= near_weights;
+    const bool near = p.layout == Layout::channels_last && channels * t.k.longest() * size_of(p.dtype) <= near_weights;
     t.panels_inside = near && t.k_length > one_call;
     if (!t.flat) t.copy = Layout::channels_last;
     const bool nothing_kept = near && t.k.blocks() == 1;
     const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(on, s) : std::min<std::int64_t>(2, on.limits.gemm.larger_block);
-    const bool far_weights = products_per_cycle > 1 && channels * t.k_length * static_cast<std::int64_t>(sizeof(T)) > second_level &&
+    const bool far_weights = products_per_cycle > 1 && channels * t.k_length * size_of(p.dtype) > second_level &&
                              t.panels.parts >= few_tasks;  // which are all the tasks of a small map
     const bool once = p.packing == Packing::every_call && s.batch == 1 && !near;
     const bool larger = far_weights || (once && s.pixels() <= 2 * on.limits.gemm.pixels_of_block);
@@ -124,8 +123,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const
 }
 
 // lane = pixel
-template <class T>
-void set_pixel_tiles(GemmTiling& t, const Problem& p, const Context& on, const Kernels<T>& kernels) {
+void set_pixel_tiles(GemmTiling& t, const Problem& p, const Context& on, const GemmEntry& kernels) {
     const ConvShape& s = p.shape;
     t.nv = static_cast<int>(std::min<std::int64_t>(kernels.pixel_nv, on.limits.gemm.widest_tile));
     t.mr = kernels.pixel_mr;
@@ -135,16 +133,16 @@ void set_pixel_tiles(GemmTiling& t, const Problem& p, const Context& on, const K
     t.panels_inside = t.flat && t.k_length >= one_call_of_pixels;
     const bool nothing_kept = t.flat && t.k.blocks() == 1;
     cut_map(t, pixels_of_block(s, on.limits.gemm.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(on, s) : 1));
-    if (!t.flat && t.k.blocks() == 1 && !s.without_products()) enlarge_copies(on, t, s, on.limits.gemm.pixel_lanes_of_block, sizeof(T));
+    if (!t.flat && t.k.blocks() == 1 && !s.without_products())
+        enlarge_copies(on, t, s, on.limits.gemm.pixel_lanes_of_block, size_of(p.dtype));
 }
 
-template <class T>
-GemmTiling tile_with(const Problem& p, const Context& on, const Kernels<T>& kernels, Lane lane) {
+GemmTiling tile_with(const Problem& p, const Context& on, const GemmEntry& kernels, Lane lane) {
     const ConvShape& s = p.shape;
     GemmTiling t;
     t.lanes = kernels.lanes;
     t.lane = lane;
-    const int per_cycle = on.machine.core.products_per_cycle(kernels.lanes * static_cast<int>(sizeof(T)));
+    const int per_cycle = on.products_per_cycle();
     t.flat = s.flat();
     t.copy = p.layout;
     t.map = t.flat ? std::array<std::int64_t, 3>{1, 1, s.pixels()}
@@ -157,9 +155,8 @@ GemmTiling tile_with(const Problem& p, const Context& on, const Kernels<T>& kern
         set_pixel_tiles(t, p, on, kernels);
     }
     // Of one image. Where not even a panel of weights may be packed as a whole, each task packs it block by block of k, whatever it costs.
-    const bool long_panels =
-        p.packing == Packing::every_call && s.batch == 1 &&
-        t.panels.longest() * t.unit * t.k_length * static_cast<std::int64_t>(sizeof(T)) > on.limits.gemm.bytes_of_weights;
+    const bool long_panels = p.packing == Packing::every_call && s.batch == 1 &&
+                             t.panels.longest() * t.unit * t.k_length * size_of(p.dtype) > on.limits.gemm.bytes_of_weights;
     if (long_panels) {
         t.packs_panels = true;
         t.panels_inside = false;
@@ -176,13 +173,12 @@ GemmTiling tile_with(const Problem& p, const Context& on, const Kernels<T>& kern
     // Chunks of one and of two panels are no even shares. (Flat maps are not copied for each chunk.)
     if (t.flat && wanted > 1 && t.panels.parts % wanted != 0 && t.panels.parts <= std::min(most, 2 * wanted)) wanted = t.panels.parts;
     t.chunks = SpreadSplit(t.panels.parts, std::clamp(wanted, fewest, t.panels.parts));
-    t.always_copied = per_cycle > 1 && worth_copying(p, on, t, sizeof(T));
+    t.always_copied = per_cycle > 1 && worth_copying(p, on, t, size_of(p.dtype));
     t.tasks = blocks * t.chunks.parts;
     return t;
 }
 
-template <class T>
-GemmTiling tile(const Problem& p, const Context& on, const Kernels<T>& kernels) {
+GemmTiling tile(const Problem& p, const Context& on, const GemmEntry& kernels) {
     if (p.lane != Lane::automatic) return tile_with(p, on, kernels, p.lane);
     if (on.limits.gemm.lane != Lane::automatic) return tile_with(p, on, kernels, on.limits.gemm.lane);
     if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, on, kernels, Lane::channel);
@@ -220,9 +216,7 @@ std::int64_t GemmTiling::most_vectors_of_pixels() const {
     return n[0] * n[1] * ceil_div(n[2], lanes);
 }
 
-GemmTiling tile_gemm(const Problem& p, const Context& on) {
-    return p.dtype == DType::f32 ? tile(p, on, on.kernels->f32) : tile(p, on, on.kernels->f64);
-}
+GemmTiling tile_gemm(const Problem& p, const Context& on) { return tile(p, on, entry_for(on.entries->gemm, p, on)); }
 
 GemmTiling tile_gemm_pieces(const Problem& problem, const Context& on, std::int64_t pixels) {
     GemmTiling t = tile_gemm(problem, on);

@@ -118,7 +118,7 @@ Candidate consider(const Problem& problem, const Context& on, Algorithm algorith
     if (!c.refusal.empty()) return c;
     if (problem.packing == Packing::every_call) prospect.work += prospect.packing;
     c.error = prospect.error;
-    c.cycles = cycles_of(prospect.work, on.machine.core, on.kernels->vector_bytes);
+    c.cycles = cycles_of(prospect.work, on.machine.core, on.vector_bytes());
     return c;
 }
 
@@ -134,8 +134,7 @@ Decision decide(const Problem& problem, const Context& on, const std::string& wa
     decision.candidates.reserve(algorithms().size());
     for (const AlgorithmEntry& e : algorithms()) {
         if (automatic ? !e.automatic : wanted != e.name) continue;
-        if (at_once && best && e.least && best->cycles <= cycles_of(e.least(problem, on), on.machine.core, on.kernels->vector_bytes))
-            continue;
+        if (at_once && best && e.least && best->cycles <= cycles_of(e.least(problem, on), on.machine.core, on.vector_bytes())) continue;
         Candidate& c = decision.candidates.emplace_back(consider(problem, on, e.algorithm));
         if (automatic && c.error > most_error) c.refusal = "its error would be too large where a border of zeros is most of the map";
         if (!automatic && !c.refusal.empty()) throw std::invalid_argument("algorithm=\"" + wanted + "\" cannot serve here: " + c.refusal);

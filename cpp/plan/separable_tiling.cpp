@@ -36,7 +36,7 @@ SeparableProblem separable_problem(const Problem& depthwise, const Context& on, 
     p.flip = false;
     p.activation = activation;
     both.depthwise.depthwise_lane = Lane::channel;
-    const std::int64_t least = 3 * on.kernels->vector_bytes / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
+    const std::int64_t least = 3 * on.vector_bytes() / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
     if (affordable_pixels(both, on) >= least && depthwise_refusal(depthwise, on).empty()) {
         both.depthwise.depthwise_lane = tile_depthwise(depthwise, on).lane;
     }

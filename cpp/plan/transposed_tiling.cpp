@@ -116,7 +116,7 @@ double cycles_by_tap(const Problem& forward, const Context& on, const Phases& ph
     const ConvShape& f = forward.shape;
     const EvenSplit bands = bands_of(forward, on);
     const PhasePart& part = phases.parts[0];
-    const double lanes = as_double(on.kernels->vector_bytes / size_of(forward.dtype));
+    const double lanes = as_double(on.vector_bytes() / size_of(forward.dtype));
     const double twice = as_double(bands.parts * rows_met(f.axis[1], bands.longest())) / as_double(f.axis[1].output);
     const double products = as_double(f.groups * part.problem.shape.out_channels) * as_double(part.problem.shape.pixels()) / lanes;
     const double rows = as_double(f.groups * f.in_channels * f.axis[0].input) * as_double(f.axis[1].input);
@@ -170,7 +170,7 @@ bool planes_serve(const Problem& p) {
 double cycles_of_planes(const Problem& forward, const Context& on) {
     constexpr double of_step = 12.0, of_product = 0.5, of_channel = 40.0, of_line = 2.0;
     const ConvShape& f = forward.shape;
-    const double lanes = as_double(on.kernels->vector_bytes / size_of(forward.dtype));
+    const double lanes = as_double(on.vector_bytes() / size_of(forward.dtype));
     const double rows = as_double(ceil_div(f.axis[1].input, 2)), vectors = std::ceil(as_double(ceil_div(f.axis[2].input, 2)) / lanes);
     const double lines = as_double(f.axis[1].input) * as_double(f.axis[2].input) * as_double(size_of(forward.dtype)) / 64.0;
     const double of_plane = of_channel + rows * vectors * (of_step + of_product * as_double(f.taps())) + of_line * lines;

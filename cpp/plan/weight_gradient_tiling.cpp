@@ -40,9 +40,8 @@ void tile_window(const Context& on, WeightGradientTiling& t, const ConvShape& s,
     for (std::size_t a = 0; a < 3; ++a) t.window[a] = static_cast<std::int64_t>(extent(a, outputs[a]));
 }
 
-template <class T>
-WeightGradientTiling tile(const Problem& p, const Context& on, const Kernels<T>& kernels) {
-    constexpr std::int64_t element = sizeof(T);
+WeightGradientTiling tile(const Problem& p, const Context& on, const GemmEntry& kernels) {
+    const std::int64_t element = size_of(p.dtype);
     const ConvShape& s = p.shape;
     WeightGradientTiling t;
     t.lanes = kernels.lanes;
@@ -91,7 +90,7 @@ bool weight_gradient_turned(const Problem& p, const Context& on) {
     const auto free = [](const Axis& a) { return a.kernel == 1 && a.stride == 1 && !a.padded(); };
     if (!std::all_of(s.axis.begin(), s.axis.end(), free)) return false;
     const auto cycles = [&](std::int64_t copied, std::int64_t read) {  // of a pixel
-        const std::int64_t vectors = ceil_div(copied * size_of(p.dtype), on.kernels->vector_bytes);
+        const std::int64_t vectors = ceil_div(copied * size_of(p.dtype), on.vector_bytes());
         return 0.5 * as_double(vectors) * as_double(read) * (vectors == 1 ? of_one_vector : 1.0) + of_copy * as_double(copied);
     };
     return cycles(s.in_channels, s.out_channels) < cycles(s.out_channels, s.in_channels);
@@ -102,8 +101,6 @@ Problem turned_problem(Problem p) {
     return p;
 }
 
-WeightGradientTiling tile_weight_gradient(const Problem& p, const Context& on) {
-    return p.dtype == DType::f32 ? tile(p, on, on.kernels->f32) : tile(p, on, on.kernels->f64);
-}
+WeightGradientTiling tile_weight_gradient(const Problem& p, const Context& on) { return tile(p, on, entry_for(on.entries->gemm, p, on)); }
 
 }  // namespace npconv

@@ -78,7 +78,7 @@ WorkCounts winograd_work(const Problem& p, const Context& on, const WinogradTili
 WorkCounts least_winograd_work(const Problem& p, const Context& on) {
     constexpr double most_saved = 8.0;  // of the products: F(5, 5) along two axes saves 7.7
     const ConvShape& s = p.shape;
-    const auto lanes = as_double(on.kernels->vector_bytes / size_of(p.dtype));
+    const auto lanes = as_double(on.vector_bytes() / size_of(p.dtype));
     const double outputs = as_double(s.batch) * as_double(s.groups) * as_double(s.pixels()) * std::ceil(as_double(s.out_channels) / lanes);
     const double part = p.border == Border::zeros ? part_inside(s.axis[0]) : 1.0;  // of the depth: others are left out
     WorkCounts work;

@@ -14,11 +14,6 @@ namespace {
 
 std::int64_t element(const Problem& p) { return size_of(p.dtype); }
 
-template <class F>
-auto with_kernels(const Problem& p, const Context& on, const F& f) {
-    return p.dtype == DType::f32 ? f(on.kernels->f32) : f(on.kernels->f64);
-}
-
 constexpr std::int64_t most_times = 8;  // as many tiles to a block, where they have few points
 
 std::int64_t images_of(const WinogradTiling& t, std::int64_t batch) { return batch * t.axis[0].phases * t.axis[1].phases; }
@@ -96,12 +91,11 @@ std::int64_t bytes_of_thread(const WinogradTiling& t, const Problem& p) {
     return BlockArrays::bytes_per_thread(block_arrays(t, p)) + ThreadArrays::bytes_per_thread(thread_arrays(t, p));
 }
 
-template <class T>
 bool has_kernel_for_few(const Problem& p, const Context& on, const WinogradTiling& t) {
     const bool plain = t.axis[1].runs * t.axis[2].runs == 1 && t.channels.all_phases == 1 && t.axis[2].phases == 1;
     const bool all_planes = t.axis[0].runs > 1 || !p.shape.axis[0].padded();  // meet an input
     return plain && all_planes && t.axis[1].axis() == winograd_few_axis && t.axis[2].axis() == winograd_few_axis && !t.axis[1].alike &&
-           winograd_kernels_of<T>(*on.kernels).few_tiles[0][0] != nullptr;
+           entry_for(on.entries->winograd, p, on).few_tiles;
 }
 
 // Of units of channels, with so many runs of taps to a sum.
@@ -115,12 +109,11 @@ std::int64_t block_of_sum(const WinogradTiling& t, const Context& on) {
 }
 
 // All but the cutting of the map.
-template <class T>
-WinogradTiling of_channels(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
+WinogradTiling of_channels(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis) {
     const ConvShape& s = p.shape;
     const GemmTiling direct = tile_gemm(direct_problem(p), on);
     WinogradTiling t;
-    t.lanes = kernels.lanes;
+    t.lanes = entry_for(on.entries->winograd, p, on).lanes;
     t.axis = axis;
     t.by_tiles = winograd_by_tiles(s);
     t.channels = PhasedChannels(s.in_channels, {t.axis[0].input_phases(), t.axis[1].input_phases(), t.axis[2].input_phases()},
@@ -136,11 +129,10 @@ WinogradTiling of_channels(const Problem& p, const Context& on, const std::array
     return t;
 }
 
-template <class T>
-WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis, const Kernels<T>& kernels) {
+WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis) {
     constexpr std::int64_t few_tiles = 7, most_inputs = 16, most_points = 36;
     const ConvShape& s = p.shape;
-    WinogradTiling t = of_channels(p, on, axis, kernels);
+    WinogradTiling t = of_channels(p, on, axis);
     const std::int64_t vectors = p.all_channels > 0 ? ceil_div(p.all_channels, t.lanes) : t.panels.n;
     const std::int64_t weights = t.points_of_set() * t.products() * vectors * t.lanes * element(p);
     const bool many_weights = weights > on.limits.winograd.most_prepared;
@@ -163,7 +155,7 @@ WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTi
     const std::int64_t of_plane = apart ? t.axis[1].count() * t.axis[2].count() : t.images.longest() * t.longest(1) * t.longest(2);
     const std::int64_t planes = apart ? t.axis[0].count() : 1;  // weights are transformed for each
     const EvenSplit units = k_blocks(on, t, 1);
-    t.few = has_kernel_for_few<T>(p, on, t) && of_plane <= winograd_few && planes <= 2 && weights > on.limits.winograd.slow_weights &&
+    t.few = has_kernel_for_few(p, on, t) && of_plane <= winograd_few && planes <= 2 && weights > on.limits.winograd.slow_weights &&
             t.order.most_taps() == t.taps() && units.longest() * t.lanes <= 2 * t.order.channels.shorter;
     if (t.few) t.units = units;
     t.block_of_sum = block_of_sum(t, on);
@@ -179,9 +171,7 @@ WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTi
     }
 }
 
-WinogradTiling tile_axes(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis) {
-    return with_kernels(p, on, [&](const auto& kernels) { return tile(p, on, axis, kernels); });
-}
+WinogradTiling tile_axes(const Problem& p, const Context& on, const std::array<AxisTiles, 3>& axis) { return tile(p, on, axis); }
 
 }  // namespace
 

@@ -149,7 +149,7 @@ WorkCounts packing_work(double taps, double at_points, const Problem& p, const C
     WorkCounts work;
     work[Work::packed_call] = 1.0;
     work[Work::packed_tap] = taps;
-    work[Work::packed_point] = at_points * element / on.kernels->vector_bytes;
+    work[Work::packed_point] = at_points * element / on.vector_bytes();
     if (bytes >= large) work[Work::packed_page] = bytes / page;
     return work;
 }

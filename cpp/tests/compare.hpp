@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "kernels/registry.hpp"
@@ -53,6 +54,15 @@ class Random {
   private:
     std::mt19937_64 engine_;
 };
+
+// Of the entries of an operation that for T.
+template <class T, class Entry, std::size_t N>
+const Entry& entry_of(const Entry (&entries)[N]) {
+    for (const Entry& e : entries) {
+        if (e.types == all_of(dtype_of_type<T>())) return e;
+    }
+    throw std::logic_error("no entry");
+}
 
 // Calls f(kernels of T) for each kernel set that this machine can run.
 template <class T, class F>

@@ -13,18 +13,25 @@
 
 namespace npconv::test {
 
+// This machine, and whatever it lacks that the kernels need: planning is possible without them.
+inline Machine machine_for(const KernelTable& kernels) {
+    Machine machine = this_machine();
+    machine.features |= kernels.entries->features;
+    return machine;
+}
+
 // With this machine's core.
-inline Context context_of(const KernelTable& kernels) { return {this_machine(), &kernels, {}}; }
+inline Context context_of(const KernelTable& kernels) { return {machine_for(kernels), kernels}; }
 
 // All that a planner may meet.
 constexpr Core all_cores[] = {core_kinds[0].core, core_kinds[1].core, core_kinds[2].core};
 static_assert(std::size(core_kinds) == std::size(all_cores));
 
-// This machine with another core.
-inline Machine machine_with(const Core& core) {
-    Machine machine = this_machine();
-    machine.core = core;
-    return machine;
+// With another core.
+inline Context context_with(const Core& core, const KernelTable& kernels) {
+    Context on = context_of(kernels);
+    on.machine.core = core;
+    return on;
 }
 
 // f(context, dtype) of every kernel set that was built, float32 and float64, on every kind of core.
@@ -35,7 +42,7 @@ void for_each_context_and_dtype(const F& f) {
             for (const Core& core : all_cores) {
                 SCOPED_TRACE(std::string(set.table->isa) + " " + name_of(dtype) + ", wide products " + std::to_string(core.wide_products) +
                              (core.far_sighted ? ", far-sighted" : ""));
-                f(Context{machine_with(core), set.table, {}}, dtype);
+                f(context_with(core, *set.table), dtype);
             }
         }
     }

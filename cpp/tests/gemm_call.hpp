@@ -112,8 +112,9 @@ void for_each_tile(const F& f) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>& kernels) {
         for (const Lane lane : {Lane::channel, Lane::pixel}) {
             const bool pixel = lane == Lane::pixel;
-            for (int v = 1; v <= (pixel ? kernels.pixel_nv : kernels.nv); ++v) {
-                for (int m = 1; m <= (pixel ? kernels.pixel_mr : kernels.mr[v - 1]); ++m) {
+            const GemmEntry& entry = entry_of<T>(table.entries->gemm);
+            for (int v = 1; v <= (pixel ? entry.pixel_nv : entry.nv); ++v) {
+                for (int m = 1; m <= (pixel ? entry.pixel_mr : entry.mr[v - 1]); ++m) {
                     SCOPED_TRACE(std::to_string(m) + (pixel ? " channels x " : " pixels x ") + std::to_string(v) +
                                  (pixel ? " vectors of pixels" : " vectors of channels"));
                     for (const GuardPages side : guard_sides) f(table, kernels, lane, m, v, side);

@@ -90,10 +90,12 @@ ConvRequest of_type(ConvRequest r) {
 }
 
 // Of any core, with the usual limits or with small ones.
-Context usual_context(const KernelTable& table, Random& random) { return {machine_with(all_cores[random.integer(0, 2)]), &table, {}}; }
+Context usual_context(const KernelTable& table, Random& random) { return context_with(all_cores[random.integer(0, 2)], table); }
 Context small_context(const KernelTable& table, Random& random) {
     const Limits limits = small_limits(random);
-    return {machine_with(all_cores[random.integer(0, 2)]), &table, limits};
+    Context on = usual_context(table, random);
+    on.limits = limits;
+    return on;
 }
 
 // Runs the plan with guard pages around workspace and packed weights too.

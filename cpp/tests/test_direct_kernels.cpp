@@ -106,20 +106,21 @@ template <class T, class F>
 void for_each_direct(const F& f) {
     for_each_set<T>([&](const KernelTable& table, const Kernels<T>&) {
         const DirectKernels<T>& k = direct_kernels_of<T>(table);
+        const DirectEntry& entry = entry_of<T>(table.entries->direct);
         for (int m = 1; m <= max_direct_channels; ++m) {
             const auto i = static_cast<std::size_t>(m - 1);
             for (const Kind kind : {Kind::tile, Kind::single, Kind::edge_tile, Kind::edge_single}) {
                 const bool edge = kind == Kind::edge_tile || kind == Kind::edge_single;
                 const bool several = kind == Kind::tile || kind == Kind::edge_tile;
-                for (int v = 1; v <= (edge ? 1 : several ? k.vectors[i] : k.single_vectors[i]); ++v) {
+                for (int v = 1; v <= (edge ? 1 : several ? entry.tile[i].vectors : entry.tile[i].single_vectors); ++v) {
                     const auto j = static_cast<std::size_t>(v - 1);
                     const auto kernel = edge ? (several ? k.edge_tile[i] : k.edge_single[i]) : several ? k.tile[i][j] : k.single[i][j];
-                    if (edge && !kernel) continue;
+                    if (edge && !entry.edges) continue;
                     ASSERT_NE(kernel, nullptr);
                     for (const GuardPages side : {GuardPages::after, GuardPages::before}) {
                         SCOPED_TRACE(std::to_string(m) + " channels, " + std::to_string(v) + " vectors, kind " +
                                      std::to_string(static_cast<int>(kind)));
-                        f(table, kernel, m, several ? k.rows[i] : 1, v, edge, side);
+                        f(table, kernel, m, several ? entry.tile[i].rows : 1, v, edge, side);
                     }
                 }
             }
@@ -133,14 +134,18 @@ TYPED_TEST(DirectTiles, TableIsComplete) {
     using T = TypeParam;
     for (const KernelSet& set : kernel_sets()) {
         const DirectKernels<T>& k = direct_kernels_of<T>(*set.table);
-        EXPECT_EQ(k.lanes, kernels_of<T>(*set.table).lanes);
+        const DirectEntry& entry = entry_of<T>(set.table->entries->direct);
+        EXPECT_EQ(entry.lanes, kernels_of<T>(*set.table).lanes);
         for (std::size_t m = 0; m < max_direct_channels; ++m) {
-            EXPECT_TRUE(k.rows[m] >= 1 && k.rows[m] <= max_direct_rows);
-            EXPECT_TRUE(k.vectors[m] >= 1 && k.single_vectors[m] >= 1);
+            const DirectTileSize& size = entry.tile[m];
+            EXPECT_TRUE(size.rows >= 1 && size.rows <= max_direct_rows);
+            EXPECT_TRUE(size.vectors >= 1 && size.single_vectors >= 1);
+            EXPECT_EQ(k.edge_tile[m] != nullptr, entry.edges);
+            EXPECT_EQ(k.edge_single[m] != nullptr, entry.edges);
             for (std::size_t v = 0; v < max_direct_vectors; ++v) {
-                EXPECT_EQ(k.tile[m][v] != nullptr, static_cast<int>(v) < k.vectors[m]);
-                EXPECT_EQ(k.single[m][v] != nullptr, static_cast<int>(v) < k.single_vectors[m]);
-                EXPECT_EQ(k.finish[m][v] != nullptr, static_cast<int>(v) < std::max(k.vectors[m], k.single_vectors[m]));
+                EXPECT_EQ(k.tile[m][v] != nullptr, static_cast<int>(v) < size.vectors);
+                EXPECT_EQ(k.single[m][v] != nullptr, static_cast<int>(v) < size.single_vectors);
+                EXPECT_EQ(k.finish[m][v] != nullptr, static_cast<int>(v) < std::max(size.vectors, size.single_vectors));
             }
         }
     }
@@ -152,7 +157,7 @@ TYPED_TEST(DirectTiles, SumInOrder) {
     for_each_direct<T>([&](const KernelTable& table, auto kernel, int m, int r, int v, bool edge, GuardPages side) {
         for (int rows = 1; rows <= r; ++rows) {
             for (const std::int64_t last : {5, 2}) {
-                DirectCall<T> c(m, rows, r, v, direct_kernels_of<T>(table).lanes, last, side);
+                DirectCall<T> c(m, rows, r, v, kernels_of<T>(table).lanes, last, side);
                 c.fill([&] { return random.real<T>(); });
                 c.tile.place = -3;
                 c.tile.width = c.lanes;
@@ -172,7 +177,7 @@ TYPED_TEST(DirectTiles, SmallIntegersAreExact) {
     using T = TypeParam;
     Random random(2);
     for_each_direct<T>([&](const KernelTable& table, auto kernel, int m, int r, int v, bool edge, GuardPages side) {
-        DirectCall<T> c(m, r, r, v, direct_kernels_of<T>(table).lanes, 4, side);
+        DirectCall<T> c(m, r, r, v, kernels_of<T>(table).lanes, 4, side);
         c.fill([&] { return random.small_integer<T>(); });
         c.tile.place = -1;
         c.tile.width = 3;
@@ -187,7 +192,7 @@ TYPED_TEST(DirectTiles, NothingIsReadBeyondTheEdge) {
     Random random(3);
     for_each_direct<T>([&](const KernelTable& table, auto kernel, int m, int r, int v, bool edge, GuardPages side) {
         if (!edge) return;
-        const int lanes = direct_kernels_of<T>(table).lanes;
+        const int lanes = kernels_of<T>(table).lanes;
         for (const std::int64_t width : {1, lanes - 1, lanes + 1, 2 * lanes}) {
             for (const std::int64_t place : {std::int64_t(-2 * lanes), std::int64_t(-5), std::int64_t(0), width - 1, width + 4}) {
                 DirectCall<T> c(m, 1, r, v, lanes, 5, side);
@@ -214,7 +219,7 @@ TYPED_TEST(DirectTiles, SumsLeaveForTheOutput) {
     Random random(4);
     for_each_direct<T>([&](const KernelTable& table, auto kernel, int m, int r, int v, bool edge, GuardPages side) {
         if (edge) return;
-        const std::int64_t lanes = direct_kernels_of<T>(table).lanes, width = v * lanes;
+        const std::int64_t lanes = kernels_of<T>(table).lanes, width = v * lanes;
         for (const bool last : {false, true}) {
             for (const std::int64_t pixels : {width, width - lanes + 1}) {
                 DirectCall<T> c(m, r, r, v, static_cast<int>(lanes), 5, side);

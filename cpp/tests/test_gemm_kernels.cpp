@@ -22,18 +22,20 @@ TYPED_TEST(GemmKernels, TableIsComplete) {
     for (const KernelSet& set : kernel_sets()) {
         SCOPED_TRACE(set.table->isa);
         const Kernels<T>& kernels = kernels_of<T>(*set.table);
-        EXPECT_EQ(kernels.lanes * static_cast<int>(sizeof(T)), set.table->vector_bytes);
-        EXPECT_TRUE(kernels.nv >= 1 && kernels.nv <= max_nv && kernels.pixel_nv >= 1 && kernels.pixel_nv <= max_nv);
-        EXPECT_TRUE(kernels.pixel_mr >= 1 && kernels.pixel_mr <= max_mr);
+        const GemmEntry& entry = entry_of<T>(set.table->entries->gemm);
+        EXPECT_EQ(entry.lanes, kernels.lanes);
+        EXPECT_EQ(kernels.lanes * static_cast<int>(sizeof(T)), set.table->entries->vector_bytes);
+        EXPECT_TRUE(entry.nv >= 1 && entry.nv <= max_nv && entry.pixel_nv >= 1 && entry.pixel_nv <= max_nv);
+        EXPECT_TRUE(entry.pixel_mr >= 1 && entry.pixel_mr <= max_mr);
         for (int v = 0; v < max_nv; ++v) {
-            const int mr = v < kernels.nv - 1 ? max_mr : kernels.mr[v];  // only the widest tile has fewer pixels
-            EXPECT_EQ(kernels.mr[v], v < kernels.nv ? mr : 0);
+            const int mr = v < entry.nv - 1 ? max_mr : entry.mr[v];  // only the widest tile has fewer pixels
+            EXPECT_EQ(entry.mr[v], v < entry.nv ? mr : 0);
             for (int m = 0; m < max_mr; ++m) {
-                EXPECT_EQ(kernels.channel_tile[v][m] != nullptr, v < kernels.nv && m < kernels.mr[v]);
-                EXPECT_EQ(kernels.pixel_tile[v][m] != nullptr, v < kernels.pixel_nv && m < kernels.pixel_mr);
+                EXPECT_EQ(kernels.channel_tile[v][m] != nullptr, v < entry.nv && m < entry.mr[v]);
+                EXPECT_EQ(kernels.pixel_tile[v][m] != nullptr, v < entry.pixel_nv && m < entry.pixel_mr);
             }
         }
-        EXPECT_GE(kernels.mr[kernels.nv - 1], 1);
+        EXPECT_GE(entry.mr[entry.nv - 1], 1);
     }
 }
 

@@ -92,8 +92,7 @@ void expect_map_covered_once(const GemmTiling& t, const ConvShape& s, const Gemm
         << "copies are bounded";
 }
 
-template <class T>
-void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits& limits, const Kernels<T>& kernels) {
+void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits& limits, const GemmEntry& kernels) {
     const ConvShape& s = p.shape;
     ASSERT_EQ(t.k, order_k(s, limits.taps_of_block, limits.k_of_block));
     ASSERT_EQ(t.k_length, s.k());
@@ -102,7 +101,8 @@ void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits
     ASSERT_TRUE(pixel || t.lane == Lane::channel);
     ASSERT_TRUE(p.lane == Lane::automatic || p.lane == t.lane);
     ASSERT_EQ(t.unit, pixel ? 1 : kernels.lanes);
-    ASSERT_TRUE((pixel ? kernels.pixel_tile : kernels.channel_tile)[t.nv - 1][t.mr - 1]) << t.nv << " vectors, " << t.mr << " rows";
+    ASSERT_TRUE(t.nv >= 1 && t.mr >= 1 && t.nv <= (pixel ? kernels.pixel_nv : kernels.nv)) << t.nv;
+    ASSERT_LE(t.mr, pixel ? kernels.pixel_mr : kernels.mr[t.nv - 1]) << t.nv << " vectors, " << t.mr << " rows";
     ASSERT_EQ(t.panels.n, ceil_div(s.out_channels, t.unit));
     ASSERT_LE(t.panels.longest(), pixel ? t.mr : t.nv) << "a panel is as wide as a register tile";
     ASSERT_EQ(t.packed_elements_of_group(), t.panels.n * t.unit * s.k());
@@ -128,9 +128,9 @@ void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits
 void expect_covered_once(const Problem& p, const Context& on) {
     const GemmTiling t = tile_gemm(p, on);
     if (p.dtype == DType::f32) {
-        expect_covered_once(t, p, on.limits.gemm, on.kernels->f32);
+        expect_covered_once(t, p, on.limits.gemm, entry_of<float>(on.entries->gemm));
     } else {
-        expect_covered_once(t, p, on.limits.gemm, on.kernels->f64);
+        expect_covered_once(t, p, on.limits.gemm, entry_of<double>(on.entries->gemm));
     }
 }
 
@@ -233,11 +233,12 @@ TEST(GemmTiling, LanesAreAPureChoice) {
 // copy is used often, not for one tap. A far-sighted one: the largest tiles but for very short sums, copies where channels alias.
 TEST(GemmTiling, FollowsTheCore) {
     for (const KernelSet& set : kernel_sets()) {
-        const Context wide{{2, false}, set.table, {}}, far_sighted{{2, true}, set.table, {}}, narrow{{1, false}, set.table, {}};
+        const Context wide = context_with({2, false}, *set.table), far_sighted = context_with({2, true}, *set.table),
+                      narrow = context_with({1, false}, *set.table);
         Problem p = problem_of(image(56, 56, 128, 128, 3));
         p.lane = Lane::channel;
         const GemmTiling t = tile_gemm(p, wide);
-        EXPECT_TRUE(set.table->vector_bytes < 64 || t.mr * t.nv + t.nv + 1 <= 32) << t.mr << " x " << t.nv;
+        EXPECT_TRUE(set.table->entries->vector_bytes < 64 || t.mr * t.nv + t.nv + 1 <= 32) << t.mr << " x " << t.nv;
         EXPECT_TRUE(t.always_copied);
         EXPECT_EQ(t.copy, Layout::channels_last);
         p.layout = Layout::channels_last;
@@ -255,7 +256,7 @@ TEST(GemmTiling, FollowsTheCore) {
         Problem shortest = problem_of(image(56, 56, 24, 144));
         shortest.lane = Lane::channel;
         EXPECT_LE(tile_gemm(shortest, far_sighted).mr * tile_gemm(shortest, far_sighted).nv, 20);
-        EXPECT_EQ(tile_gemm(p, narrow).always_copied, set.table->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
+        EXPECT_EQ(tile_gemm(p, narrow).always_copied, set.table->entries->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
     }
 }
 
@@ -521,7 +522,7 @@ TEST(Planner, CountsPackingWhereItIsPaid) {
 TEST(Planner, EstimatesGrowWithTheWork) {
     for (const KernelSet& set : kernel_sets()) {
         for (const Core& core : all_cores) {
-            const Context on{machine_with(core), set.table, {}};
+            const Context on = context_with(core, *set.table);
             for (const AlgorithmEntry& e : algorithms()) {
                 double before = 0.0;
                 for (const std::int64_t size : {14, 28, 56, 112}) {
@@ -567,8 +568,8 @@ TEST(Planner, ExplainsItself) {
         for (const std::string& part :
              {std::string("float64"), std::string("channels last"), std::string("24 -> 37 channels"), std::string("padding_mode reflect"),
               std::string("height  14 -> 14, kernel 3, stride 1, dilation 1, padding (1, 1)"), std::string("width   15 -> 15"),
-              std::string("gemm (asked for: gemm)"), std::string("naive"), std::string("only by name"), std::string(on.kernels->isa),
-              std::string(on.kernels->description), tile, std::string("workspace 123456 bytes for at most 3 thread(s)"),
+              std::string("gemm (asked for: gemm)"), std::string("naive"), std::string("only by name"), std::string(on.entries->isa),
+              std::string(on.entries->description), tile, std::string("workspace 123456 bytes for at most 3 thread(s)"),
               std::string("packed weights 78910 bytes"), std::string("task(s)"), std::to_string(2 * p.shape.macs()),
               std::string("|y - exact| <=")}) {
             EXPECT_NE(text.find(part), std::string::npos) << "\"" << part << "\" is missing in\n" << text;

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Builds the table of one instruction set: the GEMM path's kernels, and where the others are (winograd.cpp, depthwise.cpp, direct.cpp,
-// pool.cpp, which are compiled once for each set). A shim (kernels_*.cpp) defines the macros below and includes this.
-//   NPCONV_ISA_FEATURES   what the set needs
-//   NPCONV_CHANNEL_TILE   the widest register tile with lane = channel: pixels, vectors; narrower ones have max_mr pixels
-//   NPCONV_PIXEL_TILE     the largest register tile with lane = pixel: channels, vectors
-// The build defines NPCONV_ISA, its name, and NPCONV_SIMD, its Vec header. The table is the only symbol that leaves the object.
+// The table of one instruction set: the kernels of the GEMM path, and where the others are. This file and those (winograd.cpp,
+// depthwise.cpp, direct.cpp, pool.cpp) are compiled once for each set. The build defines NPCONV_ISA, its name, and NPCONV_SIMD, its Vec
+// header. The table is the only symbol that leaves the object.
 #include <cstdint>
 
 #include "kernels/isa.hpp"
@@ -23,11 +20,20 @@ namespace {
 #include "kernels/pack.inl"
 
 template <class Vec>
+constexpr bool accumulates = requires(typename Vec::V v) { Vec::accumulate(v, v, v); };
+
+constexpr VecTraits traits = NPCONV_OF_ISA(traits);
+static_assert(traits.vector_bytes == sizeof(F32::V) && traits.registers == F32::registers && traits.fused == F32::fused &&
+              traits.masks == F32::masks && traits.accumulates == accumulates<F32>);
+
+template <class Vec>
 constexpr Kernels<typename Vec::T> make_kernels() {
+    constexpr GemmEntry entry = entries_of(traits).gemm[sizeof(typename Vec::T) == sizeof(double)];
+    static_assert(entry.lanes == Vec::lanes && entry.kr == 1);  // pack_vectors packs rows of one k
     Kernels<typename Vec::T> k{};
     k.lanes = Vec::lanes;
-    fill_channel_tiles<Vec, NPCONV_CHANNEL_TILE>(k);
-    fill_pixel_tiles<Vec, NPCONV_PIXEL_TILE>(k);
+    fill_channel_tiles<Vec, entry.mr[entry.nv - 1], entry.nv>(k);
+    fill_pixel_tiles<Vec, entry.pixel_mr, entry.pixel_nv>(k);
     k.transpose_sums = &transpose_sums<Vec>;
     k.finish_sums = &finish_sums<Vec>;
     k.pack_vectors = &pack_vectors<Vec>;
@@ -39,12 +45,8 @@ constexpr Kernels<typename Vec::T> make_kernels() {
 
 }  // namespace
 
-#define NPCONV_TEXT_OF(name) #name
-#define NPCONV_TEXT(name) NPCONV_TEXT_OF(name)
-
-constinit const KernelTable NPCONV_OF_ISA(kernels) = {NPCONV_TEXT(NPCONV_ISA),
-                                                      NPCONV_ISA_FEATURES,
-                                                      sizeof(F32::V),
+constinit const KernelTable NPCONV_OF_ISA(kernels) = {traits.isa,
+                                                      &NPCONV_OF_ISA(entries),
                                                       make_kernels<F32>(),
                                                       make_kernels<F64>(),
                                                       &NPCONV_OF_ISA(winograd_kernels),
