@@ -119,4 +119,7 @@ consteval KernelEntries entries_of(const VecTraits& v) {
 
 extern const KernelEntries entries_baseline, entries_avx2, entries_avx512, entries_neon;
 
+// Of all instruction sets, whether this build has their kernels or not: the best that a machine with these features can run.
+const KernelEntries& best_entries(unsigned features);
+
 }  // namespace npconv

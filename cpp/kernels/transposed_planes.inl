@@ -14,6 +14,20 @@
 // that of its columns, both from the last to the first, whatever the strip.
 // Registers, avx512: 3 x 3 has 4 sums, 9 weights, 2 of the input, 3 of the epilogue; the masks are elsewhere.
 
+// The lanes of two vectors in turn, the first n of them.
+template <class Vec>
+[[gnu::always_inline]] inline void store_in_turn(typename Vec::T* to, typename Vec::V even, typename Vec::V odd, std::int64_t n) {
+    constexpr int L = Vec::lanes;
+    if (n == 2 * L) {
+        Vec::store(to, Vec::zip_low(even, odd));
+        Vec::store(to + L, Vec::zip_high(even, odd));
+        return;
+    }
+    const int low = static_cast<int>(n < L ? n : L);
+    Vec::store_n(to, Vec::zip_low(even, odd), low);
+    if (n > L) Vec::store_n(to + L, Vec::zip_high(even, odd), static_cast<int>(n) - low);
+}
+
 // Columns from `place` on, one vector of x; Whole: all that it loads is inside. Odd: the padding of columns is, and the column before a
 // pair of taps that meet the same element of x belongs to the phase after.
 template <class Vec, int K, bool Odd, bool Whole>
@@ -27,7 +41,6 @@ template <class Vec, int K, bool Odd, bool Whole>
     const Output<T>& o = p.output;
     const std::int64_t first_column = place + (p.left + 1) / 2;  // of the vector that tap 0 meets
     const std::int64_t columns = p.columns - 2 * place < 2 * L ? p.columns - 2 * place : 2 * L;
-    const int low_columns = static_cast<int>(columns < L ? columns : L), high_columns = static_cast<int>(columns - low_columns);
     const auto lane = [](std::int64_t i) { return static_cast<int>(i < 0 ? 0 : i < L ? i : L); };
     int begin[shifts], end[shifts];
 #pragma GCC unroll 4
@@ -83,14 +96,7 @@ template <class Vec, int K, bool Odd, bool Whole>
                 const std::int64_t row = 2 * m + r - p.top;
                 if (row < p.begin || row >= p.end) continue;
                 const V even = limits(Vec::add(sum[r][0], bias)), odd = limits(Vec::add(sum[r][1], bias));
-                T* to = y + (row - p.begin) * p.columns;
-                if (columns == 2 * L) {
-                    Vec::store(to, Vec::zip_low(even, odd));
-                    Vec::store(to + L, Vec::zip_high(even, odd));
-                    continue;
-                }
-                Vec::store_n(to, Vec::zip_low(even, odd), low_columns);
-                if (high_columns > 0) Vec::store_n(to + L, Vec::zip_high(even, odd), high_columns);
+                store_in_turn<Vec>(y + (row - p.begin) * p.columns, even, odd, columns);
             }
         }
         if (!activated_in_registers(o)) {

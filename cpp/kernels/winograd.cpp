@@ -16,6 +16,9 @@ constexpr KernelEntries entries = entries_of(NPCONV_OF_ISA(traits));
 #include "kernels/activations.inl"
 #include "kernels/finish.inl"
 #include "kernels/magnitude.inl"
+//
+#include "kernels/winograd_input.inl"
+//
 #include "kernels/winograd.inl"
 
 }  // namespace

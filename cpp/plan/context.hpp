@@ -27,6 +27,15 @@ struct Context {
         entries = table.entries;
     }
 
+    // With the same caches on every machine: by this is decided what a result may depend on, as the algorithm. Blocks are cut by the
+    // caches that there are.
+    Context for_decisions() const {
+        Context usual = *this;
+        usual.machine.l1d_bytes = 48 << 10;
+        usual.machine.l2_bytes = 2 << 20;
+        return usual;
+    }
+
     int vector_bytes() const { return entries->vector_bytes; }
     // Of whole vectors.
     int products_per_cycle() const { return machine.core.products_per_cycle(entries->vector_bytes); }

@@ -59,6 +59,14 @@ void cut_map(DepthwiseTiling& t, const ConvShape& s, std::int64_t unit_of_row, c
     if (grow(2, unit_of_row) && grow(1, 1)) grow(0, 1);
 }
 
+// Bytes of rows that are to stay in the first-level cache, beside the weights.
+std::int64_t window_bytes(const Context& on) { return std::min(on.limits.depthwise.bytes_of_window, on.machine.l1d_bytes * 2 / 3); }
+
+// Of a row of outputs of a vector of channels, or of three rows.
+std::int64_t window_of_vector(const Problem& p, const DepthwiseTiling& t) {
+    return copied_pixels(p, {1, t.shares_rows ? depthwise_rows : 1, t.longest(2)}) * t.lanes * size_of(p.dtype);
+}
+
 // So that there are tasks enough: 1, or more.
 std::int64_t chunks_wanted(const Context& on, const ConvShape& s, const DepthwiseTiling& t) {
     const std::int64_t others = std::max<std::int64_t>(1, s.batch) * t.blocks();
@@ -88,10 +96,7 @@ DepthwiseTiling tile_channels(const Problem& p, const Context& on, bool keeps_su
     });
     // Channels that are copied a few vectors after the others are cut as tasks need it, those in place so that rows stay near.
     std::int64_t most = on.limits.depthwise.channels_of_chunk;
-    if (!t.copied)
-        most = std::min(most, on.limits.depthwise.bytes_of_window /
-                                  (std::max<std::int64_t>(1, copied_pixels(p, {1, t.shares_rows ? depthwise_rows : 1, t.longest(2)})) *
-                                   t.lanes * size_of(p.dtype)));
+    if (!t.copied) most = std::min(most, window_bytes(on) / std::max<std::int64_t>(1, window_of_vector(p, t)));
     most = std::max(std::min(most, t.channels / chunks_wanted(on, s, t)) / t.together, std::int64_t{1}) * t.together;
     t.chunks = SpreadSplit(t.channels, ceil_div(t.channels, most));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
@@ -112,8 +117,7 @@ DepthwiseTiling tile_planes(const Problem& p, const Context& on, std::int64_t mo
         return n[0] * n[1] * n[2] <= most_pixels && plane_bytes(p, on, n) <= on.limits.depthwise.bytes_of_plane;
     });
     if (s.axis[0].kernel > 1) {
-        t.together =
-            std::clamp<std::int64_t>(on.limits.depthwise.bytes_of_window / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
+        t.together = std::clamp<std::int64_t>(window_bytes(on) / (t.longest(1) * t.longest(2) * size_of(p.dtype)), 1, t.channels);
     }
     t.chunks = SpreadSplit(t.channels, std::min(t.channels, chunks_wanted(on, s, t)));
     t.tasks = s.batch * t.chunks.parts * t.blocks();
@@ -160,6 +164,18 @@ std::int64_t copied_pixels(const Problem& p, const std::array<std::int64_t, 3>& 
     return copied_places(p, 0, outputs[0]) * copied_places(p, 1, outputs[1]) * copied_places(p, 2, outputs[2]);
 }
 
+CacheUse cache_use(const Problem& p, const Context& on, const DepthwiseTiling& t) {
+    if (p.shape.empty()) return {};
+    const Outputs block = t.longest_block();
+    if (t.lane == Lane::channel) {
+        if (t.copied) return {0, block_bytes(p, t, block)};
+        const std::int64_t window = window_of_vector(p, t) * t.chunks.longest();
+        return {t.chunks.longest() > t.together ? window : 0, 0};  // no fewer channels than a register tile has, whatever their size
+    }
+    const std::int64_t sums = block[1] * block[2] * t.together * size_of(p.dtype);
+    return {p.shape.axis[0].kernel > 1 && t.together > 1 ? sums : 0, plane_bytes(p, on, block)};
+}
+
 bool planes_in_place(const Problem& p, const Context& on) { return kernels_of(p, on).planes; }
 
 std::int64_t padded_rows(const Problem& p, std::int64_t outputs) { return span(p.shape.axis[1], outputs); }
@@ -196,7 +212,8 @@ DepthwiseTiling tile_depthwise(const Problem& p, const Context& on) {
     // One image decides: the sign of a zero may differ, and must be the same for every batch.
     Problem image = p;
     image.shape.batch = 1;
-    const auto cycles = [&](Lane lane) { return depthwise_cycles(image, on, tile_with(image, on, lane)); };
+    const Context usual = on.for_decisions();
+    const auto cycles = [&](Lane lane) { return depthwise_cycles(image, usual, tile_with(image, usual, lane)); };
     return tile_with(p, on, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 

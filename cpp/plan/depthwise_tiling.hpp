@@ -23,6 +23,7 @@
 
 #include "core/split.hpp"
 #include "kernels/depthwise_table.hpp"
+#include "plan/cache_use.hpp"
 #include "plan/context.hpp"
 #include "plan/pixel_boxes.hpp"
 #include "plan/problem.hpp"
@@ -62,6 +63,7 @@ struct DepthwiseTiling {
 // Why depthwise kernels cannot serve; empty if they can.
 std::string depthwise_refusal(const Problem& problem, const Context& on);
 DepthwiseTiling tile_depthwise(const Problem& problem, const Context& on);
+CacheUse cache_use(const Problem& problem, const Context& on, const DepthwiseTiling& tiling);
 
 // The same in blocks of at most so many pixels, or of the least that a block may have, whose sums are not kept.
 DepthwiseTiling tile_depthwise_blocks(const Problem& problem, const Context& on, std::int64_t most_pixels);

@@ -120,6 +120,9 @@ void find_middle(const Problem& p, const Context& on, bool masks, DirectTiling& 
     t.masked = masks && t.kind != DirectRows::vectors && (p.border == Border::zeros || !a.padded());
 }
 
+std::int64_t rows_of_tile(const DirectTiling& t) { return t.kind == DirectRows::rows ? std::min(t.map[1], t.rows * t.row_step) : 1; }
+std::int64_t columns_of_tile(const DirectTiling& t) { return t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1); }
+
 bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
     const ConvShape& s = p.shape;
     const std::int64_t element = size_of(p.dtype);
@@ -128,8 +131,7 @@ bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
         return staged_elements(s, form, t.longest_block(), kernel_of(s), channels) * element;
     };
     find_middle(p, on, entry_for(on.entries->direct, p, on).edges, t);
-    const std::int64_t tile_rows = t.kind == DirectRows::rows ? std::min(t.map[1], t.rows * t.row_step) : 1;
-    const std::int64_t tile_columns = t.lanes * t.vectors * (t.kind == DirectRows::vectors ? t.rows : 1);
+    const std::int64_t tile_rows = rows_of_tile(t), tile_columns = columns_of_tile(t);
     const std::int64_t most_columns = std::max(tile_columns, on.limits.direct.columns_of_block / tile_columns * tile_columns);
     const std::int64_t taps = s.taps();
     const bool by_line = p.layout == Layout::channels_last && s.in_channels * element >= static_cast<std::int64_t>(line_bytes);
@@ -141,9 +143,10 @@ bool set_blocks(const Problem& p, const Context& on, DirectTiling& t) {
     t.chunks = split_by(s.in_channels, std::min(channels, s.in_channels));
     t.blocks[0] = SpreadSplit(t.map[0], t.map[0]);
     std::int64_t columns = std::min(most_columns, rounded(t.map[2], t.lanes)), rows = tile_rows;
+    const std::int64_t most_sums = std::min(on.limits.direct.bytes_of_sums, on.machine.l1d_bytes / 2);
     const auto fits = [&] {
         return copied(t.chunks.longest()) <= on.limits.direct.bytes_of_copy &&
-               (t.chunks.parts == 1 || t.sums_of_block() * t.lanes * element <= on.limits.direct.bytes_of_sums);
+               (t.chunks.parts == 1 || t.sums_of_block() * t.lanes * element <= most_sums);
     };
     cut(t, rows, columns);
     while (copied(t.chunks.longest()) > on.limits.direct.bytes_of_copy && t.chunks.longest() > 2 * near) {
@@ -285,6 +288,19 @@ std::string direct_refusal(const Problem& p, const Context& on, DirectTiling* ti
     if (!serves) return "the input of one register tile is too large to be copied";
     if (tiling) *tiling = t;
     return {};
+}
+
+CacheUse cache_use(const Problem& p, const DirectTiling& t) {
+    if (p.shape.empty()) return {};
+    const auto block = t.longest_block();
+    const std::int64_t element = size_of(p.dtype);
+    const bool one_tile = block[1] <= rows_of_tile(t) && block[2] <= columns_of_tile(t);  // no block is smaller
+    CacheUse use;
+    if (t.chunks.parts > 1 && !one_tile) use.l1 = t.sums_of_block() * t.lanes * element;
+    if (t.chunks.longest() > 1 || !one_tile) {
+        use.l2 = staged_elements(p.shape, t.copy_form(), block, kernel_of(p.shape), t.chunks.longest()) * element;
+    }
+    return use;
 }
 
 DirectTiling tile_direct(const Problem& p, const Context& on) {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/split.hpp"
+#include "plan/cache_use.hpp"
 #include "plan/context.hpp"
 #include "plan/copy_form.hpp"
 #include "plan/k_order.hpp"
@@ -61,6 +62,7 @@ struct DirectTiling {
 std::string direct_refusal(const Problem& problem, const Context& on, DirectTiling* tiling = nullptr);
 
 DirectTiling tile_direct(const Problem& problem, const Context& on);  // of a problem that it can serve
+CacheUse cache_use(const Problem& problem, const DirectTiling& tiling);
 
 WorkCounts direct_work(const Problem& problem, const Context& on, const DirectTiling& tiling);
 

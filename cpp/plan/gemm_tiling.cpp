@@ -79,13 +79,27 @@ bool worth_copying(const Problem& p, const Context& on, const GemmTiling& t, std
 // A copied block has a border that its neighbours copy, too: it grows while that saves something and the copy stays small.
 void enlarge_copies(const Context& on, GemmTiling& t, const ConvShape& s, std::int64_t most, std::int64_t element) {
     constexpr double saving = 0.95;
+    const std::int64_t most_bytes = std::min(on.limits.gemm.bytes_of_copy, on.machine.l2_bytes * 3 / 4);
     const auto for_each_pixel = [&](const GemmTiling& tiling) { return copied_values(s, tiling) / as_double(tiling.most_pixels()); };
     for (std::int64_t times = 2; times <= on.limits.gemm.larger_copy; times *= 2) {
         GemmTiling larger = t;
         cut_map(larger, times * most);
         if (larger.blocks_of_map() * s.groups < on.limits.gemm.enough_tasks) return;
-        if (copied_values(s, larger) * as_double(element) > as_double(on.limits.gemm.bytes_of_copy)) return;
+        if (copied_values(s, larger) * as_double(element) > as_double(most_bytes)) return;
         if (for_each_pixel(larger) <= saving * for_each_pixel(t)) t = larger;
+    }
+}
+
+// Bytes of the input that a register tile reads in a block of k, at most.
+std::int64_t bytes_of_tile(const Problem& p, const GemmTiling& t) { return t.pixels_of_tile() * t.k.longest() * size_of(p.dtype); }
+
+// A block of pixels whose input is read again for each panel: smaller, until that input stays in the second-level cache beside the slice
+// of a panel's weights.
+void fit_second_level(const Problem& p, const Context& on, GemmTiling& t) {
+    if (p.shape.without_products()) return;
+    for (std::int64_t most = t.most_pixels(); t.cache_use(p).l2 > on.machine.l2_bytes && most > t.step;) {
+        most = std::max(t.step, std::min(most - 1, most * 7 / 8));
+        cut_map(t, most);
     }
 }
 
@@ -103,7 +117,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const
     t.step = t.mr;
     const std::int64_t channels = std::min(t.panels.n * t.unit, on.limits.gemm.channels_of_chunk);
     const bool near = p.layout == Layout::channels_last && channels * t.k.longest() * size_of(p.dtype) <= near_weights;
-    t.panels_inside = near && t.k_length > one_call;
+    t.panels_inside = near && t.k_length > one_call && bytes_of_tile(p, t) <= on.machine.l1d_bytes;
     if (!t.flat) t.copy = Layout::channels_last;
     const bool nothing_kept = near && t.k.blocks() == 1;
     const std::int64_t times = nothing_kept ? times_if_nothing_is_kept(on, s) : std::min<std::int64_t>(2, on.limits.gemm.larger_block);
@@ -114,6 +128,7 @@ void set_channel_tiles(GemmTiling& t, const Problem& p, const Context& on, const
     if (larger) cut_map(t, pixels_of_block(s, 2 * on.limits.gemm.pixels_of_block, times));
     const double usual = as_double(on.limits.gemm.k_of_block * 2 * on.limits.gemm.pixels_of_block);
     if (!larger || copied_values(s, t) > usual) cut_map(t, pixels_of_block(s, on.limits.gemm.pixels_of_block, times));
+    fit_second_level(p, on, t);
     t.packs_panels = once && t.blocks_of_map() == 1;
     // A few tasks and an odd number of them: one of two threads would wait for the other's last.
     const std::int64_t tasks = t.panels.parts * s.groups;
@@ -130,11 +145,12 @@ void set_pixel_tiles(GemmTiling& t, const Problem& p, const Context& on, const G
     t.panels = split_by(s.out_channels, t.mr);
     t.mr = static_cast<int>(std::max<std::int64_t>(1, t.panels.longest()));
     t.step = t.lanes;
-    t.panels_inside = t.flat && t.k_length >= one_call_of_pixels;
+    t.panels_inside = t.flat && t.k_length >= one_call_of_pixels && bytes_of_tile(p, t) <= on.machine.l1d_bytes;
     const bool nothing_kept = t.flat && t.k.blocks() == 1;
     cut_map(t, pixels_of_block(s, on.limits.gemm.pixel_lanes_of_block, nothing_kept ? times_if_nothing_is_kept(on, s) : 1));
     if (!t.flat && t.k.blocks() == 1 && !s.without_products())
         enlarge_copies(on, t, s, on.limits.gemm.pixel_lanes_of_block, size_of(p.dtype));
+    fit_second_level(p, on, t);
 }
 
 GemmTiling tile_with(const Problem& p, const Context& on, const GemmEntry& kernels, Lane lane) {
@@ -185,7 +201,8 @@ GemmTiling tile(const Problem& p, const Context& on, const GemmEntry& kernels) {
     Problem image = p;  // packed weights serve every batch, and a plain call does what a plan does: one image decides
     image.shape.batch = 1;
     image.packing = Packing::once;
-    const auto cycles = [&](Lane lane) { return gemm_cycles(image, on, tile_with(image, on, kernels, lane)); };
+    const Context usual = on.for_decisions();
+    const auto cycles = [&](Lane lane) { return gemm_cycles(image, usual, tile_with(image, usual, kernels, lane)); };
     return tile_with(p, on, kernels, cycles(Lane::pixel) < cycles(Lane::channel) ? Lane::pixel : Lane::channel);
 }
 
@@ -209,6 +226,16 @@ std::array<std::int64_t, 3> GemmTiling::longest_block() const {
 std::int64_t GemmTiling::most_pixels() const {
     const auto n = longest_block();
     return n[0] * n[1] * n[2];
+}
+
+CacheUse GemmTiling::cache_use(const Problem& p) const {
+    CacheUse use;
+    const std::int64_t element = size_of(p.dtype);
+    if (panels.parts < 2 || p.shape.without_products()) return use;  // each value of the input is read for one panel
+    if (panels_inside) use.l1 = pixels_of_tile() * k.longest() * element;
+    const double input = copied_values(p.shape, *this) * as_double(element);
+    use.l2 = static_cast<std::int64_t>(input) + panels.longest() * unit * k.longest() * element;
+    return use;
 }
 
 std::int64_t GemmTiling::most_vectors_of_pixels() const {

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "core/split.hpp"
+#include "plan/cache_use.hpp"
 #include "plan/context.hpp"
 #include "plan/k_order.hpp"
 #include "plan/pixel_boxes.hpp"
@@ -51,6 +52,8 @@ struct GemmTiling {
     // Lengths that no block exceeds.
     std::array<std::int64_t, 3> longest_block() const;
     std::int64_t most_pixels() const;
+    std::int64_t pixels_of_tile() const { return lane == Lane::channel ? mr : nv * lanes; }
+    CacheUse cache_use(const Problem& problem) const;
     std::int64_t most_vectors_of_pixels() const;  // lane = pixel: vectors end with their row
     std::int64_t most_channels_of_chunk() const { return chunks.longest() * panels.longest() * unit; }
     std::int64_t packed_elements_of_group() const { return panels.n * unit * k_length; }

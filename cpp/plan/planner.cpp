@@ -87,11 +87,12 @@ const std::vector<AlgorithmEntry>& algorithms() {
         {Algorithm::direct, "direct", "pixels side by side in vectors, for few output channels of a group: no product is wasted", true,
          prospect_of_direct, plan_conv_by_direct},
         {Algorithm::winograd, "winograd", "transformed tiles, as large as the error allows: of 3x3 F(4x4, 3x3), a quarter of the products",
-         true, prospect_of_winograd<WinogradTiles::accurate>, plan_by_winograd<Algorithm::winograd>, least_winograd_work},
+         true, prospect_of_winograd<WinogradTiles::accurate>, plan_by_winograd<Algorithm::winograd>, least_winograd_work,
+         WinogradTiles::accurate},
         {Algorithm::winograd_f2, "winograd_f2", "F(2x2, 3x3): 16 multiplications instead of 36, a third of the error", false,
-         prospect_of_winograd<WinogradTiles::two>, plan_by_winograd<Algorithm::winograd_f2>},
+         prospect_of_winograd<WinogradTiles::two>, plan_by_winograd<Algorithm::winograd_f2>, nullptr, WinogradTiles::two},
         {Algorithm::winograd_f6, "winograd_f6", "F(6x6, 3x3): 64 multiplications instead of 324, four times the error", false,
-         prospect_of_winograd<WinogradTiles::six>, plan_by_winograd<Algorithm::winograd_f6>},
+         prospect_of_winograd<WinogradTiles::six>, plan_by_winograd<Algorithm::winograd_f6>, nullptr, WinogradTiles::six},
         {Algorithm::naive, "naive", "the definition in double precision, for self-checks", false, prospect_of_naive, plan_conv_by_naive},
     };
     return entries;
@@ -113,7 +114,7 @@ void expect_algorithm(const std::string& wanted) {
 }
 
 Candidate consider(const Problem& problem, const Context& on, Algorithm algorithm) {
-    Prospect prospect = entry_of(algorithm).prospect(problem, on);
+    Prospect prospect = entry_of(algorithm).prospect(problem, on.for_decisions());
     Candidate c{algorithm, std::move(prospect.refusal)};
     if (!c.refusal.empty()) return c;
     if (problem.packing == Packing::every_call) prospect.work += prospect.packing;

@@ -14,19 +14,6 @@ namespace npconv {
 
 enum class Algorithm { gemm, depthwise, direct, winograd, winograd_f2, winograd_f6, naive };
 
-constexpr std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) {
-    switch (algorithm) {
-        case Algorithm::winograd: return WinogradTiles::accurate;
-        case Algorithm::winograd_f2: return WinogradTiles::two;
-        case Algorithm::winograd_f6: return WinogradTiles::six;
-        case Algorithm::gemm:
-        case Algorithm::depthwise:
-        case Algorithm::direct:
-        case Algorithm::naive: break;
-    }
-    return {};
-}
-
 // To add an algorithm: docs/developing.md.
 struct Prospect {
     std::string refusal;  // why it cannot serve; empty if it can
@@ -45,10 +32,12 @@ struct AlgorithmEntry {
     Prospect (*prospect)(const Problem&, const Context&);
     ConvExecution (*plan)(const Problem&, const Context&);          // of a problem that it serves
     WorkCounts (*least)(const Problem&, const Context&) = nullptr;  // of a plain call, at least: known at once. Null: unknown
+    std::optional<WinogradTiles> winograd = {};                     // of Winograd's: which tiles
 };
 
 const std::vector<AlgorithmEntry>& algorithms();
 const AlgorithmEntry& entry_of(Algorithm algorithm);
+inline std::optional<WinogradTiles> winograd_tiles(Algorithm algorithm) { return entry_of(algorithm).winograd; }
 
 // std::invalid_argument where it is neither "auto" nor "measure" nor the name of an algorithm.
 void expect_algorithm(const std::string& wanted);
