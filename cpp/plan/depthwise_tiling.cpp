@@ -168,12 +168,12 @@ CacheUse cache_use(const Problem& p, const Context& on, const DepthwiseTiling& t
     if (p.shape.empty()) return {};
     const Outputs block = t.longest_block();
     if (t.lane == Lane::channel) {
-        if (t.copied) return {0, block_bytes(p, t, block)};
+        if (t.copied) return {0, t.most_pixels() > depthwise_pixels ? block_bytes(p, t, block) : 0};  // no block is smaller
         const std::int64_t window = window_of_vector(p, t) * t.chunks.longest();
         return {t.chunks.longest() > t.together ? window : 0, 0};  // no fewer channels than a register tile has, whatever their size
     }
     const std::int64_t sums = block[1] * block[2] * t.together * size_of(p.dtype);
-    return {p.shape.axis[0].kernel > 1 && t.together > 1 ? sums : 0, plane_bytes(p, on, block)};
+    return {p.shape.axis[0].kernel > 1 && t.together > 1 ? sums : 0, t.most_pixels() > t.lanes ? plane_bytes(p, on, block) : 0};
 }
 
 bool planes_in_place(const Problem& p, const Context& on) { return kernels_of(p, on).planes; }
