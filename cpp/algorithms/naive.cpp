@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "algorithms/gemm_packing.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -61,10 +63,8 @@ std::int64_t met(const Axis& forward, std::int64_t o, std::int64_t t) {
     return at >= 0 && at % forward.stride == 0 && at / forward.stride < forward.output ? at / forward.stride : -1;
 }
 
-}  // namespace
-
 template <class T>
-void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+void straight(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
@@ -106,7 +106,7 @@ void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int t
 }
 
 template <class T>
-void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+void transposed(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
     const std::int64_t depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input, pixels = depth * height * width;
@@ -141,7 +141,7 @@ void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>
 }
 
 template <class T>
-void run_naive_weight_gradient(const Problem& p, const Context& on, const WeightGradientOperands<T>& io, int threads) {
+void weight_gradient(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
     parallel_for(s.groups * s.out_channels * s.in_channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
@@ -165,13 +165,13 @@ void run_naive_weight_gradient(const Problem& p, const Context& on, const Weight
                     sum += (zero ? 0.0 : static_cast<double>(x[x_offset])) * static_cast<double>(g[g_offset]);
                 }
             }
-            io.out[task * taps + (p.flip ? taps - 1 - tap : tap)] = static_cast<T>(sum);
+            io.y[task * taps + (p.flip ? taps - 1 - tap : tap)] = static_cast<T>(sum);
         }
     });
 }
 
 template <class T>
-void run_naive_input_gradient(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+void input_gradient(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
     const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
@@ -206,13 +206,50 @@ void run_naive_input_gradient(const Problem& p, const Context& on, const Operand
     });
 }
 
-template void run_naive_input_gradient(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive_input_gradient(const Problem&, const Context&, const Operands<double>&, int);
-template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<float>&, int);
-template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<double>&, int);
-template void run_naive_transposed(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive_transposed(const Problem&, const Context&, const Operands<double>&, int);
-template void run_naive(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive(const Problem&, const Context&, const Operands<double>&, int);
+// The definition takes every tap, whatever the magnitudes.
+template <class T>
+double pack_taps(const Problem& p, const TensorView<const T>& w, T* to) {
+    const ConvShape& s = p.shape;
+    const KBlock all = order_k(s, s.k(), s.k()).block(0);
+    for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o, to += s.k()) {
+        for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t place) {
+            const T* from = w.data + o * w.batch + offset;
+            for (std::int64_t c = 0; c < s.in_channels; ++c) to[place + c] = from[c * w.channel];
+        });
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace
+
+void convolve(const NaiveExecution& e, const Operands& io, int threads) {
+    count_naive_run();
+    with_real(e.problem.dtype, [&](auto zero) { straight(e.problem, *e.on, typed<decltype(zero)>(io), threads); });
+}
+
+std::int64_t workspace_bytes(const NaiveExecution&, double, int) { return 0; }
+
+PackedWeights pack(const NaiveExecution& e, const AnyView& w, int) {
+    const ConvShape& s = e.problem.shape;
+    return packed_by(e.problem.dtype, s.groups * s.out_channels * s.k(),
+                     [&]<class T>(T* to) { return pack_taps(e.problem, typed<T>(w), to); });
+}
+
+void set_format(const NaiveExecution& e, PackedFormat& format) {
+    const ConvShape& s = e.problem.shape;
+    format.k = order_k(s, s.k(), s.k());
+}
+
+void run_naive_transposed(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { transposed(p, on, typed<decltype(zero)>(io), threads); });
+}
+
+void run_naive_input_gradient(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { input_gradient(p, on, typed<decltype(zero)>(io), threads); });
+}
+
+void run_naive_weight_gradient(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { weight_gradient(p, on, typed<decltype(zero)>(io), threads); });
+}
 
 }  // namespace npconv
