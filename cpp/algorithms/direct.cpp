@@ -88,11 +88,12 @@ class DirectRun {
     void compute(const Task& k) const {
         TensorView<const T> x = io_.x;
         x.data += k.image * x.batch + k.group * s_.in_channels * x.channel;
-        const bool in_place = readable_in_place(k.pixels);
+        const bool readable = readable_in_place(k.pixels);
         for (std::int64_t i = 0; i < t_.chunks.parts; ++i) {
             const KBlock chunk = t_.chunk(s_, i);
             const CopyForm form = t_.copy_form();
-            const Source<T> source = in_place ? place(k.pixels, chunk, x) : stage(p_, copying_, form, x, k.pixels, chunk, k.staged);
+            const Source<T> source =
+                readable ? in_place(s_, t_.flat, flat_x_, x, k.pixels, chunk) : stage(p_, copying_, form, x, k.pixels, chunk, k.staged);
             DirectTile<T> tile{};
             tile.x = source.data;
             tile.w = io_.w + (k.group * s_.in_channels + chunk.channel_begin) * s_.taps() * s_.out_channels;
@@ -103,10 +104,10 @@ class DirectRun {
             tile.column = k.columns;
             tile.sums = k.sums;
             tile.channels_last = p_.layout == Layout::channels_last;
-            if (in_place) tile.fetch = fetched(k.pixels, i, x);
+            if (readable) tile.fetch = fetched(k.pixels, i, x);
             for (std::int64_t c = 0; c < t_.columns; ++c) k.columns[c] = t_.flat ? 0 : source.steps.tap[2].offset(c);
             list_passes(k, chunk, source.steps, tile);
-            tiles(k, source.steps, tile, in_place, i == t_.chunks.parts - 1);
+            tiles(k, source.steps, tile, readable, i == t_.chunks.parts - 1);
         }
     }
 
@@ -121,24 +122,6 @@ class DirectRun {
             if (a.at(pixels.begin[i], 0) < 0 || a.at(pixels.end[i] - 1, a.kernel - 1) >= a.input) return false;
         }
         return true;
-    }
-
-    Source<T> place(const Box& pixels, const KBlock& chunk, const TensorView<const T>& x) const {
-        Source<T> source;
-        source.data = x.data + chunk.channel_begin * x.channel;
-        source.steps.k = x.channel;
-        if (t_.flat) {
-            source.data += pixels.begin[2];
-            source.steps.pixel = {0, 0, 1};
-            return source;
-        }
-        for (std::size_t a = 0; a < 3; ++a) {
-            const Axis& axis = s_.axis[a];
-            source.data += axis.at(pixels.begin[a], 0) * x.spatial[a];
-            source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
-            source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
-        }
-        return source;
     }
 
     // How far it is to the input of the next chunk, or of the rows below: what no processor foresees, because streams of one channel are

@@ -83,22 +83,7 @@ class GemmInput {
     }
 
     Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
-        Source<T> source;
-        if (t_.k_length == 0) return source;  // nothing is read
-        source.data = x.data + block.channel_begin * x.channel;
-        source.steps.k = x.channel;
-        if (t_.flat) {
-            source.steps.pixel = {0, 0, flat_x_};
-            source.data += pixels.begin[2] * flat_x_;
-            return source;
-        }
-        for (std::size_t a = 0; a < 3; ++a) {
-            const Axis& axis = s_.axis[a];
-            source.data += axis.at(pixels.begin[a], block.tap_begin[a]) * x.spatial[a];
-            source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
-            source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
-        }
-        return source;
+        return t_.k_length == 0 ? Source<T>() : in_place(s_, t_.flat, flat_x_, x, pixels, block);  // or nothing is read
     }
 
     const Problem& p_;
