@@ -4,18 +4,18 @@
 #include <optional>
 #include <string>
 
-#include "algorithms/conv_plan.hpp"
+#include "algorithms/operands.hpp"
+#include "algorithms/packed_weights.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
 // Packs the weights and runs. Of the operands w is filled in. largest: magnitude of all weights, if these are a section of them.
-template <class T>
-void pack_and_run(const ConvExecution& execution, const TensorView<const T>& w, const Operands<T>& operands, int threads,
+void pack_and_run(const ConvExecution& execution, const AnyView& w, const Operands& operands, int threads,
                   std::optional<double> largest = {});
 
 // Plans, packs and runs. w and bias of the operands are filled in.
-template <class T>
-void convolve_once(const Problem& problem, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
-                   Operands<T> operands, int threads);
+void convolve_once(const Problem& problem, const Context& on, const std::string& algorithm, const WeightsView& weights,
+                   const Operands& operands, int threads);
 
 }  // namespace npconv

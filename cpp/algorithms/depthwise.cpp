@@ -6,13 +6,12 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <optional>
 #include <variant>
 
 #include "algorithms/depthwise_planes.hpp"
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
-#include "algorithms/held_run.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -51,7 +50,7 @@ struct Window {
 template <class T>
 class DepthwiseRun {
   public:
-    DepthwiseRun(const DepthwiseExecution& e, const Operands<T>& io, const DepthwiseWorkspace& workspace)
+    DepthwiseRun(const DepthwiseExecution& e, const OperandsOf<T>& io, const DepthwiseWorkspace& workspace)
         : p_(e.problem),
           s_(p_.shape),
           t_(e.tiling),
@@ -75,7 +74,7 @@ class DepthwiseRun {
         compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), {}, thread);
     }
 
-    void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, const BlockOf<T>& to,
+    void compute(const Box& pixels, std::int64_t image, std::int64_t first_vector, std::int64_t vectors, const ResultBlock& to,
                  int thread) const {
         const Window window = copied_ ? window_of_copy(pixels) : window_of_input();
         const Lists lists = list(pixels, window, thread);
@@ -180,13 +179,13 @@ class DepthwiseRun {
     std::int64_t all_channels() const { return s_.groups * s_.out_channels; }
 
     // Of vectors of channels of a block.
-    Output<T> output(const Box& pixels, std::int64_t image, std::int64_t vector, std::int64_t vectors, const BlockOf<T>& to,
+    Output<T> output(const Box& pixels, std::int64_t image, std::int64_t vector, std::int64_t vectors, const ResultBlock& to,
                      int thread) const {
         const std::int64_t channel = vector * t_.lanes, channels = std::min(vectors * t_.lanes, all_channels() - channel);
         const std::int64_t first = (pixels.begin[0] * s_.axis[1].output + pixels.begin[1]) * s_.axis[2].output + pixels.begin[2];
         Output<T> o = epilogue_.output(image, channel, channels, first, pixels.pixels(), workspace_.template get<T>(thread, residual_copy));
         if (to.values) {
-            o.y = to.values + channel;
+            o.y = static_cast<T*>(to.values) + channel;
             o.y_stride = to.stride;
         }
         return o;
@@ -345,7 +344,7 @@ class DepthwiseRun {
     const Problem& p_;
     const ConvShape& s_;
     const DepthwiseTiling& t_;
-    const Operands<T>& io_;
+    const OperandsOf<T>& io_;
     const Kernels<T>& kernels_;
     Kernel channels_;
     void (*row_tiles_)(const DepthwiseRowTiles<T>&);
@@ -355,72 +354,35 @@ class DepthwiseRun {
     const bool copied_, bordered_, shares_rows_;
 };
 
-}  // namespace
-
-std::int64_t depthwise_blocks_bytes(const DepthwiseExecution& e) {
-    return e.tiling.lane == Lane::pixel ? depthwise_planes_bytes(e) : DepthwiseWorkspace::bytes_per_thread(sizes(e.problem, e.tiling));
-}
-
-std::int64_t depthwise_workspace_bytes(const DepthwiseExecution& e, int threads) {
-    if (e.problem.shape.empty()) return 0;
-    return depthwise_blocks_bytes(e) * (e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads)));
-}
-
 template <class T>
-void run_depthwise(const DepthwiseExecution& e, const Operands<T>& io, int threads) {
-    const int used = e.threads(threads), slots = slots_of(e.tiling.tasks, used);
-    if (e.tiling.lane == Lane::pixel) return run_depthwise_planes(e, io, used, slots);
-    const DepthwiseWorkspace workspace(sizes(e.problem, e.tiling), slots);
-    const DepthwiseRun<T> run(e, io, workspace);
-    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
-}
+class ChannelBlocks final : public DepthwiseBlocks {
+  public:
+    ChannelBlocks(const DepthwiseExecution& e, const Operands& io, int threads)
+        : chunks_(e.tiling.chunks),
+          operands_(typed<T>(io)),
+          workspace_(sizes(e.problem, e.tiling), threads),
+          run_(e, operands_, workspace_) {}
+    void compute(const Box& pixels, std::int64_t image, const ResultBlock& to, int thread) const override {
+        for (std::int64_t c = 0; c < chunks_.parts; ++c) run_.compute(pixels, image, chunks_.begin(c), chunks_.length(c), to, thread);
+    }
 
-template <class T>
-struct DepthwiseBlocks<T>::State {
-    using Channels = HeldRun<DepthwiseRun<T>, T, DepthwiseExecution, DepthwiseWorkspace>;
-    std::optional<Channels> channels;  // or
-    std::optional<DepthwisePlaneBlocks<T>> planes;
+  private:
+    const SpreadSplit& chunks_;
+    const OperandsOf<T> operands_;
+    const DepthwiseWorkspace workspace_;
+    const DepthwiseRun<T> run_;
 };
 
+// Returns the largest magnitude.
 template <class T>
-DepthwiseBlocks<T>::DepthwiseBlocks(const DepthwiseExecution& e, const Operands<T>& io, int threads) : state_(std::make_unique<State>()) {
-    if (e.tiling.lane == Lane::pixel) {
-        state_->planes.emplace(e, io, threads);
-    } else {
-        state_->channels.emplace(e, io, sizes(e.problem, e.tiling), threads);
-    }
-}
-
-template <class T>
-DepthwiseBlocks<T>::~DepthwiseBlocks() = default;
-
-template <class T>
-void DepthwiseBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
-    if (state_->planes) return state_->planes->compute(pixels, image, to, thread);
-    const SpreadSplit& chunks = state_->channels->execution.tiling.chunks;
-    for (std::int64_t c = 0; c < chunks.parts; ++c) {
-        state_->channels->run.compute(pixels, image, chunks.begin(c), chunks.length(c), to, thread);
-    }
-}
-
-template class DepthwiseBlocks<float>;
-template class DepthwiseBlocks<double>;
-
-template <class T>
-PackedWeights pack_depthwise(const DepthwiseExecution& e, const TensorView<const T>& w) {
-    const Problem& p = e.problem;
-    const DepthwiseTiling& t = e.tiling;
-    const ConvShape& s = p.shape;
-    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = t.lanes_of_channel(),
-                       elements = t.channels * s.k() * lanes;
-    PackedWeights packed{Buffer(static_cast<std::size_t>(elements) * sizeof(T)), 0.0};
-    T* to = packed.data.as<T>();
+T pack_channels(const DepthwiseExecution& e, const TensorView<const T>& w, std::int64_t elements, T* to) {
+    const ConvShape& s = e.problem.shape;
+    const std::int64_t taps = s.taps(), channels = s.groups * s.out_channels, lanes = e.tiling.lanes_of_channel();
     std::fill_n(to, elements, T(0));
-    Problem of_channel = p;
+    Problem of_channel = e.problem;
     of_channel.shape.in_channels = 1;
-    const KBlock all = order_k(of_channel.shape, taps, taps).block(0);
     T largest = 0;
-    for_each_tap(of_channel, w, all, [&](std::int64_t offset, std::int64_t tap) {
+    for_each_tap(of_channel, w, order_k(of_channel.shape, taps, taps).block(0), [&](std::int64_t offset, std::int64_t tap) {
         for (std::int64_t c = 0; c < channels; ++c) {
             for (std::int64_t i = 0; i < s.in_channels; ++i) {
                 const T value = w.data[c * w.batch + i * w.channel + offset];
@@ -429,13 +391,48 @@ PackedWeights pack_depthwise(const DepthwiseExecution& e, const TensorView<const
             }
         }
     });
-    packed.largest = static_cast<double>(largest);
-    return packed;
+    return largest;
 }
 
-template PackedWeights pack_depthwise(const DepthwiseExecution&, const TensorView<const float>&);
-template PackedWeights pack_depthwise(const DepthwiseExecution&, const TensorView<const double>&);
-template void run_depthwise(const DepthwiseExecution&, const Operands<float>&, int);
-template void run_depthwise(const DepthwiseExecution&, const Operands<double>&, int);
+}  // namespace
+
+void convolve(const DepthwiseExecution& e, const Operands& io, int threads) {
+    count_kernel_run(e.kernels());
+    const int used = e.threads(threads), slots = slots_of(e.tiling.tasks, used);
+    if (e.tiling.lane == Lane::pixel) return run_depthwise_planes(e, io, used, slots);
+    with_real(e.problem.dtype, [&](auto zero) {
+        const DepthwiseWorkspace workspace(sizes(e.problem, e.tiling), slots);
+        const auto operands = typed<decltype(zero)>(io);
+        const DepthwiseRun<decltype(zero)> run(e, operands, workspace);
+        parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+    });
+}
+
+std::int64_t workspace_bytes(const DepthwiseExecution& e, double, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    return bytes_of_depthwise_blocks(e) * (e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads)));
+}
+
+PackedWeights pack(const DepthwiseExecution& e, const AnyView& w, int) {
+    const std::int64_t elements = e.tiling.channels * e.problem.shape.k() * e.tiling.lanes_of_channel();
+    return packed_by(e.problem.dtype, elements, [&]<class T>(T* to) { return pack_channels(e, typed<T>(w), elements, to); });
+}
+
+void set_format(const DepthwiseExecution& e, PackedFormat& format) {
+    const ConvShape& s = e.problem.shape;
+    format.k = order_k(s, s.k(), s.k());
+    format.lane = e.tiling.lane;
+}
+
+std::unique_ptr<const DepthwiseBlocks> depthwise_blocks(const DepthwiseExecution& e, const Operands& io, int threads) {
+    if (e.tiling.lane == Lane::pixel) return depthwise_plane_blocks(e, io, threads);
+    return with_real(e.problem.dtype, [&](auto zero) -> std::unique_ptr<const DepthwiseBlocks> {
+        return std::make_unique<ChannelBlocks<decltype(zero)>>(e, io, threads);
+    });
+}
+
+std::int64_t bytes_of_depthwise_blocks(const DepthwiseExecution& e) {
+    return e.tiling.lane == Lane::pixel ? bytes_of_depthwise_planes(e) : DepthwiseWorkspace::bytes_per_thread(sizes(e.problem, e.tiling));
+}
 
 }  // namespace npconv

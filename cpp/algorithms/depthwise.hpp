@@ -4,35 +4,26 @@
 #include <cstdint>
 #include <memory>
 
-#include "algorithms/block_of.hpp"
 #include "algorithms/operands.hpp"
 #include "algorithms/packed_weights.hpp"
 #include "plan/executions.hpp"
 
 namespace npconv {
 
-// Everything that run_depthwise allocates; for a free batch the most that this one may.
-std::int64_t depthwise_workspace_bytes(const DepthwiseExecution& execution, int threads);
+// As convolution.hpp asks each algorithm.
+void convolve(const DepthwiseExecution& execution, const Operands& operands, int threads);
+std::int64_t workspace_bytes(const DepthwiseExecution& execution, double largest_weight, int threads);
+PackedWeights pack(const DepthwiseExecution& execution, const AnyView& w, int threads);
+void set_format(const DepthwiseExecution& execution, PackedFormat& format);
 
-template <class T>
-void run_depthwise(const DepthwiseExecution& execution, const Operands<T>& operands, int threads);
-
-// A block of pixels of a result at a time, with all channels, for what goes on with it. The execution, one of blocks, outlives this.
-template <class T>
+// A block of pixels of a result at a time, with all channels, for what goes on with it: [pixel][channel] with lane = channel,
+// [channel][pixel] with lane = pixel. The execution, one of blocks, outlives it.
 class DepthwiseBlocks {
   public:
-    DepthwiseBlocks(const DepthwiseExecution& execution, const Operands<T>& operands, int threads);
-    ~DepthwiseBlocks();
-    void compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const;
-
-  private:
-    struct State;
-    std::unique_ptr<State> state_;
+    virtual ~DepthwiseBlocks() = default;
+    virtual void compute(const Box& pixels, std::int64_t image, const ResultBlock& to, int thread) const = 0;
 };
-std::int64_t depthwise_blocks_bytes(const DepthwiseExecution& execution);  // of a thread
-
-// As packed_weights.hpp has it.
-template <class T>
-PackedWeights pack_depthwise(const DepthwiseExecution& execution, const TensorView<const T>& w);
+std::unique_ptr<const DepthwiseBlocks> depthwise_blocks(const DepthwiseExecution& execution, const Operands& operands, int threads);
+std::int64_t bytes_of_depthwise_blocks(const DepthwiseExecution& execution);  // of a thread
 
 }  // namespace npconv

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The gradient of depthwise weights, and of those of groups of a few channels.
 #pragma once
-#include "algorithms/weight_gradient.hpp"
+#include "algorithms/operands.hpp"
+#include "plan/executions.hpp"
 
 namespace npconv {
 
-template <class T>
-void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>& execution, const WeightGradientOperands<T>& operands, int threads);
+// Operands as weight_gradient.hpp has them.
+void run_depthwise_gradient(const Execution<DepthwiseGradientTiling>& execution, const Operands& operands, int threads);
 std::int64_t depthwise_gradient_workspace_bytes(const Execution<DepthwiseGradientTiling>& execution, int threads);
 
 }  // namespace npconv

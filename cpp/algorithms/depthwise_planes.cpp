@@ -6,7 +6,6 @@
 
 #include "algorithms/bordered_row.hpp"
 #include "algorithms/epilogue.hpp"
-#include "algorithms/held_run.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -29,7 +28,7 @@ PlanesWorkspace::Sizes sizes(const Problem& p, const DepthwiseTiling& t) {
 template <class T>
 class PlanesRun {
   public:
-    PlanesRun(const DepthwiseExecution& e, const Operands<T>& io, const PlanesWorkspace& workspace)
+    PlanesRun(const DepthwiseExecution& e, const OperandsOf<T>& io, const PlanesWorkspace& workspace)
         : p_(e.problem),
           s_(p_.shape),
           t_(e.tiling),
@@ -50,7 +49,7 @@ class PlanesRun {
         compute(pixels, image, t_.chunks.begin(chunk), t_.chunks.length(chunk), {}, thread);
     }
 
-    void compute(const Box& pixels, std::int64_t image, std::int64_t channel, std::int64_t channels, const BlockOf<T>& to,
+    void compute(const Box& pixels, std::int64_t image, std::int64_t channel, std::int64_t channels, const ResultBlock& to,
                  int thread) const {
         const auto& axis = s_.axis;
         DepthwisePlanes<T> d{};
@@ -73,7 +72,7 @@ class PlanesRun {
                 one.x = x + c / t_.multiplier * io_.x.channel;
                 one.output = epilogue_.output(image, c, n, first, d.rows * d.columns, workspace_.template get<T>(thread, residual_copy));
                 if (to.values) {
-                    one.output.y = to.values + c * to.stride + (depth - pixels.begin[0]) * plane;
+                    one.output.y = static_cast<T*>(to.values) + c * to.stride + (depth - pixels.begin[0]) * plane;
                     one.output.y_stride = to.stride;
                 }
                 sum_planes(one, depth, thread);
@@ -161,7 +160,7 @@ class PlanesRun {
     const Problem& p_;
     const ConvShape& s_;
     const DepthwiseTiling& t_;
-    const Operands<T>& io_;
+    const OperandsOf<T>& io_;
     const DepthwiseKernels<T>& kernels_;
     const std::size_t size_, step_;  // of the kernel, in its table
     const PlanesWorkspace& workspace_;
@@ -169,37 +168,44 @@ class PlanesRun {
     const bool bordered_, in_place_;
 };
 
-}  // namespace
-
-std::int64_t depthwise_planes_bytes(const DepthwiseExecution& e) { return PlanesWorkspace::bytes_per_thread(sizes(e.problem, e.tiling)); }
-
 template <class T>
-void run_depthwise_planes(const DepthwiseExecution& e, const Operands<T>& io, int threads, int slots) {
-    const PlanesWorkspace workspace(sizes(e.problem, e.tiling), slots);
-    const PlanesRun<T> run(e, io, workspace);
-    parallel_for(e.tiling.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
-}
+class PlaneBlocks final : public DepthwiseBlocks {
+  public:
+    PlaneBlocks(const DepthwiseExecution& e, const Operands& io, int threads)
+        : channels_(e.tiling.channels),
+          operands_(typed<T>(io)),
+          workspace_(sizes(e.problem, e.tiling), threads),
+          run_(e, operands_, workspace_) {}
+    void compute(const Box& pixels, std::int64_t image, const ResultBlock& to, int thread) const override {
+        run_.compute(pixels, image, 0, channels_, to, thread);
+    }
 
-template <class T>
-struct DepthwisePlaneBlocks<T>::State : HeldRun<PlanesRun<T>, T, DepthwiseExecution, PlanesWorkspace> {
-    using HeldRun<PlanesRun<T>, T, DepthwiseExecution, PlanesWorkspace>::HeldRun;
+  private:
+    const std::int64_t channels_;
+    const OperandsOf<T> operands_;
+    const PlanesWorkspace workspace_;
+    const PlanesRun<T> run_;
 };
 
-template <class T>
-DepthwisePlaneBlocks<T>::DepthwisePlaneBlocks(const DepthwiseExecution& e, const Operands<T>& io, int threads)
-    : state_(std::make_unique<State>(e, io, sizes(e.problem, e.tiling), threads)) {}
+}  // namespace
 
-template <class T>
-DepthwisePlaneBlocks<T>::~DepthwisePlaneBlocks() = default;
-
-template <class T>
-void DepthwisePlaneBlocks<T>::compute(const Box& pixels, std::int64_t image, const BlockOf<T>& to, int thread) const {
-    state_->run.compute(pixels, image, 0, state_->execution.tiling.channels, to, thread);
+std::int64_t bytes_of_depthwise_planes(const DepthwiseExecution& e) {
+    return PlanesWorkspace::bytes_per_thread(sizes(e.problem, e.tiling));
 }
 
-template class DepthwisePlaneBlocks<float>;
-template class DepthwisePlaneBlocks<double>;
-template void run_depthwise_planes(const DepthwiseExecution&, const Operands<float>&, int, int);
-template void run_depthwise_planes(const DepthwiseExecution&, const Operands<double>&, int, int);
+void run_depthwise_planes(const DepthwiseExecution& e, const Operands& io, int threads, int slots) {
+    with_real(e.problem.dtype, [&](auto zero) {
+        const PlanesWorkspace workspace(sizes(e.problem, e.tiling), slots);
+        const auto operands = typed<decltype(zero)>(io);
+        const PlanesRun<decltype(zero)> run(e, operands, workspace);
+        parallel_for(e.tiling.tasks, threads, [&](std::int64_t task, int thread) { run.task(task, thread); });
+    });
+}
+
+std::unique_ptr<const DepthwiseBlocks> depthwise_plane_blocks(const DepthwiseExecution& e, const Operands& io, int threads) {
+    return with_real(e.problem.dtype, [&](auto zero) -> std::unique_ptr<const DepthwiseBlocks> {
+        return std::make_unique<PlaneBlocks<decltype(zero)>>(e, io, threads);
+    });
+}
 
 }  // namespace npconv

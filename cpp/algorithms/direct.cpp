@@ -6,6 +6,7 @@
 
 #include "algorithms/epilogue.hpp"
 #include "algorithms/gemm_packing.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "algorithms/stage.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -42,7 +43,7 @@ Problem in_either_layout(const Problem& problem, std::int64_t channels_of_y) {
 template <class T>
 class DirectRun {
   public:
-    DirectRun(const DirectExecution& e, const Operands<T>& io, const DirectWorkspace& workspace)
+    DirectRun(const DirectExecution& e, const OperandsOf<T>& io, const DirectWorkspace& workspace)
         : p_(in_either_layout(e.problem, io.channels_of_y(e.problem.shape.groups * e.problem.shape.out_channels))),
           s_(p_.shape),
           t_(e.tiling),
@@ -87,11 +88,12 @@ class DirectRun {
     void compute(const Task& k) const {
         TensorView<const T> x = io_.x;
         x.data += k.image * x.batch + k.group * s_.in_channels * x.channel;
-        const bool in_place = readable_in_place(k.pixels);
+        const bool readable = readable_in_place(k.pixels);
         for (std::int64_t i = 0; i < t_.chunks.parts; ++i) {
             const KBlock chunk = t_.chunk(s_, i);
             const CopyForm form = t_.copy_form();
-            const Source<T> source = in_place ? place(k.pixels, chunk, x) : stage(p_, copying_, form, x, k.pixels, chunk, k.staged);
+            const Source<T> source =
+                readable ? in_place(s_, t_.flat, flat_x_, x, k.pixels, chunk) : stage(p_, copying_, form, x, k.pixels, chunk, k.staged);
             DirectTile<T> tile{};
             tile.x = source.data;
             tile.w = io_.w + (k.group * s_.in_channels + chunk.channel_begin) * s_.taps() * s_.out_channels;
@@ -102,10 +104,10 @@ class DirectRun {
             tile.column = k.columns;
             tile.sums = k.sums;
             tile.channels_last = p_.layout == Layout::channels_last;
-            if (in_place) tile.fetch = fetched(k.pixels, i, x);
+            if (readable) tile.fetch = fetched(k.pixels, i, x);
             for (std::int64_t c = 0; c < t_.columns; ++c) k.columns[c] = t_.flat ? 0 : source.steps.tap[2].offset(c);
             list_passes(k, chunk, source.steps, tile);
-            tiles(k, source.steps, tile, in_place, i == t_.chunks.parts - 1);
+            tiles(k, source.steps, tile, readable, i == t_.chunks.parts - 1);
         }
     }
 
@@ -120,24 +122,6 @@ class DirectRun {
             if (a.at(pixels.begin[i], 0) < 0 || a.at(pixels.end[i] - 1, a.kernel - 1) >= a.input) return false;
         }
         return true;
-    }
-
-    Source<T> place(const Box& pixels, const KBlock& chunk, const TensorView<const T>& x) const {
-        Source<T> source;
-        source.data = x.data + chunk.channel_begin * x.channel;
-        source.steps.k = x.channel;
-        if (t_.flat) {
-            source.data += pixels.begin[2];
-            source.steps.pixel = {0, 0, 1};
-            return source;
-        }
-        for (std::size_t a = 0; a < 3; ++a) {
-            const Axis& axis = s_.axis[a];
-            source.data += axis.at(pixels.begin[a], 0) * x.spatial[a];
-            source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
-            source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
-        }
-        return source;
     }
 
     // How far it is to the input of the next chunk, or of the rows below: what no processor foresees, because streams of one channel are
@@ -289,7 +273,7 @@ class DirectRun {
     const Problem p_;
     const ConvShape& s_;
     const DirectTiling& t_;
-    const Operands<T>& io_;
+    const OperandsOf<T>& io_;
     const DirectKernels<T>& kernels_;
     const Kernels<T>& copying_;
     const DirectWorkspace& workspace_;
@@ -297,26 +281,9 @@ class DirectRun {
     std::int64_t flat_x_;  // the step between pixels, where it is the same everywhere
 };
 
-}  // namespace
-
-std::int64_t direct_workspace_bytes(const DirectExecution& e, int threads) {
-    if (e.problem.shape.empty()) return 0;
-    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
-    return DirectWorkspace::bytes_per_thread(sizes(e.problem, e.tiling)) * slots;
-}
-
+// Returns the largest magnitude, NaN if one is.
 template <class T>
-void run_direct(const DirectExecution& e, const Operands<T>& io, int threads) {
-    const int used = e.threads(threads);
-    const DirectWorkspace workspace(sizes(e.problem, e.tiling), slots_of(e.tiling.tasks, used));
-    const DirectRun<T> run(e, io, workspace);
-    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
-}
-
-std::int64_t direct_packed_elements(const ConvShape& s) { return s.groups * s.out_channels * s.k(); }
-
-template <class T>
-T pack_direct_weights(const Problem& p, const TensorView<const T>& w, T* to) {
+T pack_taps(const Problem& p, const TensorView<const T>& w, T* to) {
     const ConvShape& s = p.shape;
     const auto& axis = s.axis;
     const auto offset = [&](std::size_t a, std::int64_t i) { return (p.flip ? axis[a].kernel - 1 - i : i) * w.spatial[a]; };
@@ -340,9 +307,35 @@ T pack_direct_weights(const Problem& p, const TensorView<const T>& w, T* to) {
     return largest;
 }
 
-template float pack_direct_weights(const Problem&, const TensorView<const float>&, float*);
-template double pack_direct_weights(const Problem&, const TensorView<const double>&, double*);
-template void run_direct(const DirectExecution&, const Operands<float>&, int);
-template void run_direct(const DirectExecution&, const Operands<double>&, int);
+}  // namespace
+
+void convolve(const DirectExecution& e, const Operands& io, int threads) {
+    count_kernel_run(e.kernels());
+    with_real(e.problem.dtype, [&](auto zero) {
+        const int used = e.threads(threads);
+        const DirectWorkspace workspace(sizes(e.problem, e.tiling), slots_of(e.tiling.tasks, used));
+        const auto operands = typed<decltype(zero)>(io);
+        const DirectRun<decltype(zero)> run(e, operands, workspace);
+        parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+    });
+}
+
+std::int64_t workspace_bytes(const DirectExecution& e, double, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
+    return DirectWorkspace::bytes_per_thread(sizes(e.problem, e.tiling)) * slots;
+}
+
+PackedWeights pack(const DirectExecution& e, const AnyView& w, int) {
+    const ConvShape& s = e.problem.shape;
+    return packed_by(e.problem.dtype, s.groups * s.out_channels * s.k(),
+                     [&]<class T>(T* to) { return pack_taps(e.problem, typed<T>(w), to); });
+}
+
+void set_format(const DirectExecution& e, PackedFormat& format) {
+    const ConvShape& s = e.problem.shape;
+    format.k = order_k(s, s.k(), s.k());
+    format.tap_step = direct_tap_step(s);
+}
 
 }  // namespace npconv

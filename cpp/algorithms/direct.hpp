@@ -4,21 +4,15 @@
 #include <cstdint>
 
 #include "algorithms/operands.hpp"
-#include "core/buffer.hpp"
+#include "algorithms/packed_weights.hpp"
 #include "plan/executions.hpp"
 
 namespace npconv {
 
-// Everything that run_direct allocates; for a free batch the most that this one may.
-std::int64_t direct_workspace_bytes(const DirectExecution& execution, int threads);
-
-template <class T>
-void run_direct(const DirectExecution& execution, const Operands<T>& operands, int threads);
-
-// [group][input channel][tap of the depth][tap row, by phase][tap column][output channel]
-std::int64_t direct_packed_elements(const ConvShape& shape);
-// Returns the largest magnitude of a weight, NaN if one is.
-template <class T>
-T pack_direct_weights(const Problem& problem, const TensorView<const T>& w, T* to);
+// As convolution.hpp asks each algorithm.
+void convolve(const DirectExecution& execution, const Operands& operands, int threads);
+std::int64_t workspace_bytes(const DirectExecution& execution, double largest_weight, int threads);
+PackedWeights pack(const DirectExecution& execution, const AnyView& w, int threads);
+void set_format(const DirectExecution& execution, PackedFormat& format);
 
 }  // namespace npconv

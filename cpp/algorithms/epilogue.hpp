@@ -12,7 +12,7 @@ namespace npconv {
 template <class T>
 class Epilogue {
   public:
-    Epilogue(const Problem& p, const Operands<T>& io)
+    Epilogue(const Problem& p, const OperandsOf<T>& io)
         : p_(p), io_(io), flat_residual_(io.residual.data ? p.shape.flat_step(io.residual.spatial) : 0) {}
 
     // Of channels `channel`, ... (counted through all groups) of pixels `first`, ..., which are neighbours in y. copy: room for the
@@ -62,7 +62,7 @@ class Epilogue {
     }
 
     const Problem& p_;
-    const Operands<T>& io_;
+    const OperandsOf<T>& io_;
     std::int64_t flat_residual_;  // the step between its pixels, where it is the same everywhere; else 0
 };
 

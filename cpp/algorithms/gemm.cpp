@@ -6,15 +6,14 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "algorithms/epilogue.hpp"
+#include "algorithms/gemm_input.hpp"
 #include "algorithms/gemm_packing.hpp"
-#include "algorithms/held_run.hpp"
-#include "algorithms/stage.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "algorithms/tile_lists.hpp"
 #include "core/parallel.hpp"
 #include "core/workspace.hpp"
@@ -76,51 +75,24 @@ GemmWorkspace::Sizes sizes(const Problem& p, const GemmTiling& t, bool raw_weigh
     return bytes;
 }
 
-// Channels that stand a multiple of a large power of two apart share few sets of the second-level cache: where a block of k has more of
-// them than half the ways of those sets hold, it is copied, not read in place.
-bool alias(std::int64_t channel_bytes, std::int64_t channels) {
-    constexpr std::int64_t way_bytes = 128 * 1024, ways = 8;
-    const std::int64_t places = way_bytes / std::gcd(channel_bytes, way_bytes);
-    return channel_bytes != 0 && channels > places * ways / 2;
-}
-
-// May a pixel's place, counted from x, pass the range of an integer? Only where a padding is astronomical: then a copy is read, not the
-// input in place. (Without padding all places are in the input.)
-bool places_overflow(const ConvShape& s, const std::array<std::int64_t, 3>& strides) {
-    constexpr double most = 1e17;
-    for (std::size_t i = 0; i < 3; ++i) {
-        const Axis& a = s.axis[i];
-        const double reach = static_cast<double>(a.pad_before) + static_cast<double>(a.output - 1) * static_cast<double>(a.stride) +
-                             static_cast<double>(a.kernel - 1) * static_cast<double>(a.dilation);
-        if (a.padded() && reach * std::abs(static_cast<double>(strides[i])) > most) return true;
-    }
-    return false;
-}
-
 template <class T>
 class GemmRun {
   public:
     // shared: other runs use the same arrays between the tasks.
-    GemmRun(const GemmExecution& e, const Operands<T>& io, const GemmWorkspace& workspace, bool shared = false)
+    GemmRun(const GemmExecution& e, const OperandsOf<T>& io, const GemmWorkspace& workspace, bool shared = false)
         : p_(e.problem),
           s_(p_.shape),
           t_(e.tiling),
           io_(io),
           kernels_(kernels_of<T>(e.kernels())),
           workspace_(workspace),
-          epilogue_(p_, io) {
-        const Problem& p = p_;
-        const GemmTiling& t = t_;
-        const bool read_once = t.flat && pixel_lanes() && t.panels.parts == 1;
-        aliasing_ = p.layout == Layout::channels_first && !read_once && !t.made_input &&
-                    alias(io.x.channel * static_cast<std::int64_t>(sizeof(T)), t.k.channels.longest());
-        places_overflow_ = places_overflow(s_, io.x.spatial);
-        if (io.raw_weights) packing_.emplace(e, *io.raw_weights);
-        flat_x_ = s_.flat_step(io.x.spatial);
+          epilogue_(p_, io),
+          input_(e, io.x) {
+        if (io.raw_weights) packing_.emplace(e, typed<T>(*io.raw_weights));
         // The pixels of a flat map are evenly apart, if not in x then in a copy: one list serves all tasks.
-        even_ = t.flat && !pixel_lanes() && (aliasing_ || flat_x_ != 0 || t.k_length == 0);
+        even_ = t_.flat && !pixel_lanes() && (input_.even_step() != 0 || t_.k_length == 0);
         one_list_ = even_ && !shared;
-        if (one_list_) list_evenly(scratch(0).lists, t.most_pixels(), even_step());
+        if (one_list_) list_evenly(scratch(0).lists, t_.most_pixels(), input_.even_step());
     }
 
     // LOOP 1: tasks in the order image, group, chunk, block: neighbours share their weights.
@@ -129,21 +101,20 @@ class GemmRun {
         index /= t_.blocks_of_map();
         const std::int64_t chunk = index % t_.chunks.parts;
         index /= t_.chunks.parts;
-        compute(pixels, index / s_.groups, index % s_.groups, t_.chunks.begin(chunk), t_.chunks.length(chunk), thread);
+        compute({pixels, index / s_.groups, index % s_.groups, t_.chunks.begin(chunk), t_.chunks.length(chunk), nullptr, {}}, thread);
     }
 
-    // A block of t_.map whose pixels are neighbours in y, no larger than the tiling's blocks, and no more panels than the tiling's chunks.
-    // copy: its input, if that is not where the operands say. to: where its results go, if not to y.
-    void compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel, std::int64_t of_panels, int thread,
-                 const T* copy = nullptr, const BlockOf<T>& to = {}) const {
+    // No larger than the tiling's blocks, and no more panels than the tiling's chunks. The pixels are those of t_.map.
+    void compute(const GemmBlocks::Block& block, int thread) const {
         Task k{};
-        k.copy = copy;
-        k.to = to;
-        k.pixels = pixels;
-        k.group = group;
-        k.image = image;
-        k.first_panel = first_panel;
-        k.end_panel = first_panel + of_panels;
+        k.copy = static_cast<const T*>(block.x);
+        k.to = static_cast<T*>(block.to.values);
+        k.to_stride = block.to.stride;
+        k.pixels = block.pixels;
+        k.group = block.group;
+        k.image = block.image;
+        k.first_panel = block.first_panel;
+        k.end_panel = block.first_panel + block.panels;
         k.first_pixel = (k.pixels.begin[0] * t_.map[1] + k.pixels.begin[1]) * t_.map[2] + k.pixels.begin[2];
         k.scratch = scratch(thread);
         k.panels = Panels{k.scratch.panels, k.scratch.panels + list_panels(k)};
@@ -164,8 +135,9 @@ class GemmRun {
         std::int64_t first_pixel;  // its number in y
         std::int64_t first_panel, end_panel;
         std::int64_t group, image;
-        const T* copy;
-        BlockOf<T> to;
+        const T* copy;  // of its input, or null
+        T* to;          // where its results go, or null: to y
+        std::int64_t to_stride;
         Scratch<T> scratch;
         Panels panels;
     };
@@ -200,7 +172,8 @@ class GemmRun {
     // LOOP 2
     void multiply(const Task& k) const {
         TensorView<const T> x = io_.x;
-        x.data = k.copy ? k.copy - k.pixels.begin[2] * flat_x_ : x.data + k.image * x.batch + k.group * s_.in_channels * x.channel;
+        x.data =
+            k.copy ? k.copy - k.pixels.begin[2] * input_.flat_step() : x.data + k.image * x.batch + k.group * s_.in_channels * x.channel;
         const std::int64_t blocks = t_.k.blocks();
         for (std::int64_t b = 0; b < blocks; ++b) {
             const KBlock block = t_.k.block(b);
@@ -217,9 +190,9 @@ class GemmRun {
 
     // All pixels of the block, with one tap.
     int list_flat(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
-        source = aliasing_ ? stage(p_, kernels_, form_of(t_), x, k.pixels, block, k.scratch.staged) : place(k.pixels, block, x);
+        source = input_.of_flat(x, k.pixels, block, k.scratch.staged);
         const std::int64_t pixels = k.pixels.length(2);
-        if (even_ && !one_list_) list_evenly(k.scratch.lists, pixels, even_step());
+        if (even_ && !one_list_) list_evenly(k.scratch.lists, pixels, input_.even_step());
         if (!even_) list_places(k.scratch.lists, s_, k.pixels.begin[2], pixels, x.spatial);
         const bool any = block.channels() > 0;
         if (any) *k.scratch.lists.segment = {0, 0, block.channels()};
@@ -229,8 +202,7 @@ class GemmRun {
 
     int list(const Task& k, const KBlock& block, const TensorView<const T>& x, Source<T>& source) const {
         const PixelBoxes boxes = cut(k.pixels, block);
-        const bool in_place = t_.k_length == 0 || readable_in_place(k, x, boxes);
-        source = in_place ? place(k.pixels, block, x) : stage(p_, kernels_, form_of(t_), x, k.pixels, block, k.scratch.staged);
+        source = input_.of_boxes(x, k.pixels, boxes, block, k.scratch.staged);
         return list_boxes(k.scratch.lists, t_, k.pixels, k.first_pixel, boxes, block, source.steps);
     }
 
@@ -238,45 +210,6 @@ class GemmRun {
         if (t_.flat || t_.k_length == 0) return uncut(pixels);
         const bool zeros = p_.border == Border::zeros && io_.finite_weights;
         return cut_by_taps(s_, pixels, block, {zeros, zeros, zeros && !pixel_lanes()}, {t_.mr, t_.waiting_rows});
-    }
-
-    bool readable_in_place(const Task& k, const TensorView<const T>& x, const PixelBoxes& boxes) const {
-        if (boxes.outside || aliasing_ || places_overflow_) return false;
-        if (!pixel_lanes()) return x.channel == 1 || (!t_.always_copied && !narrow(boxes.runs[2]));
-        const bool whole_vectors = t_.made_input || k.pixels.length(2) % t_.lanes == 0;
-        return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
-    }
-
-    // Channels first, the pixels of a narrow box stand in rows, each on a line of memory of its own for each channel: where many pixels of
-    // a row are in such boxes (1x7 kernels), the row is copied.
-    static bool narrow(const AxisRuns& runs) {
-        constexpr std::int64_t few = 4;
-        if (runs.count == 1) return false;
-        std::int64_t pixels = 0;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(runs.count); ++i) {
-            const std::int64_t n = runs.begin[i + 1] - runs.begin[i];
-            if (n < few) pixels += n;
-        }
-        return pixels * few > runs.begin[static_cast<std::size_t>(runs.count)] - runs.begin[0];
-    }
-
-    Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
-        Source<T> source;
-        if (t_.k_length == 0) return source;  // nothing is read
-        source.data = x.data + block.channel_begin * x.channel;
-        source.steps.k = x.channel;
-        if (t_.flat) {
-            source.steps.pixel = {0, 0, flat_x_};
-            source.data += pixels.begin[2] * flat_x_;
-            return source;
-        }
-        for (std::size_t a = 0; a < 3; ++a) {
-            const Axis& axis = s_.axis[a];
-            source.data += axis.at(pixels.begin[a], block.tap_begin[a]) * x.spatial[a];
-            source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
-            source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
-        }
-        return source;
     }
 
     // The panels of a task, with all that their tiles share. Returns how many they are.
@@ -375,94 +308,55 @@ class GemmRun {
         const std::int64_t of_task = first - t_.panels.begin(k.first_panel) * t_.unit;
         Output<T> o = epilogue_.output(k.image, k.group * s_.out_channels + first, channels, k.first_pixel, pixels,
                                        k.scratch.residual + of_task * pixels);
-        if (k.to.values) {
-            o.y = k.to.values + of_task * (p_.layout == Layout::channels_first ? k.to.stride : 1);
-            o.y_stride = k.to.stride;
+        if (k.to) {
+            o.y = k.to + of_task * (p_.layout == Layout::channels_first ? k.to_stride : 1);
+            o.y_stride = k.to_stride;
         }
         return o;
     }
 
-    std::int64_t even_step() const { return aliasing_ ? 1 : flat_x_; }
-
     const Problem& p_;
     const ConvShape& s_;
     const GemmTiling& t_;
-    const Operands<T>& io_;
+    const OperandsOf<T>& io_;
     const Kernels<T>& kernels_;
     const GemmWorkspace& workspace_;
     const Epilogue<T> epilogue_;
+    const GemmInput<T> input_;
     std::optional<GemmPacking<T>> packing_;  // of weights that are not packed yet
     mutable std::atomic<bool> finite_weights_{true};
-    bool aliasing_ = false, places_overflow_ = false, even_ = false, one_list_ = false;
-    std::int64_t flat_x_ = 0;  // the step between pixels, where it is the same everywhere
-};
-
-}  // namespace
-
-std::int64_t gemm_workspace_bytes(const GemmExecution& e, int threads) {
-    if (e.problem.shape.empty()) return 0;
-    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
-    return GemmWorkspace::bytes_per_thread(sizes(e.problem, e.tiling, false)) * slots;
-}
-
-template <class T>
-bool run_gemm(const GemmExecution& e, const Operands<T>& io, int threads) {
-    const int used = e.threads(threads);
-    const GemmWorkspace workspace(sizes(e.problem, e.tiling, io.raw_weights != nullptr), slots_of(e.tiling.tasks, used));
-    const GemmRun<T> run(e, io, workspace);
-    parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
-    return run.finite_weights();
-}
-
-template <class T>
-struct GemmPieces<T>::State : HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace> {
-    using HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace>::HeldRun;
+    bool even_ = false, one_list_ = false;
 };
 
 template <class T>
-GemmPieces<T>::GemmPieces(const GemmExecution& e, const Operands<T>& io, int threads)
-    : state_(std::make_unique<State>(e, io, sizes(e.problem, e.tiling, false), threads)) {}
+class HeldGemm final : public GemmBlocks {
+  public:
+    // shared: other ones use the arrays between the tasks. first: the one that has them, if that is not this.
+    HeldGemm(const GemmExecution& e, const Operands& io, const GemmWorkspace::Sizes& bytes, int threads, bool shared = false,
+             const HeldGemm* first = nullptr)
+        : execution_(e),
+          operands_(typed<T>(io)),
+          own_(bytes, first ? 0 : threads),
+          run_(e, operands_, first ? first->own_ : own_, shared) {}
 
-template <class T>
-GemmPieces<T>::~GemmPieces() = default;
+    void compute(const Block& block, int thread) const override {
+        if (!execution_.tiling.flat) return run_.compute(block, thread);
+        const auto& axis = execution_.problem.shape.axis;
+        const auto& begin = block.pixels.begin;
+        const std::int64_t first = (begin[0] * axis[1].output + begin[1]) * axis[2].output + begin[2];
+        Block flat = block;
+        flat.pixels = {{0, 0, first}, {1, 1, first + block.pixels.pixels()}};
+        run_.compute(flat, thread);
+    }
 
-template <class T>
-void GemmPieces<T>::compute(const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t panel, int thread) const {
-    state_->run.compute(pixels, image, group, panel, 1, thread);
-}
-
-std::int64_t gemm_pieces_bytes(const GemmExecution& e) { return GemmWorkspace::bytes_per_thread(sizes(e.problem, e.tiling, false)); }
-
-template <class T>
-struct GemmBlocks<T>::State : HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace> {
-    using HeldRun<GemmRun<T>, T, GemmExecution, GemmWorkspace>::HeldRun;
+  private:
+    const GemmExecution& execution_;
+    const OperandsOf<T> operands_;
+    const GemmWorkspace own_;
+    const GemmRun<T> run_;
 };
 
-template <class T>
-GemmBlocks<T>::GemmBlocks(const GemmExecution& e, Operands<T> io, Steps of_input, int threads) {
-    const ConvShape& s = e.problem.shape;
-    io.x = {};
-    io.x.channel = of_input.channel;
-    io.x.spatial[2] = of_input.pixel;
-    io.x.spatial[1] = io.x.spatial[2] * s.axis[2].output;
-    io.x.spatial[0] = io.x.spatial[1] * s.axis[1].output;
-    state_ = std::make_unique<State>(e, io, sizes(e.problem, e.tiling, false), threads);
-}
-
-template <class T>
-GemmBlocks<T>::~GemmBlocks() = default;
-
-template <class T>
-void GemmBlocks<T>::compute(const T* x, std::int64_t first, std::int64_t pixels, std::int64_t image, int thread) const {
-    const std::int64_t panels = state_->execution.tiling.panels.parts;
-    state_->run.compute({{0, 0, first}, {1, 1, first + pixels}}, image, 0, 0, panels, thread, x);
-}
-
-std::int64_t gemm_blocks_bytes(const GemmExecution& e) { return gemm_pieces_bytes(e); }
-
-namespace {
-
-GemmWorkspace::Sizes sizes_of_parts(const std::vector<GemmExecution>& executions) {
+GemmWorkspace::Sizes sizes_of_phases(const std::vector<GemmExecution>& executions) {
     GemmWorkspace::Sizes most{};
     for (const GemmExecution& e : executions) {
         const GemmWorkspace::Sizes bytes = sizes(e.problem, e.tiling, false);
@@ -474,56 +368,66 @@ GemmWorkspace::Sizes sizes_of_parts(const std::vector<GemmExecution>& executions
 
 }  // namespace
 
-template <class T>
-struct GemmParts<T>::State {
-    struct Part {
-        const GemmExecution& execution;
-        Operands<T> operands;
-        GemmRun<T> run;
-        Part(const GemmExecution& e, const Operands<T>& io, const GemmWorkspace& workspace)
-            : execution(e), operands(io), run(e, operands, workspace, true) {}
-    };
-    GemmWorkspace workspace;
-    std::vector<std::unique_ptr<Part>> parts;
-};
-
-std::int64_t gemm_parts_bytes(const std::vector<GemmExecution>& executions) {
-    return GemmWorkspace::bytes_per_thread(sizes_of_parts(executions));
+void convolve(const GemmExecution& e, const Operands& io, int threads) {
+    count_kernel_run(e.kernels());
+    run_gemm(e, io, threads);
 }
 
-template <class T>
-GemmParts<T>::GemmParts(const std::vector<GemmExecution>& executions, std::vector<Operands<T>> operands, int threads)
-    : state_(new State{GemmWorkspace(sizes_of_parts(executions), threads), {}}) {
-    for (std::size_t i = 0; i < executions.size(); ++i) {
-        operands[i].y = nullptr;
-        operands[i].residual = {};
-        state_->parts.push_back(std::make_unique<typename State::Part>(executions[i], operands[i], state_->workspace));
-    }
+std::int64_t workspace_bytes(const GemmExecution& e, double, int threads) {
+    if (e.problem.shape.empty()) return 0;
+    const std::int64_t slots = e.problem.free_batch ? threads : slots_of(e.tiling.tasks, e.threads(threads));
+    return bytes_of_gemm_blocks(e) * slots;
 }
 
-template <class T>
-GemmParts<T>::~GemmParts() = default;
-
-template <class T>
-void GemmParts<T>::compute(std::size_t part, const Box& pixels, std::int64_t image, std::int64_t group, std::int64_t first_panel,
-                           std::int64_t panels, const BlockOf<T>& to, int thread) const {
-    const auto& held = *state_->parts[part];
-    const auto& axis = held.execution.problem.shape.axis;
-    Box block = pixels;
-    if (held.execution.tiling.flat) {
-        const std::int64_t first = (pixels.begin[0] * axis[1].output + pixels.begin[1]) * axis[2].output + pixels.begin[2];
-        block = {{0, 0, first}, {1, 1, first + pixels.pixels()}};
-    }
-    held.run.compute(block, image, group, first_panel, panels, thread, nullptr, to);
+bool run_gemm(const GemmExecution& e, const Operands& io, int threads) {
+    return with_real(e.problem.dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const int used = e.threads(threads);
+        const GemmWorkspace workspace(sizes(e.problem, e.tiling, io.raw_weights != nullptr), slots_of(e.tiling.tasks, used));
+        const OperandsOf<T> operands = typed<T>(io);
+        const GemmRun<T> run(e, operands, workspace);
+        parallel_for(e.tiling.tasks, used, [&](std::int64_t task, int thread) { run.task(task, thread); });
+        return run.finite_weights();
+    });
 }
 
-template class GemmParts<float>;
-template class GemmParts<double>;
-template class GemmBlocks<float>;
-template class GemmBlocks<double>;
-template class GemmPieces<float>;
-template class GemmPieces<double>;
-template bool run_gemm(const GemmExecution&, const Operands<float>&, int);
-template bool run_gemm(const GemmExecution&, const Operands<double>&, int);
+std::unique_ptr<const GemmBlocks> gemm_of_leftovers(const GemmExecution& e, const Operands& io, int threads) {
+    return with_real(e.problem.dtype, [&](auto zero) -> std::unique_ptr<const GemmBlocks> {
+        return std::make_unique<HeldGemm<decltype(zero)>>(e, io, sizes(e.problem, e.tiling, false), threads);
+    });
+}
+
+std::unique_ptr<const GemmBlocks> gemm_of_made_input(const GemmExecution& e, Operands io, std::int64_t channel_step,
+                                                     std::int64_t pixel_step, int threads) {
+    const auto& axis = e.problem.shape.axis;
+    const std::int64_t row = pixel_step * axis[2].output;
+    io.x = {nullptr, 0, channel_step, {row * axis[1].output, row, pixel_step}};
+    return gemm_of_leftovers(e, io, threads);
+}
+
+std::int64_t bytes_of_gemm_blocks(const GemmExecution& e) { return GemmWorkspace::bytes_per_thread(sizes(e.problem, e.tiling, false)); }
+
+std::vector<std::unique_ptr<const GemmBlocks>> gemm_of_phases(const std::vector<GemmExecution>& executions,
+                                                              const std::vector<Operands>& operands, int threads) {
+    std::vector<std::unique_ptr<const GemmBlocks>> phases;
+    if (executions.empty()) return phases;
+    const GemmWorkspace::Sizes bytes = sizes_of_phases(executions);
+    with_real(executions[0].problem.dtype, [&](auto zero) {
+        const HeldGemm<decltype(zero)>* first = nullptr;
+        for (std::size_t i = 0; i < executions.size(); ++i) {
+            Operands io = operands[i];
+            io.y = nullptr;
+            io.residual = {};
+            auto phase = std::make_unique<const HeldGemm<decltype(zero)>>(executions[i], io, bytes, threads, true, first);
+            if (!first) first = phase.get();
+            phases.push_back(std::move(phase));
+        }
+    });
+    return phases;
+}
+
+std::int64_t bytes_of_gemm_phases(const std::vector<GemmExecution>& executions) {
+    return GemmWorkspace::bytes_per_thread(sizes_of_phases(executions));
+}
 
 }  // namespace npconv

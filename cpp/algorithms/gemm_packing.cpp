@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
+#include "algorithms/gemm.hpp"
+#include "core/parallel.hpp"
 #include "kernels/registry.hpp"
 
 namespace npconv {
@@ -102,5 +106,31 @@ T GemmPacking<T>::copy(const Rows& r, const KBlock& k, T* to) const {
 
 template class GemmPacking<float>;
 template class GemmPacking<double>;
+
+double pack_panels(const GemmExecution& e, const AnyView& w, void* to, int threads) {
+    return with_real(e.problem.dtype, [&](auto zero) {
+        using T = decltype(zero);
+        const GemmTiling& t = e.tiling;
+        const GemmPacking<T> packing(e, typed<T>(w));
+        const std::int64_t groups = e.problem.shape.groups, panels = t.panels.parts, of_group = t.packed_elements_of_group();
+        std::vector<T> largest(static_cast<std::size_t>(groups * panels));
+        parallel_for(groups * panels, groups * of_group < elements_worth_threads ? 1 : threads, [&](std::int64_t i, int) {
+            largest[static_cast<std::size_t>(i)] = packing.pack_panel(i / panels, i % panels, static_cast<T*>(to) + i / panels * of_group);
+        });
+        return static_cast<double>(std::accumulate(largest.begin(), largest.end(), T(0), larger_magnitude<T>));
+    });
+}
+
+PackedWeights pack(const GemmExecution& e, const AnyView& w, int threads) {
+    return packed_by(e.problem.dtype, e.problem.shape.groups * e.tiling.packed_elements_of_group(),
+                     [&](auto* to) { return pack_panels(e, w, to, threads); });
+}
+
+void set_format(const GemmExecution& e, PackedFormat& format) {
+    format.k = e.tiling.k;
+    format.lane = e.tiling.lane;
+    format.unit = e.tiling.unit;
+    format.panels = e.tiling.panels;
+}
 
 }  // namespace npconv

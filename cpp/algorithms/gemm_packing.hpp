@@ -57,4 +57,7 @@ class GemmPacking {
     bool contiguous_ = false;  // an output channel's taps and channels, as NumPy makes them
 };
 
+// Panels of all groups, of which there is at least one element. Returns the largest magnitude.
+double pack_panels(const GemmExecution& execution, const AnyView& w, void* to, int threads);
+
 }  // namespace npconv

@@ -7,6 +7,7 @@
 
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/naive.hpp"
+#include "algorithms/transposed.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -92,9 +93,9 @@ Problem problem_of_box(const Problem& forward, const Box& box) {
 }
 
 // A plan with the same weights, where they can be shared.
-std::unique_ptr<TransposedPlan> shared(const TransposedPlan& plan, const ConvShape& shape) {
+std::shared_ptr<const PlannedTransposed> shared(const PlannedTransposed& plan, const ConvShape& shape) {
     try {
-        return std::make_unique<TransposedPlan>(plan, shape, false);
+        return plan.for_shape(shape, false);
     } catch (const std::invalid_argument&) {
         return nullptr;
     }
@@ -102,13 +103,12 @@ std::unique_ptr<TransposedPlan> shared(const TransposedPlan& plan, const ConvSha
 
 // The plan of a strip that needs weights of its own. A strip may be too narrow for the algorithm that serves the inside: then the matrix
 // product does, or whatever puts phases together, none of which is Winograd's.
-template <class T>
-std::unique_ptr<TransposedPlan> plan_of_strip(const Problem& p, const Context& on, const std::string& algorithm,
-                                              const WeightsView<T>& weights, int threads) {
+Planned<PlannedTransposed> plan_of_strip(const Problem& p, const Context& on, const std::string& algorithm, const WeightsView& weights,
+                                         int threads) {
     try {
-        return std::make_unique<TransposedPlan>(p, on, algorithm, weights, threads);
+        return planned_transposed(p, on, algorithm, weights, threads);
     } catch (const std::invalid_argument&) {
-        return std::make_unique<TransposedPlan>(p, on, one_phase(p.shape) ? "gemm" : "auto", weights, threads);
+        return planned_transposed(p, on, one_phase(p.shape) ? "gemm" : "auto", weights, threads);
     }
 }
 
@@ -117,100 +117,25 @@ bool repeats(const Problem& forward) {
     return forward.border != Border::zeros && forward.shape.padded() && !forward.shape.without_products();
 }
 
-Problem with_shape(Problem p, const ConvShape& shape) {
-    p.shape = shape;
-    p.free_batch = false;
-    return p;
-}
-
-}  // namespace
-
-std::int64_t InputGradientParameters::bytes() const {
-    std::int64_t sum = inside.bytes();
-    for (const TransposedParameters& p : strips) sum += p.bytes();
-    return sum;
-}
-
-template <class T>
-InputGradientPlan::InputGradientPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
-                                     int threads)
-    : forward_(forward), on_(&on) {
-    const bool border = repeats(forward);
-    by_product_ = border && huge_border(forward.shape);
-    expect_algorithm(algorithm);
-    inside_ = std::make_unique<TransposedPlan>(linear(forward), on, by_product_ ? "naive" : algorithm, weights, threads);
-    parameters_.inside = inside_->parameters();
-    if (!border || by_product_) return;
-    // What is measured is measured once: a plan that is made by the name of what was chosen computes the same.
-    const std::string of_strips = algorithm == "measure" ? inside_->algorithm() : algorithm;
-    std::vector<Box> boxes;
-    const std::int64_t channels = std::max<std::int64_t>(1, forward.shape.groups * forward.shape.in_channels);
-    for (const Box& box : border_boxes(forward.shape)) cut(box, std::max<std::int64_t>(1, elements_of_strip / channels), boxes);
-    for (const Box& box : boxes) {
-        const Problem p = problem_of_box(forward, box);
-        std::unique_ptr<TransposedPlan> plan = shared(*inside_, p.shape);
-        const bool own = !plan;
-        if (own) plan = plan_of_strip(p, on, of_strips, weights, threads);
-        if (own) parameters_.strips.push_back(plan->parameters());
-        strips_.push_back({box, std::move(plan), own});
-    }
-}
-
-template <class T>
-InputGradientParameters InputGradientPlan::pack(const WeightsView<T>& weights, int threads) const {
-    InputGradientParameters packed{inside_->pack(weights, threads), {}};
-    for (const Strip& strip : strips_) {
-        if (strip.own_weights) packed.strips.push_back(strip.plan->pack(weights, threads));
-    }
-    return packed;
-}
-
-InputGradientParameters InputGradientPlan::parameters() const {
-    const std::lock_guard lock(mutex_);
-    return parameters_;
-}
-
-void InputGradientPlan::set_parameters(InputGradientParameters parameters) {
-    const std::lock_guard lock(mutex_);
-    parameters_ = std::move(parameters);
-    inside_->set_parameters(parameters_.inside);
-    std::size_t own = 0;
-    for (const Strip& strip : strips_) strip.plan->set_parameters(strip.own_weights ? parameters_.strips[own++] : parameters_.inside);
-}
-
-std::int64_t InputGradientPlan::strip_elements() const {
-    std::int64_t most = 0;
-    for (const Strip& strip : strips_) most = std::max(most, strip.box.pixels() * forward_.shape.groups * forward_.shape.in_channels);
-    return most;
-}
-
-std::int64_t InputGradientPlan::workspace_bytes(int threads) const {
-    if (strips_.empty() || (forward_.shape.batch == 0 && !forward_.free_batch)) return inside_->workspace_bytes(threads);
-    std::int64_t of_strips = 0;
-    for (const Strip& strip : strips_) of_strips = std::max(of_strips, strip.plan->workspace_bytes(threads));
-    return std::max(inside_->workspace_bytes(threads), of_strips + strip_elements() * size_of(forward_.dtype));
-}
-
 // What the border got goes to the elements that it repeats; the channels of an element in one task, in the order of the places.
 template <class T>
-void InputGradientPlan::fold(const ConvShape& s, const Strip& strip, const T* values, std::int64_t image, const Operands<T>& io,
-                             int threads) const {
-    const std::int64_t channels = s.groups * s.in_channels, pixels = strip.box.pixels();
+void fold(const Problem& forward, const Box& strip, const T* values, T* y, int threads) {
+    const ConvShape& s = forward.shape;
+    const std::int64_t channels = s.groups * s.in_channels, pixels = strip.pixels();
     const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
-    const bool last = forward_.layout == Layout::channels_last;
+    const bool last = forward.layout == Layout::channels_last;
     const auto source = [&](std::size_t a, std::int64_t place) {
-        return border_source(place - s.axis[a].pad_before, s.axis[a].input, forward_.border);
+        return border_source(place - s.axis[a].pad_before, s.axis[a].input, forward.border);
     };
     const EvenSplit blocks = split_by(channels, 16);
     constexpr std::int64_t worth_threads = 1 << 15;
     parallel_for(blocks.parts, channels * pixels < worth_threads ? 1 : threads, [&](std::int64_t block, int) {
         const std::int64_t begin = blocks.begin(block), end = begin + blocks.length(block);
-        T* y = io.y + image * io.y_batch;
         std::int64_t i = 0;
-        for (std::int64_t d = strip.box.begin[0]; d < strip.box.end[0]; ++d) {
-            for (std::int64_t h = strip.box.begin[1]; h < strip.box.end[1]; ++h) {
+        for (std::int64_t d = strip.begin[0]; d < strip.end[0]; ++d) {
+            for (std::int64_t h = strip.begin[1]; h < strip.end[1]; ++h) {
                 const std::int64_t row = (source(0, d) * s.axis[1].input + source(1, h)) * s.axis[2].input;
-                for (std::int64_t w = strip.box.begin[2]; w < strip.box.end[2]; ++w, ++i) {
+                for (std::int64_t w = strip.begin[2]; w < strip.end[2]; ++w, ++i) {
                     const std::int64_t to = row + source(2, w);
                     for (std::int64_t c = begin; c < end; ++c) {
                         (last ? y[to * channels + c] : y[c * inputs + to]) += last ? values[i * channels + c] : values[c * pixels + i];
@@ -221,61 +146,133 @@ void InputGradientPlan::fold(const ConvShape& s, const Strip& strip, const T* va
     });
 }
 
-template <class T>
-void InputGradientPlan::run(const ConvShape& shape, const InputGradientParameters& parameters, const Operands<T>& io, int threads) const {
-    if (by_product_) {
-        Operands<T> definition = io;
-        definition.w = parameters.inside.definition->as<const T>();
-        count_naive_run();
-        run_naive_input_gradient(with_shape(forward_, shape), *on_, definition, threads);
-        return;
-    }
-    inside_->run(shape, parameters.inside, io, threads);
-    if (strips_.empty() || shape.batch == 0) return;
-    const Buffer buffer(static_cast<std::size_t>(strip_elements()) * sizeof(T));
-    T* values = buffer.as<T>();
-    std::size_t own = 0;
-    for (const Strip& strip : strips_) {
-        const TransposedParameters& packed = strip.own_weights ? parameters.strips[own++] : parameters.inside;
-        for (std::int64_t image = 0; image < shape.batch && !call_stopped(); ++image) {
-            Operands<T> of_strip = io;
-            of_strip.x.data += image * io.x.batch;
-            of_strip.y = values;
-            of_strip.y_batch = 0;
-            strip.plan->run(strip.plan->problem().shape, packed, of_strip, threads);
-            fold(shape, strip, values, image, io, threads);
+class PlannedInputGradient final : public PlannedOperation {
+  public:
+    // Packs what it plans.
+    PlannedInputGradient(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView& weights, int threads,
+                         Parameters& packed)
+        : forward_(forward), on_(&on) {
+        const bool border = repeats(forward);
+        by_product_ = border && huge_border(forward.shape);
+        expect_algorithm(algorithm);
+        Planned<PlannedTransposed> inside = planned_transposed(linear(forward), on, by_product_ ? "naive" : algorithm, weights, threads);
+        inside_ = std::move(inside.operation);
+        packed.parts.push_back(std::move(inside.parameters));
+        if (!border || by_product_) return;
+        // What is measured is measured once: a plan that is made by the name of what was chosen computes the same.
+        const std::string of_strips = algorithm == "measure" ? inside_->algorithm() : algorithm;
+        std::vector<Box> boxes;
+        const std::int64_t channels = std::max<std::int64_t>(1, forward.shape.groups * forward.shape.in_channels);
+        for (const Box& box : border_boxes(forward.shape)) cut(box, std::max<std::int64_t>(1, elements_of_strip / channels), boxes);
+        for (const Box& box : boxes) {
+            const Problem p = problem_of_box(forward, box);
+            if (auto same = shared(*inside_, p.shape)) {
+                strips_.push_back({box, std::move(same), 0});
+                continue;
+            }
+            Planned<PlannedTransposed> own = plan_of_strip(p, on, of_strips, weights, threads);
+            strips_.push_back({box, std::move(own.operation), packed.parts.size()});
+            packed.parts.push_back(std::move(own.parameters));
         }
     }
-}
 
-std::string InputGradientPlan::explain(int threads) const {
-    std::string text =
-        "gradient     of a convolution in its input: the transposed convolution with the same weights\n" + inside_->explain(threads);
-    if (by_product_) text += "border       so large that most of it meets no output: product by product\n";
-    if (!strips_.empty()) {
-        text += "border       " + std::to_string(strips_.size()) +
-                " strip(s) of the padded input are computed for themselves, and added to the elements that they repeat\n";
+    Parameters pack(std::span<const WeightsView> weights, int threads) const override {
+        Parameters packed;
+        packed.parts.push_back(inside_->pack(weights, threads));
+        for (const Strip& strip : strips_) {
+            if (strip.part > 0) packed.parts.push_back(strip.plan->pack(weights, threads));
+        }
+        return packed;
     }
-    return text;
+
+    void run(const Parameters& parameters, const Operands& io, int threads) const override {
+        if (by_product_) {
+            count_naive_run();
+            return run_naive_input_gradient(forward_, *on_, with_parameters(io, parameters.parts[0]), threads);
+        }
+        inside_->run(parameters.parts[0], io, threads);
+        if (strips_.empty() || forward_.shape.batch == 0) return;
+        const Buffer values(static_cast<std::size_t>(bytes_of_strip()));
+        for (const Strip& strip : strips_) {
+            for (std::int64_t image = 0; image < forward_.shape.batch && !call_stopped(); ++image) {
+                Operands of_strip = io;
+                of_strip.x.data = moved(io.x.data, image * io.x.batch, forward_.dtype);
+                of_strip.y = values.as<void>();
+                of_strip.y_batch = 0;
+                strip.plan->run(parameters.parts[strip.part], of_strip, threads);
+                with_real(forward_.dtype, [&](auto zero) {
+                    using T = decltype(zero);
+                    fold(forward_, strip.box, values.as<const T>(), static_cast<T*>(io.y) + image * io.y_batch, threads);
+                });
+            }
+        }
+    }
+
+    std::int64_t workspace_bytes(const Parameters& parameters, int threads) const override {
+        const std::int64_t inside = inside_->workspace_bytes(parameters.parts[0], threads);
+        if (strips_.empty() || (forward_.shape.batch == 0 && !forward_.free_batch)) return inside;
+        std::int64_t of_strips = 0;
+        for (const Strip& strip : strips_) {
+            of_strips = std::max(of_strips, strip.plan->workspace_bytes(parameters.parts[strip.part], threads));
+        }
+        return std::max(inside, of_strips + bytes_of_strip());
+    }
+
+    std::string algorithm() const override { return inside_->algorithm(); }
+
+    std::string explain(const Parameters& parameters, int threads) const override {
+        std::string text = "gradient     of a convolution in its input: the transposed convolution with the same weights\n" +
+                           inside_->explain(parameters.parts[0], threads);
+        if (by_product_) text += "border       so large that most of it meets no output: product by product\n";
+        if (!strips_.empty()) {
+            text += "border       " + std::to_string(strips_.size()) +
+                    " strip(s) of the padded input are computed for themselves, and added to the elements that they repeat\n";
+        }
+        return text;
+    }
+
+    bool serves(std::int64_t batch, int) const override { return !forward_.free_batch && batch == forward_.shape.batch; }
+    std::shared_ptr<const PlannedOperation> for_call(std::int64_t batch, int) const override {
+        auto other = std::make_shared<PlannedInputGradient>(*this);
+        other->forward_.shape.batch = batch;
+        other->forward_.free_batch = false;
+        other->inside_ = inside_->for_batch(batch);
+        return other;
+    }
+
+  private:
+    struct Strip {
+        Box box;  // of the padded input
+        std::shared_ptr<const PlannedTransposed> plan;
+        std::size_t part;  // of the parameters: 0, those of the inside, or its own
+    };
+    std::int64_t bytes_of_strip() const {
+        std::int64_t most = 0;
+        for (const Strip& strip : strips_) most = std::max(most, strip.box.pixels());
+        return most * forward_.shape.groups * forward_.shape.in_channels * size_of(forward_.dtype);
+    }
+
+    Problem forward_;
+    const Context* on_;
+    bool by_product_ = false;
+    std::shared_ptr<const PlannedTransposed> inside_;
+    std::vector<Strip> strips_;
+};
+
+}  // namespace
+
+Planned<PlannedOperation> planned_input_gradient(const Problem& forward, const Context& on, const std::string& algorithm,
+                                                 const WeightsView& weights, int threads) {
+    Parameters packed;
+    auto operation = std::make_shared<const PlannedInputGradient>(forward, on, algorithm, weights, threads, packed);
+    return {std::move(operation), std::move(packed)};
 }
 
-template <class T>
-void input_gradient_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
-                         const Operands<T>& io, int threads) {
+void input_gradient_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView& weights,
+                         const Operands& io, int threads) {
     if (!repeats(forward)) return transpose_once(linear(forward), on, algorithm, weights, io, threads);
-    const InputGradientPlan plan(forward, on, algorithm, weights, threads);
-    plan.run(forward.shape, plan.parameters(), io, threads);
+    const Planned<PlannedOperation> plan = planned_input_gradient(forward, on, algorithm, weights, threads);
+    plan.operation->run(plan.parameters, io, threads);
 }
-
-template void input_gradient_once(const Problem&, const Context&, const std::string&, const WeightsView<float>&, const Operands<float>&,
-                                  int);
-template void input_gradient_once(const Problem&, const Context&, const std::string&, const WeightsView<double>&, const Operands<double>&,
-                                  int);
-template InputGradientPlan::InputGradientPlan(const Problem&, const Context&, const std::string&, const WeightsView<float>&, int);
-template InputGradientPlan::InputGradientPlan(const Problem&, const Context&, const std::string&, const WeightsView<double>&, int);
-template InputGradientParameters InputGradientPlan::pack(const WeightsView<float>&, int) const;
-template InputGradientParameters InputGradientPlan::pack(const WeightsView<double>&, int) const;
-template void InputGradientPlan::run(const ConvShape&, const InputGradientParameters&, const Operands<float>&, int) const;
-template void InputGradientPlan::run(const ConvShape&, const InputGradientParameters&, const Operands<double>&, int) const;
 
 }  // namespace npconv

@@ -10,14 +10,14 @@ namespace npconv {
 template <class Question, class Answer>
 class LastAnswer {
   public:
-    // If another thread has the lock, or in a child process a thread that is not there, answer without it.
+    // If another thread has the lock, or in a child process a thread that is not there, answer without it. make() returns a shared pointer.
     template <class Make>
     std::shared_ptr<const Answer> get(const Question& question, const Make& make) const {
         {
             const std::unique_lock lock(mutex_, std::try_to_lock);
             if (lock && answer_ && question_ == question) return answer_;
         }
-        auto made = std::make_shared<const Answer>(make());
+        std::shared_ptr<const Answer> made = make();
         std::shared_ptr<const Answer> previous = made;  // freed when the lock is
         const std::unique_lock lock(mutex_, std::try_to_lock);
         if (lock) {

@@ -5,7 +5,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 
+#include "algorithms/gemm_packing.hpp"
+#include "algorithms/kernel_runs.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
 #include "plan/gemm_tiling.hpp"
@@ -61,14 +64,29 @@ std::int64_t met(const Axis& forward, std::int64_t o, std::int64_t t) {
     return at >= 0 && at % forward.stride == 0 && at / forward.stride < forward.output ? at / forward.stride : -1;
 }
 
-}  // namespace
+// The place of x that an output meets by a tap; nothing where that is a zero of the border.
+std::optional<std::array<std::int64_t, 3>> met_by(const Problem& p, const std::array<std::int64_t, 3>& output, std::int64_t tap) {
+    const auto& axis = p.shape.axis;
+    const std::int64_t width = axis[2].kernel, height = axis[1].kernel;
+    const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
+    std::array<std::int64_t, 3> place{};
+    for (std::size_t a = 0; a < 3; ++a) {
+        place[a] = border_source(axis[a].at(output[a], k[a]), axis[a].input, p.border);
+        if (place[a] < 0) return {};
+    }
+    return place;
+}
 
 template <class T>
-void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+const T* at(const T* data, const TensorView<const T>& view, const std::array<std::int64_t, 3>& place) {
+    return data + place[0] * view.spatial[0] + place[1] * view.spatial[1] + place[2] * view.spatial[2];
+}
+
+template <class T>
+void straight(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.out_channels, pixels = s.pixels();
     const std::int64_t taps = s.in_channels == 0 ? 0 : s.taps();
-    const std::int64_t width = s.axis[2].kernel, height = s.axis[1].kernel;
     const bool last = p.layout == Layout::channels_last;
     const std::int64_t channels_of_y = io.channels_of_y(channels);
     const ActivationSpec activation = rounded<T>(p.activation);
@@ -81,24 +99,16 @@ void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int t
             const auto o = s.coordinates(pixel);
             double sum = 0.0;
             for (std::int64_t tap = 0; tap < taps; ++tap) {
-                const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
-                std::int64_t offset = 0;
-                bool zero = false;
-                for (std::size_t a = 0; a < 3; ++a) {
-                    const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
-                    zero = zero || i < 0;
-                    offset += i * io.x.spatial[a];
-                }
+                const auto place = met_by(p, o, tap);
+                const T* from = place ? at(x, io.x, *place) : nullptr;
                 for (std::int64_t c = 0; c < s.in_channels; ++c) {
-                    sum +=
-                        (zero ? 0.0 : static_cast<double>(x[offset + c * io.x.channel])) * static_cast<double>(w[tap * s.in_channels + c]);
+                    sum += (from ? static_cast<double>(from[c * io.x.channel]) : 0.0) * static_cast<double>(w[tap * s.in_channels + c]);
                 }
             }
             if (io.bias) sum += static_cast<double>(io.bias[channel]);
             if (io.residual.data) {
                 const TensorView<const T>& r = io.residual;
-                sum += static_cast<double>(
-                    r.data[image * r.batch + channel * r.channel + o[0] * r.spatial[0] + o[1] * r.spatial[1] + o[2] * r.spatial[2]]);
+                sum += static_cast<double>(*at(r.data + image * r.batch + channel * r.channel, r, o));
             }
             io.y[image * io.y_batch + (last ? pixel * channels_of_y + channel : channel * pixels + pixel)] = finished<T>(activation, sum);
         }
@@ -106,7 +116,7 @@ void run_naive(const Problem& p, const Context& on, const Operands<T>& io, int t
 }
 
 template <class T>
-void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+void transposed(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
     const std::int64_t depth = s.axis[0].input, height = s.axis[1].input, width = s.axis[2].input, pixels = depth * height * width;
@@ -126,10 +136,10 @@ void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>
                     for (std::int64_t v = 0; v < s.axis[2].kernel; ++v, ++tap) {
                         const std::int64_t i = met(s.axis[0], o[0], d), j = met(s.axis[1], o[1], h), k = met(s.axis[2], o[2], v);
                         if (i < 0 || j < 0 || k < 0) continue;
-                        const T* at = x + i * io.x.spatial[0] + j * io.x.spatial[1] + k * io.x.spatial[2];
+                        const T* from = at(x, io.x, {i, j, k});
                         const T* weight = w + (p.flip ? taps - 1 - tap : tap);
                         for (std::int64_t c = 0; c < s.out_channels; ++c) {
-                            sum += static_cast<double>(at[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
+                            sum += static_cast<double>(from[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
                         }
                     }
                 }
@@ -141,39 +151,31 @@ void run_naive_transposed(const Problem& p, const Context& on, const Operands<T>
 }
 
 template <class T>
-void run_naive_weight_gradient(const Problem& p, const Context& on, const WeightGradientOperands<T>& io, int threads) {
+void weight_gradient(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
-    const std::int64_t taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
+    const std::int64_t taps = s.taps();
     parallel_for(s.groups * s.out_channels * s.in_channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
         const std::int64_t out = task / s.in_channels, channel = out / s.out_channels * s.in_channels + task % s.in_channels;
         for (std::int64_t tap = 0; tap < taps; ++tap) {
-            const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
             double sum = 0.0;
             for (std::int64_t image = 0; image < s.batch && !call_stopped(); ++image) {
                 const T* x = io.x.data + image * io.x.batch + channel * io.x.channel;
                 const T* g = io.grad.data + image * io.grad.batch + out * io.grad.channel;
                 for (std::int64_t pixel = 0; pixel < s.pixels() && !call_stopped(); ++pixel) {
                     const auto o = s.coordinates(pixel);
-                    std::int64_t x_offset = 0, g_offset = 0;
-                    bool zero = false;
-                    for (std::size_t a = 0; a < 3; ++a) {
-                        const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
-                        zero = zero || i < 0;
-                        x_offset += i * io.x.spatial[a];
-                        g_offset += o[a] * io.grad.spatial[a];
-                    }
-                    sum += (zero ? 0.0 : static_cast<double>(x[x_offset])) * static_cast<double>(g[g_offset]);
+                    const auto place = met_by(p, o, tap);
+                    sum += (place ? static_cast<double>(*at(x, io.x, *place)) : 0.0) * static_cast<double>(*at(g, io.grad, o));
                 }
             }
-            io.out[task * taps + (p.flip ? taps - 1 - tap : tap)] = static_cast<T>(sum);
+            io.y[task * taps + (p.flip ? taps - 1 - tap : tap)] = static_cast<T>(sum);
         }
     });
 }
 
 template <class T>
-void run_naive_input_gradient(const Problem& p, const Context& on, const Operands<T>& io, int threads) {
+void input_gradient(const Problem& p, const Context& on, const OperandsOf<T>& io, int threads) {
     const ConvShape& s = p.shape;
-    const std::int64_t channels = s.groups * s.in_channels, taps = s.taps(), width = s.axis[2].kernel, height = s.axis[1].kernel;
+    const std::int64_t channels = s.groups * s.in_channels, taps = s.taps();
     const std::int64_t inputs = s.axis[0].input * s.axis[1].input * s.axis[2].input;
     const std::int64_t step = p.layout == Layout::channels_last ? channels : 1;
     parallel_for(s.batch * channels, worthwhile_threads(p, on, threads), [&](std::int64_t task, int) {
@@ -184,35 +186,66 @@ void run_naive_input_gradient(const Problem& p, const Context& on, const Operand
         const T* w = io.w + (group * s.out_channels * s.in_channels + channel % s.in_channels) * taps;
         for (std::int64_t pixel = 0; pixel < s.pixels() && !call_stopped(); ++pixel) {
             const auto o = s.coordinates(pixel);
-            const T* at = g + o[0] * io.x.spatial[0] + o[1] * io.x.spatial[1] + o[2] * io.x.spatial[2];
+            const T* from = at(g, io.x, o);
             for (std::int64_t tap = 0; tap < taps; ++tap) {
-                const std::array<std::int64_t, 3> k{tap / width / height, tap / width % height, tap % width};
-                std::int64_t source = 0;
-                bool zero = false;
-                for (std::size_t a = 0; a < 3; ++a) {
-                    const std::int64_t i = border_source(s.axis[a].at(o[a], k[a]), s.axis[a].input, p.border);
-                    zero = zero || i < 0;
-                    source = source * s.axis[a].input + i;
-                }
-                if (zero) continue;
+                const auto place = met_by(p, o, tap);
+                if (!place) continue;
+                T& sum_of = y[(((*place)[0] * s.axis[1].input + (*place)[1]) * s.axis[2].input + (*place)[2]) * step];
                 const T* weight = w + (p.flip ? taps - 1 - tap : tap);
                 double sum = 0.0;
                 for (std::int64_t c = 0; c < s.out_channels; ++c) {
-                    sum += static_cast<double>(at[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
+                    sum += static_cast<double>(from[c * io.x.channel]) * static_cast<double>(weight[c * s.in_channels * taps]);
                 }
-                y[source * step] = static_cast<T>(static_cast<double>(y[source * step]) + sum);
+                sum_of = static_cast<T>(static_cast<double>(sum_of) + sum);
             }
         }
     });
 }
 
-template void run_naive_input_gradient(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive_input_gradient(const Problem&, const Context&, const Operands<double>&, int);
-template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<float>&, int);
-template void run_naive_weight_gradient(const Problem&, const Context&, const WeightGradientOperands<double>&, int);
-template void run_naive_transposed(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive_transposed(const Problem&, const Context&, const Operands<double>&, int);
-template void run_naive(const Problem&, const Context&, const Operands<float>&, int);
-template void run_naive(const Problem&, const Context&, const Operands<double>&, int);
+// The definition takes every tap, whatever the magnitudes.
+template <class T>
+double pack_taps(const Problem& p, const TensorView<const T>& w, T* to) {
+    const ConvShape& s = p.shape;
+    const KBlock all = order_k(s, s.k(), s.k()).block(0);
+    for (std::int64_t o = 0; o < s.groups * s.out_channels; ++o, to += s.k()) {
+        for_each_tap(p, w, all, [&](std::int64_t offset, std::int64_t place) {
+            const T* from = w.data + o * w.batch + offset;
+            for (std::int64_t c = 0; c < s.in_channels; ++c) to[place + c] = from[c * w.channel];
+        });
+    }
+    return std::numeric_limits<double>::quiet_NaN();
+}
+
+}  // namespace
+
+void convolve(const NaiveExecution& e, const Operands& io, int threads) {
+    count_naive_run();
+    with_real(e.problem.dtype, [&](auto zero) { straight(e.problem, *e.on, typed<decltype(zero)>(io), threads); });
+}
+
+std::int64_t workspace_bytes(const NaiveExecution&, double, int) { return 0; }
+
+PackedWeights pack(const NaiveExecution& e, const AnyView& w, int) {
+    const ConvShape& s = e.problem.shape;
+    return packed_by(e.problem.dtype, s.groups * s.out_channels * s.k(),
+                     [&]<class T>(T* to) { return pack_taps(e.problem, typed<T>(w), to); });
+}
+
+void set_format(const NaiveExecution& e, PackedFormat& format) {
+    const ConvShape& s = e.problem.shape;
+    format.k = order_k(s, s.k(), s.k());
+}
+
+void run_naive_transposed(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { transposed(p, on, typed<decltype(zero)>(io), threads); });
+}
+
+void run_naive_input_gradient(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { input_gradient(p, on, typed<decltype(zero)>(io), threads); });
+}
+
+void run_naive_weight_gradient(const Problem& p, const Context& on, const Operands& io, int threads) {
+    with_real(p.dtype, [&](auto zero) { weight_gradient(p, on, typed<decltype(zero)>(io), threads); });
+}
 
 }  // namespace npconv

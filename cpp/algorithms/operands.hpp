@@ -6,19 +6,46 @@
 namespace npconv {
 
 template <class T>
-struct Operands {
+struct OperandsOf {
     TensorView<const T> x;
-    const T* w = nullptr;                              // packed
-    const TensorView<const T>* raw_weights = nullptr;  // or not: see run_gemm
-    bool finite_weights = false;                       // known to be, or of raw ones taken to be: zeros of a border are left out
-    double largest_weight = 0.0;                       // magnitude, of packed ones
-    const T* bias = nullptr;                           // contiguous, or null
-    TensorView<const T> residual;                      // data null: none
-    T* y = nullptr;                                    // dense in the problem's layout within an image
-    std::int64_t y_batch = 0;                          // elements between images
-    std::int64_t y_channels = 0;                       // of a pixel of y, if they are more than the problem's
+    const T* w = nullptr;                  // packed
+    const AnyView* raw_weights = nullptr;  // or not: see run_gemm
+    bool finite_weights = false;           // known to be, or of raw ones taken to be: zeros of a border are left out
+    double largest_weight = 0.0;           // magnitude, of packed ones
+    const T* bias = nullptr;               // contiguous, or null
+    TensorView<const T> residual;          // data null: none
+    TensorView<const T> grad;              // of a gradient in the weights: of the shape of the convolution's result
+    T* y = nullptr;                        // dense in the problem's layout within an image
+    std::int64_t y_batch = 0;              // elements between images
+    std::int64_t y_channels = 0;           // of a pixel of y, if they are more than the problem's
 
     std::int64_t channels_of_y(std::int64_t of_problem) const { return y_channels > 0 ? y_channels : of_problem; }
+};
+
+// What interfaces pass: the problem tells the types of x, w and y.
+using Operands = OperandsOf<void>;
+
+template <class T>
+OperandsOf<T> typed(const Operands& io) {
+    OperandsOf<T> of;
+    of.x = typed<T>(io.x);
+    of.w = static_cast<const T*>(io.w);
+    of.raw_weights = io.raw_weights;
+    of.finite_weights = io.finite_weights;
+    of.largest_weight = io.largest_weight;
+    of.bias = static_cast<const T*>(io.bias);
+    of.residual = typed<T>(io.residual);
+    of.grad = typed<T>(io.grad);
+    of.y = static_cast<T*>(io.y);
+    of.y_batch = io.y_batch;
+    of.y_channels = io.y_channels;
+    return of;
+}
+
+// Where a block of a result goes that other code goes on with: [pixel][channel] or [channel][pixel], as its lanes are.
+struct ResultBlock {
+    void* values = nullptr;   // null: to the output
+    std::int64_t stride = 0;  // elements between pixels, or between channels
 };
 
 }  // namespace npconv

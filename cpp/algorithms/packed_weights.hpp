@@ -12,6 +12,13 @@
 
 namespace npconv {
 
+// Weights as they are given. batch is the output channel, channel the input channel of a group, spatial the kernel axes.
+struct WeightsView {
+    AnyView w;
+    const void* bias = nullptr;  // null: none
+    std::int64_t bias_stride = 1;
+};
+
 // How weights are laid out: plans whose formats are equal can share them.
 struct PackedFormat {
     Algorithm algorithm = Algorithm::gemm;
@@ -27,29 +34,36 @@ struct PackedFormat {
 
     bool operator==(const PackedFormat&) const = default;
 };
-PackedFormat format_of(const ConvExecution& execution);
 
-// A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 //   gemm:  [group][panel][k][width of the panel], k as in plan/k_order.hpp; lanes without a channel are zero, and their results are never
 //          stored
 //   winograd: the same with lane = channel; behind it, where the tiling prepares them, the transformed weights,
 //          [group][panel][k block][point of the sets][run of taps, channel][width of the panel]
 //   depthwise: lane = channel: [vector of output channels][channel of a group][tap][lanes]; lanes without a channel are zero;
 //          lane = pixel: [output channel][tap]
-//   direct: [group][channel][tap of the depth][tap row, by phase][tap column][out]
+//   direct: [group][input channel][tap of the depth][tap row, by phase][tap column][output channel]
 //   naive: [group * out][tap][channel]
 struct PackedWeights {
     Buffer data;
     double largest;  // magnitude; NaN or infinite if a weight is: then the zeros of a border count, because infinity times zero is NaN
 };
-template <class T>
-PackedWeights pack_weights(const ConvExecution& execution, const TensorView<const T>& w, int threads);
+
+// Room for weights of this type, unless there are none, for f(T* to), which packs them and returns the largest magnitude.
+template <class F>
+PackedWeights packed_by(DType dtype, std::int64_t elements, const F& f) {
+    PackedWeights packed{Buffer(static_cast<std::size_t>(elements * size_of(dtype))), 0.0};
+    if (elements == 0) return packed;
+    packed.largest = with_real(dtype, [&](auto zero) { return static_cast<double>(f(packed.data.as<decltype(zero)>())); });
+    return packed;
+}
 
 // Of weights that are not packed yet, what `largest` of packed ones is.
-template <class T>
-double largest_weight(const ConvShape& shape, const TensorView<const T>& w, int threads);
+double largest_weight(const Problem& problem, const AnyView& w, int threads);
 
-template <class T>
-Buffer pack_bias(std::int64_t channels, const T* bias, std::int64_t stride);
+// A bias in a row.
+Buffer pack_bias(DType dtype, std::int64_t channels, const WeightsView& weights);
+
+// Packing of fewer elements by several threads would cost more than it saves.
+constexpr std::int64_t elements_worth_threads = 100'000;
 
 }  // namespace npconv

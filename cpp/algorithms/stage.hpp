@@ -38,6 +38,27 @@ struct Source {
     Steps steps;
 };
 
+// Read in place. flat: all pixels and one tap, `flat_step` apart.
+template <class T>
+Source<T> in_place(const ConvShape& s, bool flat, std::int64_t flat_step, const TensorView<const T>& x, const Box& pixels,
+                   const KBlock& k) {
+    Source<T> source;
+    source.data = x.data + k.channel_begin * x.channel;
+    source.steps.k = x.channel;
+    if (flat) {
+        source.data += pixels.begin[2] * flat_step;
+        source.steps.pixel = {0, 0, flat_step};
+        return source;
+    }
+    for (std::size_t a = 0; a < 3; ++a) {
+        const Axis& axis = s.axis[a];
+        source.data += axis.at(pixels.begin[a], k.tap_begin[a]) * x.spatial[a];
+        source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
+        source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
+    }
+    return source;
+}
+
 inline CopyForm form_of(const GemmTiling& t) { return {t.copy, t.lane == Lane::pixel, t.flat, t.lanes}; }
 
 // The most elements that a copy takes, over all blocks.

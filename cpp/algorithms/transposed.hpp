@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Transposed convolution: the adjoint of a convolution, and so its gradient in the input, too. By phases (plan/transposed_tiling.hpp), each
-// output is computed once, where it stands: nothing is added to y in memory, and no array of the output times the taps is needed.
+// Transposed convolution: the adjoint of a convolution, and so its gradient in the input, too. Of one phase, as with stride 1, it is a
+// convolution; of several, transposed_phases.hpp computes them; and there is the definition.
 #pragma once
-#include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,66 +12,38 @@
 
 namespace npconv {
 
-// Weights are a view like those of the convolution: batch is the channel of x, channel that of y within a group.
-struct TransposedParameters {
-    std::vector<Parameters> parts;             // of the phases, without bias
-    std::shared_ptr<const Buffer> definition;  // instead: [x channel][y channel of a group][tap], if a weight is not finite
-    std::shared_ptr<const Buffer> bias;        // as given; null: none
-    std::shared_ptr<const Buffer> bias_of_parts;
-
-    std::int64_t bytes() const;
-};
-
-class TransposedPlan {
+// Weights are a view like those of the convolution: batch is the channel of x, channel that of y within a group. Packed, they are the parts
+// of the phases; or all as they are, [x channel][y channel of a group][tap], for the definition.
+class PlannedTransposed final : public PlannedOperation {
   public:
-    // The weights are copied. `forward` is the convolution whose adjoint this is, with our layout and activation. The context outlives
-    // the plan.
-    template <class T>
-    TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights, int threads);
+    // Decided but for "measure" and a single phase, which need weights. `forward` is the convolution whose adjoint this is, with our layout
+    // and activation. The context outlives the plan.
+    PlannedTransposed(const Problem& forward, const Context& on, const std::string& algorithm);
 
-    // The same weights for another shape.
-    TransposedPlan(const TransposedPlan& other, const ConvShape& forward, bool free_batch);
-
-    // shape: the plan's, or with the batch of this call. w and bias of the operands are filled in from the parameters.
-    template <class T>
-    void run(const ConvShape& forward, const TransposedParameters& parameters, Operands<T> operands, int threads) const;
-
-    // As ConvPlan: a bias that is not given stays.
-    template <class T>
-    TransposedParameters pack(const WeightsView<T>& weights, int threads) const;
-    TransposedParameters parameters() const;
-    void set_parameters(TransposedParameters parameters);
-
-    const Problem& problem() const { return forward_; }
-    std::string algorithm() const;
-    std::int64_t workspace_bytes(int threads) const;
-    std::int64_t packed_bytes() const { return parameters().bytes(); }
-    std::string explain(int threads) const;
+    Parameters pack(std::span<const WeightsView> weights, int threads) const override;
+    void run(const Parameters& parameters, const Operands& operands, int threads) const override;
+    std::int64_t workspace_bytes(const Parameters& parameters, int threads) const override;
+    std::string algorithm() const override;
+    std::string explain(const Parameters& parameters, int threads) const override;
+    bool serves(std::int64_t batch, int) const override { return !forward_.free_batch && batch == forward_.shape.batch; }
+    std::shared_ptr<const PlannedOperation> for_call(std::int64_t batch, int) const override { return for_batch(batch); }
+    std::shared_ptr<const PlannedOperation> for_shapes(std::span<const ConvShape> shapes, bool free_batch) const override {
+        return for_shape(shapes[0], free_batch);
+    }
+    std::shared_ptr<const PlannedTransposed> for_batch(std::int64_t batch) const;
+    std::shared_ptr<const PlannedTransposed> for_shape(const ConvShape& forward, bool free_batch) const;
 
   private:
-    template <class T>
-    friend void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
-                               const Operands<T>& operands, int threads);
+    friend Planned<PlannedTransposed> planned_transposed(const Problem& forward, const Context& on, const std::string& algorithm,
+                                                         const WeightsView& weights, int threads);
+    friend class TransposedCall;
 
-    // Decided, without weights.
-    TransposedPlan(const Problem& forward, const Context& on, const std::string& algorithm);
-    // The same decisions for some channels of the result.
-    TransposedPlan(const TransposedPlan& whole, const Section& section, bool by_definition);
-    // Bytes that packing takes at most, with a copy of the weights of a phase.
-    std::int64_t bytes_to_pack() const;
-    SectionUnit unit() const;
-    // Packs weights of a section and runs.
-    template <class T>
-    void run_section(const WeightsView<T>& weights, const Operands<T>& operands, double largest, int threads) const;
-    void choose(const std::string& wanted);
+    void choose();
     void set_phases();
-    const Phases& phases() const { return execution_.phases; }
-    template <class T>
-    void measure(const WeightsView<T>& weights, int threads);
-    template <class T>
-    TransposedParameters finished(TransposedParameters parameters, const WeightsView<T>& weights) const;
-    template <class T>
-    void run_phases(const Problem& forward, const TransposedParameters& parameters, const Operands<T>& operands, int threads) const;
+    void measure(const WeightsView& weights, int threads);
+    const Phases& phases() const { return execution_->phases; }
+    ConvExecution execution_of(const PhasePart& part) const;  // as its weights are packed
+    void finish(Parameters& parameters, const WeightsView& weights) const;
 
     Problem forward_;
     const Context* on_;
@@ -82,15 +51,16 @@ class TransposedPlan {
     bool by_definition_ = false;  // "naive", or more phases than can be looked at
     PhaseWay way_;                // of several phases
     std::vector<Candidate> candidates_;
-    PhasesExecution execution_;      // of a single phase, its part alone
-    std::unique_ptr<ConvPlan> one_;  // the plan of a single phase
-    mutable std::mutex mutex_;       // of parameters_
-    TransposedParameters parameters_;
+    std::shared_ptr<const PhasesExecution> execution_;  // of a single phase, its part alone
+    std::shared_ptr<const PlannedConv> one_;            // of a single phase
 };
 
+// The weights are copied.
+Planned<PlannedTransposed> planned_transposed(const Problem& forward, const Context& on, const std::string& algorithm,
+                                              const WeightsView& weights, int threads);
+
 // A plain call: decides, packs (all weights, or section by section) and runs. w and bias of the operands are filled in.
-template <class T>
-void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView<T>& weights,
-                    const Operands<T>& operands, int threads);
+void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView& weights,
+                    const Operands& operands, int threads);
 
 }  // namespace npconv

@@ -14,7 +14,7 @@ template <class T>
 class TransposedPlanesRun {
   public:
     // The operands have the weights and the bias.
-    TransposedPlanesRun(const PhasesExecution& e, const Operands<T>& io)
+    TransposedPlanesRun(const PhasesExecution& e, const OperandsOf<T>& io)
         : p_(e.forward),
           f_(p_.shape),
           t_(e.tiling),
@@ -74,7 +74,7 @@ class TransposedPlanesRun {
     const Problem& p_;
     const ConvShape& f_;
     const TransposedTiling& t_;
-    const Operands<T> io_;
+    const OperandsOf<T> io_;
     void (*kernel_)(const TransposedPlanes<T>&);
 };
 

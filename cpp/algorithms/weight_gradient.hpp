@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gradient of a convolution in its weights.
+// The gradient of a convolution in its weights. Of the operands: x, grad, and y, which is [output channel][input channel of a group][tap].
 #pragma once
-#include <cstdint>
-
-#include "core/types.hpp"
-#include "plan/executions.hpp"
+#include "algorithms/plan.hpp"
 
 namespace npconv {
 
-template <class T>
-struct WeightGradientOperands {
-    TensorView<const T> x;     // the input of the convolution
-    TensorView<const T> grad;  // of the shape of its output
-    T* out = nullptr;          // [output channel][input channel of a group][tap], dense
-};
+// Of a problem that is the convolution; its activation counts for nothing. Nothing is packed.
+Planned<PlannedOperation> planned_weight_gradient(const Problem& problem, const Context& on);
 
-// Of a problem that is the convolution; its activation counts for nothing.
-template <class T>
-void run_weight_gradient(const WeightGradientExecution& execution, const WeightGradientOperands<T>& operands, int threads);
+// Everything that a run allocates; for a free batch the most that this execution may.
+std::int64_t workspace_bytes(const WeightGradientExecution& execution, int threads);
 
-// Everything that it allocates; for a free batch the most that this one may.
-std::int64_t weight_gradient_workspace_bytes(const WeightGradientExecution& execution, int threads);
+// A plain call.
+void weight_gradient_once(const Problem& problem, const Context& on, const Operands& operands, int threads);
 
 }  // namespace npconv

@@ -8,15 +8,19 @@
 #include <cstdint>
 
 #include "algorithms/operands.hpp"
+#include "algorithms/packed_weights.hpp"
 #include "plan/executions.hpp"
 
 namespace npconv {
 
-std::int64_t winograd_workspace_bytes(const WinogradExecution& execution, int threads);
+// As convolution.hpp asks each algorithm. Weights that cannot be transformed are convolved by the GEMM path.
+void convolve(const WinogradExecution& execution, const Operands& operands, int threads);
+std::int64_t workspace_bytes(const WinogradExecution& execution, double largest_weight, int threads);
+PackedWeights pack(const WinogradExecution& execution, const AnyView& w, int threads);
+void set_format(const WinogradExecution& execution, PackedFormat& format);
 
-// io.w: packed taps and, if the tiling says so, transformed weights behind them (packed_weights.hpp). All finite.
-template <class T>
-void run_winograd(const WinogradExecution& execution, const Operands<T>& operands, int threads);
+// Weights that are not finite would reach too far through a transform, very large ones overflow in it, and very small ones underflow.
+bool transforms_weights(const WinogradExecution& execution, double largest_weight);
 
 // For tests: tiles that were left to the GEMM path so far, each once for each chunk of output channels; and the checks switched off, to
 // measure what they cost.

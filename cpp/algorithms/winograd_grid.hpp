@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the tiles of a block stand in V and in M: those that use a point, in the order image, plane, row, column.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -36,6 +37,35 @@ inline TileGrid grid_of(const WinogradTiling& t, const TileBlock& b, bool input)
                                                         : (t.axis[2].using_point(b.begin[2], b.end[2], j) + more(2)) * b.column_phases;
     }
     return grid;
+}
+
+// Where the first of a run of tiles stands in V or M, for each of its points: those that use a point, in the order of the grid. row,
+// column: counted from the first of the block. `stride` between points, `tile` between tiles.
+template <class P>
+void find_places(const WinogradTiling& t, const TileGrid& grid, std::int64_t image, std::int64_t plane, std::int64_t row, int height,
+                 std::int64_t column, int width, P* base, std::int64_t stride, std::int64_t tile,
+                 std::array<P*, most_winograd_points * most_winograd_points>& places) {
+    const AxisTiles &rows = t.axis[1], &columns = t.axis[2];
+    for (int i = 0; i < rows.points_of(height); ++i) {
+        const int row_point = rows.point(height, i);
+        const std::int64_t before = (image * grid.planes + plane) * grid.rows[static_cast<std::size_t>(row_point)] + row;
+        for (int j = 0; j < columns.points_of(width); ++j) {
+            const int point = columns.point(width, j);
+            places[static_cast<std::size_t>(i * most_winograd_points + j)] =
+                base + (row_point * columns.points() + point) * stride +
+                (before * grid.columns[static_cast<std::size_t>(point)] + column) * tile;
+        }
+    }
+}
+
+// Calls f(size, first tile, tiles) for the runs of equal tiles of a row, and of so many more of the input.
+template <class F>
+void for_each_run(const WinogradTiling& t, const TileBlock& b, std::int64_t more, const F& f) {
+    const AxisTiles& columns = t.axis[2];
+    const std::int64_t end = b.end[2] + more;
+    const std::int64_t whole = columns.alike ? end : std::min(end, columns.outputs / columns.whole);
+    if (whole > b.begin[2]) f(columns.whole, b.begin[2], whole - b.begin[2]);
+    if (whole < end) f(columns.size(whole), whole, end - whole);
 }
 
 }  // namespace npconv

@@ -123,10 +123,9 @@ std::vector<std::int64_t> shape_in(const Frame& f, const Sizes& sizes) {
     return shape;
 }
 
-template <class T>
-TensorView<const T> view_of(const py::array& a, const Frame& f) {
-    TensorView<const T> view;
-    view.data = static_cast<const T*>(a.data());
+AnyView view_of(const py::array& a, const Frame& f) {
+    AnyView view;
+    view.data = a.data();
     int axis = 0;
     if (f.form == Form::batched) view.batch = step(a, axis++);
     if (f.form != Form::single_channel && f.layout == Layout::channels_first) view.channel = step(a, axis++);
@@ -135,10 +134,9 @@ TensorView<const T> view_of(const py::array& a, const Frame& f) {
     return view;
 }
 
-template <class T>
-TensorView<const T> weights_view(const py::array& a, int rank) {
-    TensorView<const T> view;
-    view.data = static_cast<const T*>(a.data());
+AnyView weights_view(const py::array& a, int rank) {
+    AnyView view;
+    view.data = a.data();
     const int first = static_cast<int>(a.ndim()) - rank;
     if (first == 2) {
         view.batch = step(a, 0);
@@ -162,17 +160,5 @@ py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
     const std::int64_t past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(data) % line);
     return py::array(type, shape, data + (line - past) % line, raw);
 }
-
-#define NPCONV_VIEW_OF(T) template TensorView<const T> view_of(const py::array&, const Frame&);
-NPCONV_VIEW_OF(float)
-NPCONV_VIEW_OF(double)
-NPCONV_VIEW_OF(std::int8_t)
-NPCONV_VIEW_OF(std::uint8_t)
-NPCONV_VIEW_OF(std::int16_t)
-NPCONV_VIEW_OF(std::int32_t)
-NPCONV_VIEW_OF(std::int64_t)
-#undef NPCONV_VIEW_OF
-template TensorView<const float> weights_view(const py::array&, int);
-template TensorView<const double> weights_view(const py::array&, int);
 
 }  // namespace npconv

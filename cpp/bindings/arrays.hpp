@@ -69,12 +69,14 @@ Sizes sizes_of(const std::vector<std::int64_t>& shape, const Frame& frame);
 // The shape of an array of these sizes.
 std::vector<std::int64_t> shape_in(const Frame& frame, const Sizes& sizes);
 
+AnyView view_of(const py::array& array, const Frame& frame);
 template <class T>
-TensorView<const T> view_of(const py::array& array, const Frame& frame);
+TensorView<const T> view_of(const py::array& array, const Frame& frame) {
+    return typed<T>(view_of(array, frame));
+}
 
 // Weights: (out, in, *kernel), or (*kernel) alone.
-template <class T>
-TensorView<const T> weights_view(const py::array& array, int rank);
+AnyView weights_view(const py::array& array, int rank);
 
 // An uninitialised result. NumPy begins arrays anywhere in a cache line; large ones of ours begin with one (as part of an array of NumPy's
 // own), because vectors that cross lines cost up to a fifth of the time.

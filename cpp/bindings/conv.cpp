@@ -5,9 +5,10 @@
 
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "algorithms/conv_plan.hpp"
 #include "algorithms/convolve_once.hpp"
 #include "algorithms/input_gradient.hpp"
 #include "algorithms/transposed.hpp"
@@ -15,29 +16,27 @@
 #include "bindings/planned_call.hpp"
 #include "bindings/register.hpp"
 #include "bindings/settings.hpp"
-#include "bindings/weights.hpp"
 #include "bindings/without_gil.hpp"
 #include "core/merge.hpp"
-#include "plan/explain.hpp"
 
 namespace npconv {
 namespace {
 
-// P: what computes it. A ConvPlan gives a convolution, or the gradient of a transposed one; the other two are the adjoint of a convolution:
-// a transposed convolution, or the gradient of one.
-template <class P>
-class Convolution final : public Operation {
-    static constexpr bool straight = std::is_same_v<P, ConvPlan>, adjoint = std::is_same_v<P, TransposedPlan>;
+// What computes it: a convolution, which gives the gradient of a transposed one, too; or the adjoint of one: a transposed convolution, or
+// the gradient of a convolution.
+enum class Computing { convolution, transposed, input_gradient };
 
+class Convolution final : public Operation {
   public:
-    explicit Convolution(Settings settings) : settings_(std::move(settings)) {
-        maker = straight ? "plan_conv" : adjoint ? "plan_conv_transpose" : "plan_conv_input_grad";
-        kind = straight ? "a convolution" : adjoint ? "a transposed convolution" : "the gradient of a convolution";
+    Convolution(Computing computing, Settings settings)
+        : straight_(computing == Computing::convolution), adjoint_(computing == Computing::transposed), settings_(std::move(settings)) {
+        maker = straight_ ? "plan_conv" : adjoint_ ? "plan_conv_transpose" : "plan_conv_input_grad";
+        kind = straight_ ? "a convolution" : adjoint_ ? "a transposed convolution" : "the gradient of a convolution";
         wanted = settings_.algorithm;
         asked_threads = settings_.threads;
-        of_gradient = settings_.transposed == straight;
+        of_gradient = settings_.transposed == straight_;
         if (of_gradient) first = "grad_out";
-        if (straight && !of_gradient) second = "residual";
+        if (straight_ && !of_gradient) second = "residual";
     }
 
     void ask(PlannedShape shape, const Arrays& arrays, std::size_t weight, DType type, const OperandNames& names) override {
@@ -52,91 +51,55 @@ class Convolution final : public Operation {
     }
     void check_batch(std::int64_t batch) const override {
         const ConvShape s = with_batch(shape_, batch, dtype, of_gradient ? OperandNames{.x = "grad_out"} : OperandNames{});
-        if (adjoint) with_batch(with_result_as_output(s), batch, dtype);
+        if (adjoint_) with_batch(with_result_as_output(s), batch, dtype);
     }
 
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
-        ConvShape shape = problem_.shape;
-        shape.batch = call.batch;
         const Frame frame{frame_.rank, call.form, frame_.layout};
-        with_real(dtype, [&](auto zero) {
-            using T = decltype(zero);
-            Operands<T> io;
-            io.x = view<T>(arrays[0], frame);
-            if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view<T>(arrays[i], frame);
-            io.y = to.data<T>();
-            io.y_batch = to.batch_step;
-            if (plan_) {
-                const auto parameters = plan_->parameters();  // with the GIL: see ConvPlan
-                without_gil([&] { plan_->run(shape, parameters, io, call.threads); });
-                return;
-            }
-            Problem problem = problem_;
-            problem.packing = Packing::every_call;
-            const WeightsView<T> weights = weights_of<T>(arrays, 1, 2, frame.rank, problem.merged);
-            without_gil([&] {
-                if constexpr (straight)
-                    convolve_once(problem, current_context(), wanted, weights, io, call.threads);
-                else if constexpr (adjoint)
-                    transpose_once(problem, current_context(), wanted, weights, io, call.threads);
-                else
-                    input_gradient_once(problem, current_context(), wanted, weights, io, call.threads);
-            });
-        });
+        Operands io;
+        io.x = view(arrays[0], frame);
+        if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view(arrays[i], frame);
+        io.y = to.data<void>();
+        io.y_batch = to.batch_step;
+        if (plan_) {
+            run_plan(call, io);
+            return to.given;
+        }
+        Problem problem = problem_;
+        problem.packing = Packing::every_call;
+        const auto once = straight_ ? &convolve_once : adjoint_ ? &transpose_once : &input_gradient_once;
+        const WeightsView w = view_of_weights(arrays, 1);
+        without_gil([&] { once(problem, current_context(), wanted, w, io, call.threads); });
         return to.given;
     }
 
-    void pack(const Arrays& arrays, int threads) override {
-        with_real(dtype, [&](auto zero) {
-            const auto weights = weights_of<decltype(zero)>(arrays, 0, 1, frame_.rank, problem_.merged);
-            if (plan_)
-                plan_->set_parameters(without_gil([&] { return plan_->pack(weights, threads); }));
-            else
-                plan_ = without_gil([&] { return std::make_unique<P>(problem_, current_context(), wanted, weights, threads); });
-        });
-    }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
-        if constexpr (straight || adjoint) {
-            auto other = std::make_unique<Convolution>(settings_);
-            other->dtype = dtype;
-            other->w_shape_ = w_shape_;
-            other->judge(std::move(shape), planned_names);
-            other->plan_ = std::make_unique<P>(*plan_, other->problem_.shape, other->x.free_batch);
-            return other;
-        }
-        throw py::type_error(std::string("there is no for_shape of ") + kind);
+        if (!straight_ && !adjoint_) throw py::type_error(std::string("there is no for_shape of ") + kind);
+        auto other = std::make_unique<Convolution>(straight_ ? Computing::convolution : Computing::transposed, settings_);
+        other->dtype = dtype;
+        other->w_shape_ = w_shape_;
+        other->judge(std::move(shape), planned_names);
+        other->plan_ = plan_->for_shapes({&other->problem_.shape, 1}, other->x.free_batch);
+        return other;
     }
-    py::dict keywords() const override { return straight || adjoint ? keywords_of(settings_) : keywords_of(settings_, {"activation"}); }
-    std::string algorithm() const override {
-        if constexpr (straight)
-            return entry_of(plan_->decision().algorithm).name;
-        else
-            return plan_->algorithm();
-    }
+    py::dict keywords() const override { return straight_ || adjoint_ ? keywords_of(settings_) : keywords_of(settings_, {"activation"}); }
     std::int64_t flops() const override { return 2 * problem_.shape.macs(); }
-    std::int64_t workspace_bytes(int threads) const override { return plan_->workspace_bytes(threads); }
-    std::int64_t packed_bytes() const override { return plan_->packed_bytes(); }
-    std::string explain(int threads) const override {
-        if constexpr (straight)
-            return npconv::explain(plan_->execution(), plan_->decision(), {threads, workspace_bytes(threads), packed_bytes()});
-        else
-            return plan_->explain(threads);
-    }
-    py::dict work(bool packing) const override {
-        if constexpr (straight) {
-            const Prospect prospect = entry_of(plan_->decision().algorithm).prospect(plan_->problem(), plan_->execution().on());
-            const WorkCounts& counts = packing ? prospect.packing : prospect.work;
-            py::dict d;
-            for (std::size_t i = 0; i < work_count; ++i) {
-                const auto one = static_cast<Work>(i);
-                if (counts[one] != 0.0) d[name_of(one)] = counts[one];
-            }
-            return d;
-        }
-        return Operation::work(packing);
-    }
 
   private:
+    std::vector<WeightsView> weights(const Arrays& arrays, std::size_t at) const override { return {view_of_weights(arrays, at)}; }
+    std::unique_ptr<Plan> make_plan(std::span<const WeightsView> w, int threads) const override {
+        const Context& on = current_context();
+        if (straight_) return std::make_unique<Plan>(planned_conv(problem_, on, wanted, w[0], threads));
+        if (adjoint_) return std::make_unique<Plan>(planned_transposed(problem_, on, wanted, w[0], threads));
+        return std::make_unique<Plan>(planned_input_gradient(problem_, on, wanted, w[0], threads));
+    }
+
+    WeightsView view_of_weights(const Arrays& arrays, std::size_t at) const {
+        WeightsView view = weights_of(arrays, at, at + 1, frame_.rank);
+        if (problem_.merged) view.w = with_merged_rows(view.w, 1);
+        return view;
+    }
+
     void judge(PlannedShape shape, const OperandNames& names) {
         x = std::move(shape);
         frame_ = frame_of(settings_, x, w_shape_, names);
@@ -145,35 +108,35 @@ class Convolution final : public Operation {
         shape_ = problem_.shape;
         y = result_of(settings_, shape_, frame_, x.free_batch);
         result = of_gradient ? x : y;
-        problem_.merged = straight && !of_gradient && rows_merge(shape_);
+        problem_.merged = straight_ && !of_gradient && rows_merge(shape_);
         if (problem_.merged) problem_.shape = with_merged_rows(shape_);
     }
 
     // Of merged rows that do not follow each other a copy is viewed.
-    template <class T>
-    TensorView<const T> view(py::array& a, const Frame& frame) const {
-        TensorView<const T> v = view_of<T>(a, frame);
+    AnyView view(py::array& a, const Frame& frame) const {
+        AnyView v = view_of(a, frame);
         if (!problem_.merged) return v;
         const Shape sizes = sizes_of(shape_of(a), frame).spatial;
         if (!rows_follow(v, sizes[1], sizes[2])) {
             a = call_python(a.attr("copy"), {py::str("C")});
-            v = view_of<T>(a, frame);
+            v = view_of(a, frame);
         }
         return with_merged_rows(v, sizes[2]);
     }
 
+    const bool straight_, adjoint_;  // or else the gradient
     Settings settings_;
     Frame frame_;
     Shape w_shape_;
     ConvShape shape_;  // as the caller has it; that of the problem may have merged rows
     Problem problem_;
-    std::unique_ptr<P> plan_;
 };
 
 py::object conv(int rank, py::handle x, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
                 py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation, py::handle residual,
                 py::handle algorithm, py::handle out, py::handle num_threads) {
-    Convolution<ConvPlan> operation(
+    Convolution operation(
+        Computing::convolution,
         parse_settings({stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}}, rank));
     Arrays arrays({{"x", x}, {"w", w}, {"bias", bias, Use::optional}, {"residual", residual, Use::residual}}, out);
     return call_once(operation, arrays);
@@ -182,16 +145,18 @@ py::object conv(int rank, py::handle x, py::handle w, py::handle bias, py::handl
 py::object conv_transpose(int rank, py::handle x, py::handle w, py::handle bias, py::handle stride, py::handle padding,
                           py::handle output_padding, py::handle output_size, py::handle dilation, py::handle groups, py::handle layout,
                           py::handle activation, py::handle algorithm, py::handle out, py::handle num_threads) {
-    Convolution<TransposedPlan> operation(parse_settings(
-        {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size}, rank));
+    Convolution operation(
+        Computing::transposed,
+        parse_settings({stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size},
+                       rank));
     Arrays arrays({{"x", x}, {"w", w}, {"bias", bias, Use::optional}}, out);
     return call_once(operation, arrays);
 }
 
 // The gradient in the input of what is described by the keywords.
-template <class P>
-py::object grad_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, const Keywords& keywords, py::handle out) {
-    Convolution<P> operation(parse_settings(keywords, rank));
+py::object grad_input(Computing computing, int rank, py::handle input_shape, py::handle w, py::handle grad_out, const Keywords& keywords,
+                      py::handle out) {
+    Convolution operation(computing, parse_settings(keywords, rank));
     Shape shape = parse_shape(input_shape, "input_shape");
     Arrays arrays({{"grad_out", grad_out}, {"w", w}}, out);
     return call_once(operation, arrays, {.x = "input_shape", .x_is_shape = true}, std::move(shape));
@@ -200,45 +165,42 @@ py::object grad_input(int rank, py::handle input_shape, py::handle w, py::handle
 py::object grad_conv_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, py::handle stride, py::handle padding,
                            py::handle dilation, py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout,
                            py::handle algorithm, py::handle out, py::handle num_threads) {
-    return grad_input<InputGradientPlan>(
-        rank, input_shape, w, grad_out, {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}},
-        out);
+    return grad_input(Computing::input_gradient, rank, input_shape, w, grad_out,
+                      {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}}, out);
 }
 
 py::object grad_transposed_input(int rank, py::handle input_shape, py::handle w, py::handle grad_out, py::handle stride, py::handle padding,
                                  py::handle output_padding, py::handle dilation, py::handle groups, py::handle layout, py::handle algorithm,
                                  py::handle out, py::handle num_threads) {
-    return grad_input<ConvPlan>(rank, input_shape, w, grad_out,
-                                {stride, padding, dilation, groups, {}, {}, layout, {}, algorithm, num_threads, output_padding, {}}, out);
+    return grad_input(Computing::convolution, rank, input_shape, w, grad_out,
+                      {stride, padding, dilation, groups, {}, {}, layout, {}, algorithm, num_threads, output_padding, {}}, out);
 }
 
-template <class P>
-PlannedCall plan_of(PlannedShape x, Arrays weights, const Keywords& keywords) {
+PlannedCall plan_of(Computing computing, PlannedShape x, Arrays weights, const Keywords& keywords) {
     const int rank = infer_rank(x, weights);  // must be known before the settings are parsed
     const DType dtype = dtype_of(weights[0], "w");
-    return {std::make_unique<Convolution<P>>(parse_settings(keywords, rank)), std::move(x), std::move(weights), dtype};
+    return {std::make_unique<Convolution>(computing, parse_settings(keywords, rank)), std::move(x), std::move(weights), dtype};
 }
 
 PlannedCall conv_plan(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding, py::handle dilation,
                       py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle activation,
                       py::handle algorithm, py::handle num_threads) {
-    return plan_of<ConvPlan>(parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
-                             {stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}});
+    return plan_of(Computing::convolution, parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
+                   {stride, padding, dilation, groups, padding_mode, flip, layout, activation, algorithm, num_threads, {}, {}});
 }
 
 PlannedCall plan_conv_transpose(py::handle x_shape, py::handle w, py::handle bias, py::handle stride, py::handle padding,
                                 py::handle output_padding, py::handle output_size, py::handle dilation, py::handle groups,
                                 py::handle layout, py::handle activation, py::handle algorithm, py::handle num_threads) {
-    return plan_of<TransposedPlan>(
-        parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
-        {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size});
+    return plan_of(Computing::transposed, parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}, {"bias", bias, Use::optional}}),
+                   {stride, padding, dilation, groups, {}, {}, layout, activation, algorithm, num_threads, output_padding, output_size});
 }
 
 PlannedCall plan_conv_input_grad(py::handle x_shape, py::handle w, py::handle stride, py::handle padding, py::handle dilation,
                                  py::handle groups, py::handle padding_mode, py::handle flip, py::handle layout, py::handle algorithm,
                                  py::handle num_threads) {
-    return plan_of<InputGradientPlan>(parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}}),
-                                      {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}});
+    return plan_of(Computing::input_gradient, parse_x_shape(x_shape), Arrays::with_shapes_kept({{"w", w}}),
+                   {stride, padding, dilation, groups, padding_mode, flip, layout, {}, algorithm, num_threads, {}, {}});
 }
 
 }  // namespace

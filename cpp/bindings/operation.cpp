@@ -2,6 +2,7 @@
 #include "bindings/operation.hpp"
 
 #include "bindings/register.hpp"
+#include "bindings/without_gil.hpp"
 
 namespace npconv {
 
@@ -24,6 +25,39 @@ py::object Operation::call(Arrays& arrays, const char* of, const char* whose) co
     arrays.make_readable();
     call.threads = threads_for_call(asked_threads);
     return run(call, arrays, to);
+}
+
+void Operation::pack(const Arrays& arrays, int threads) {
+    const std::vector<WeightsView> views = weights(arrays, 0);
+    if (plan_)
+        plan_->set_parameters(without_gil([&] { return plan_->pack(views, threads); }));
+    else
+        plan_ = without_gil([&] { return make_plan(views, threads); });
+}
+
+void Operation::run_plan(const Call& call, const Operands& operands) const {
+    const auto parameters = plan_->parameters();  // with the GIL: see Plan
+    without_gil([&] { plan_->run(call.batch, *parameters, operands, call.threads); });
+}
+
+py::dict Operation::work(bool packing) const {
+    const std::optional<WorkCounts> counts = plan_ ? plan_->operation().work(packing) : std::nullopt;
+    if (!counts) throw py::type_error(std::string("nothing is counted of ") + kind);
+    py::dict d;
+    for (std::size_t i = 0; i < work_count; ++i) {
+        const auto one = static_cast<Work>(i);
+        if ((*counts)[one] != 0.0) d[name_of(one)] = (*counts)[one];
+    }
+    return d;
+}
+
+WeightsView weights_of(const Arrays& arrays, std::size_t i, std::size_t bias, int rank) {
+    WeightsView view{weights_view(arrays[i], rank)};
+    if (arrays.has(bias)) {
+        view.bias = arrays[bias].data();
+        view.bias_stride = arrays[bias].shape(0) < 2 ? 0 : arrays[bias].strides(0) / arrays[bias].itemsize();
+    }
+    return view;
 }
 
 py::object call_once(Operation& operation, Arrays& arrays, const OperandNames& names, std::optional<Shape> x) {

@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "algorithms/plan.hpp"
 #include "bindings/planned_shape.hpp"
 
 namespace npconv {
@@ -52,20 +55,31 @@ class Operation {
     virtual py::object run(const Call& call, Arrays& arrays, const Result& result) const = 0;
 
     // Of a plan: packs the weights, for the first time or in place of others.
-    virtual void pack(const Arrays& weights, int threads) = 0;
+    virtual void pack(const Arrays& arrays, int threads);
     // The same for a shape of as many axes, sharing what is packed.
     virtual std::unique_ptr<Operation> for_shape(PlannedShape x) const = 0;
     virtual py::dict keywords() const = 0;
-    virtual std::string algorithm() const = 0;
+    virtual std::string algorithm() const { return plan_->algorithm(); }
     virtual std::int64_t flops() const = 0;
-    virtual std::int64_t workspace_bytes(int threads) const = 0;
-    virtual std::int64_t packed_bytes() const { return 0; }
-    virtual std::string explain(int threads) const = 0;
-    virtual py::dict work(bool /*packing*/) const { throw py::type_error(std::string("nothing is counted of ") + kind); }
+    virtual std::int64_t workspace_bytes(int threads) const { return plan_->workspace_bytes(threads); }
+    virtual std::int64_t packed_bytes() const { return plan_ ? plan_->packed_bytes() : 0; }
+    virtual std::string explain(int threads) const { return plan_->explain(threads); }
+    py::dict work(bool packing) const;
 
     // Judges operands, residual and `out`, and runs. of: whose dtype this is, for messages; whose: whose shapes these are.
     py::object call(Arrays& arrays, const char* of, const char* whose) const;
+
+  protected:
+    // The weights, which are arrays from `first` on; and a plan that packs them, made without the GIL.
+    virtual std::vector<WeightsView> weights(const Arrays& /*arrays*/, std::size_t /*first*/) const { return {}; }
+    virtual std::unique_ptr<Plan> make_plan(std::span<const WeightsView> /*weights*/, int /*threads*/) const { return nullptr; }
+    void run_plan(const Call& call, const Operands& operands) const;
+
+    std::unique_ptr<Plan> plan_;
 };
+
+// w: the array at `i`, readable. bias: that at `bias`, if there is one.
+WeightsView weights_of(const Arrays& arrays, std::size_t i, std::size_t bias, int rank);
 
 // A call without a plan. arrays: the first operand, the weights or the second operand, a residual. x: its shape; without one that of the
 // first array.

@@ -7,12 +7,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bindings/context.hpp"
 #include "bindings/planned_call.hpp"
 #include "bindings/register.hpp"
 #include "bindings/settings.hpp"
-#include "bindings/weights.hpp"
 #include "bindings/without_gil.hpp"
 
 namespace npconv {
@@ -74,33 +74,20 @@ class Separable final : public Operation {
 
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
         const Frame frame{2, call.form, frame_.layout};
-        with_real(dtype, [&](auto zero) {
-            using T = decltype(zero);
-            Operands<T> io;
-            io.x = view_of<T>(arrays[0], frame);
-            if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view_of<T>(arrays[i], frame);
-            io.y = to.data<T>();
-            io.y_batch = to.batch_step;
-            if (plan_) {
-                const SeparableParameters parameters = plan_->parameters();  // with the GIL: see ConvPlan
-                without_gil([&] { plan_->run(call.batch, parameters, io, call.threads); });
-            } else {
-                const SeparableWeights<T> weights = views<T>(arrays, 1);
-                without_gil([&] { separable_once(problem_, current_context(), weights, io, call.threads); });
-            }
-        });
+        Operands io;
+        io.x = view_of(arrays[0], frame);
+        if (const std::size_t i = arrays.residual(); arrays.has(i)) io.residual = view_of(arrays[i], frame);
+        io.y = to.data<void>();
+        io.y_batch = to.batch_step;
+        if (plan_) {
+            run_plan(call, io);
+        } else {
+            const SeparableWeights both = views(arrays, 1);
+            without_gil([&] { separable_once(problem_, current_context(), both, io, call.threads); });
+        }
         return to.given;
     }
 
-    void pack(const Arrays& arrays, int threads) override {
-        with_real(dtype, [&](auto zero) {
-            const auto weights = views<decltype(zero)>(arrays, 0);
-            if (plan_)
-                plan_->set_parameters(without_gil([&] { return plan_->pack(weights, threads); }));
-            else
-                plan_ = without_gil([&] { return std::make_unique<SeparablePlan>(problem_, current_context(), weights, threads); });
-        });
-    }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
         auto other = std::make_unique<Separable>(settings_, activation_);
         other->dtype = dtype;
@@ -109,7 +96,8 @@ class Separable final : public Operation {
         other->depthwise_shape_ = depthwise_shape_;
         other->pointwise_shape_ = pointwise_shape_;
         other->judge(planned_names);
-        other->plan_ = std::make_unique<SeparablePlan>(*plan_, other->problem_);
+        const ConvShape shapes[] = {other->problem_.depthwise.shape, other->problem_.pointwise.shape};
+        other->plan_ = plan_->for_shapes(shapes, other->x.free_batch);
         return other;
     }
     py::dict keywords() const override {
@@ -118,13 +106,17 @@ class Separable final : public Operation {
         keywords["activation"] = as_python(activation_);
         return keywords;
     }
-    std::string algorithm() const override { return "separable"; }
     std::int64_t flops() const override { return 2 * (problem_.depthwise.shape.macs() + problem_.pointwise.shape.macs()); }
-    std::int64_t workspace_bytes(int threads) const override { return plan_->workspace_bytes(threads); }
-    std::int64_t packed_bytes() const override { return plan_->packed_bytes(); }
-    std::string explain(int threads) const override { return plan_->explain(threads); }
 
   private:
+    std::vector<WeightsView> weights(const Arrays& arrays, std::size_t at) const override {
+        const SeparableWeights both = views(arrays, at);
+        return {both.begin(), both.end()};
+    }
+    std::unique_ptr<Plan> make_plan(std::span<const WeightsView> w, int threads) const override {
+        return std::make_unique<Plan>(planned_separable(problem_, current_context(), {w[0], w[1]}, threads));
+    }
+
     // Both halves, from the shapes of x and the weights.
     void judge(OperandNames names) {
         form = frame_.form;
@@ -138,10 +130,8 @@ class Separable final : public Operation {
         problem_.depthwise.free_batch = problem_.pointwise.free_batch = x.free_batch;
         result = y = result_of(settings_, problem_.pointwise.shape, frame_, x.free_batch);
     }
-    template <class T>
-    static SeparableWeights<T> views(const Arrays& arrays, std::size_t first) {
-        return {weights_of<T>(arrays, first + depthwise_w, first + depthwise_bias, 2),
-                weights_of<T>(arrays, first + pointwise_w, first + pointwise_bias, 2)};
+    static SeparableWeights views(const Arrays& arrays, std::size_t at) {
+        return {weights_of(arrays, at + depthwise_w, at + depthwise_bias, 2), weights_of(arrays, at + pointwise_w, at + pointwise_bias, 2)};
     }
 
     Settings settings_;
@@ -149,7 +139,6 @@ class Separable final : public Operation {
     Frame frame_;
     Shape depthwise_shape_, pointwise_shape_;
     SeparableProblem problem_;
-    std::unique_ptr<SeparablePlan> plan_;
 };
 
 std::unique_ptr<Separable> separable(const Keywords& keywords, py::handle depthwise_activation, py::handle activation) {

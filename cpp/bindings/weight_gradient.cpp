@@ -4,7 +4,6 @@
 
 #include <pybind11/pybind11.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,7 +15,6 @@
 #include "bindings/settings.hpp"
 #include "bindings/without_gil.hpp"
 #include "core/validate.hpp"
-#include "plan/explain.hpp"
 
 namespace npconv {
 namespace {
@@ -41,30 +39,27 @@ class WeightGradient final : public Operation {
         form = frame_.form;
         problem_ = make_problem(settings_, dtype, frame_, x, w_shape_, names);
         y = result_of(settings_, problem_.shape, frame_, x.free_batch);
-        execution_ = plan_weight_gradient(problem_, current_context());
     }
     void check_batch(std::int64_t batch) const override { with_batch(problem_.shape, batch, dtype, {.x = "grad_out"}); }
 
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
-        Problem problem = problem_;
-        problem.free_batch = false;
-        problem.shape.batch = call.batch;
-        const bool planned = problem.shape == problem_.shape;
-        const WeightGradientExecution of_batch = planned ? WeightGradientExecution() : plan_weight_gradient(problem, *execution_.on);
         const Frame frame{frame_.rank, call.form, frame_.layout};
-        with_real(dtype, [&](auto zero) {
-            using T = decltype(zero);
-            const std::size_t input = settings_.transposed ? 1 : 0;
-            const WeightGradientOperands<T> io{view_of<T>(arrays[input], frame), view_of<T>(arrays[1 - input], frame), to.data<T>()};
-            without_gil([&] { run_weight_gradient(planned ? execution_ : of_batch, io, call.threads); });
-        });
+        const std::size_t input = settings_.transposed ? 1 : 0;
+        Operands io;
+        io.x = view_of(arrays[input], frame);
+        io.grad = view_of(arrays[1 - input], frame);
+        io.y = to.data<void>();
+        if (plan_)
+            run_plan(call, io);
+        else
+            without_gil([&] { weight_gradient_once(problem_, current_context(), io, call.threads); });
         return to.given;
     }
 
-    void pack(const Arrays& /*arrays*/, int /*threads*/) override {}
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
         auto other = std::make_unique<WeightGradient>(settings_, w_shape_);
         other->ask(std::move(shape), Arrays({}), 0, dtype, planned_names);
+        other->plan_ = plan_->for_shapes({&other->problem_.shape, 1}, other->x.free_batch);
         return other;
     }
     py::dict keywords() const override {
@@ -73,25 +68,17 @@ class WeightGradient final : public Operation {
         keywords["dtype"] = name_of(dtype);
         return keywords;
     }
-    std::string algorithm() const override { return execution_.depthwise ? "depthwise" : "gemm"; }
     std::int64_t flops() const override { return 2 * problem_.shape.macs(); }
-    std::int64_t workspace_bytes(int threads) const override {
-        std::int64_t most = 0;
-        for (const WeightGradientExecution& e : plans_of_most_memory(execution_)) {
-            most = std::max(most, weight_gradient_workspace_bytes(e, threads));
-        }
-        return most;
-    }
-    std::string explain(int threads) const override {
-        return explain_weight_gradient(execution_, {threads, workspace_bytes(threads), packed_bytes()});
-    }
 
   private:
+    std::unique_ptr<Plan> make_plan(std::span<const WeightsView> /*weights*/, int /*threads*/) const override {
+        return std::make_unique<Plan>(planned_weight_gradient(problem_, current_context()));
+    }
+
     Settings settings_;
     Shape w_shape_;
     Frame frame_;
     Problem problem_;
-    WeightGradientExecution execution_;
 };
 
 py::object grad_weight(int rank, py::handle x, py::handle weight_shape, py::handle grad_out, const Keywords& keywords, py::handle out) {
@@ -131,13 +118,13 @@ py::object grad_conv_bias(int rank, py::handle grad_out, py::handle layout) {
     const Result to = arrays.result(grad.dtype, "grad_out", {grad.sizes.channels}, Form::unbatched);
     arrays.make_readable();
     const int threads = threads_for_call(0);
-    with_real(grad.dtype, [&](auto zero) {
-        using T = decltype(zero);
-        const T one = 1;
-        WeightGradientOperands<T> io{{}, view_of<T>(arrays[0], grad.frame), to.data<T>()};
-        io.x.data = &one;
-        without_gil([&] { run_weight_gradient(plan_weight_gradient(problem, current_context()), io, threads); });
-    });
+    const float single = 1;
+    const double one = 1;
+    Operands io;
+    io.x.data = grad.dtype == DType::f32 ? static_cast<const void*>(&single) : &one;
+    io.grad = view_of(arrays[0], grad.frame);
+    io.y = to.data<void>();
+    without_gil([&] { weight_gradient_once(problem, current_context(), io, threads); });
     return to.given;
 }
 

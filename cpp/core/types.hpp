@@ -76,4 +76,10 @@ AnyView untyped(const TensorView<T>& view) {
     return {view.data, view.batch, view.channel, view.spatial};
 }
 
+// So many elements further.
+inline const void* moved(const void* data, std::int64_t elements, DType dtype) {
+    return static_cast<const std::byte*>(data) + elements * size_of(dtype);
+}
+inline void* moved(void* data, std::int64_t elements, DType dtype) { return static_cast<std::byte*>(data) + elements * size_of(dtype); }
+
 }  // namespace npconv

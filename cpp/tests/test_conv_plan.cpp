@@ -59,14 +59,17 @@ struct Tensors {
 
     Guarded<T> result() const { return Guarded<T>(s.batch * io.y_batch, side); }
 
-    WeightsView<T> weights() const {
-        return {dense<T>(w.data(), s.in_channels, {s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel}, Layout::channels_first),
+    WeightsView weights() const {
+        return {untyped(dense<T>(w.data(), s.in_channels, {s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel}, Layout::channels_first)),
                 with_bias ? bias.data() : nullptr, 1};
     }
 
-    Operands<T> operands(T* y) const {
-        Operands<T> all = io;
+    Operands operands(T* y) const {
+        Operands all;
+        all.x = untyped(io.x);
+        all.residual = untyped(io.residual);
         all.y = y;
+        all.y_batch = io.y_batch;
         return all;
     }
 
@@ -75,7 +78,7 @@ struct Tensors {
     std::array<std::int64_t, 3> inputs, outputs;
     std::int64_t in, out;
     Guarded<T> x, w, bias, residual;
-    Operands<T> io;
+    OperandsOf<T> io;
     bool with_bias = true;
 };
 
@@ -102,8 +105,8 @@ Context small_context(const KernelTable& table, Random& random) {
 template <class T>
 void run(const Problem& p, const Context& on, const Tensors<T>& t, const char* algorithm, int threads, const Guarded<T>& y) {
     const GuardScope guard(t.side);
-    const ConvPlan plan(p, on, algorithm, t.weights(), threads);
-    plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
+    const Plan plan(planned_conv(p, on, algorithm, t.weights(), threads));
+    plan.run(p.shape.batch, *plan.parameters(), t.operands(y.data()), threads);
     EXPECT_TRUE(y.canaries_intact());
 }
 
@@ -370,10 +373,10 @@ TYPED_TEST(ConvPlans, AllocatesWhatThePlanTells) {
         const Guarded<T> y = t.result();
         const GuardScope off(GuardPages::off);
         const std::size_t start = buffer_bytes_made();
-        const ConvPlan plan(p, on, "gemm", t.weights(), threads);
+        const Plan plan(planned_conv(p, on, "gemm", t.weights(), threads));
         const std::size_t packed = buffer_bytes_made();
         EXPECT_EQ(packed - start, static_cast<std::size_t>(plan.packed_bytes()));
-        plan.run(p.shape, plan.parameters(), t.operands(y.data()), threads);
+        plan.run(p.shape.batch, *plan.parameters(), t.operands(y.data()), threads);
         EXPECT_EQ(buffer_bytes_made() - packed, static_cast<std::size_t>(plan.workspace_bytes(threads)));
     }
 }
@@ -398,16 +401,18 @@ TEST(ConvPlan, SharesWeightsWithAnotherShapeUntilUpdated) {
     Tensors<float> t(p, GuardPages::after);
     Random random(9);
     t.fill([&] { return random.small_integer<float>(); });
-    const ConvPlan plan(p, on, "auto", t.weights(), 1);
-    ConvPlan other(plan, validate(image(9, 4, 2, 3, 3)), false);
-    EXPECT_EQ(other.packed_bytes(), plan.packed_bytes());
-    EXPECT_EQ(other.parameters().weights.get(), plan.parameters().weights.get());
-    EXPECT_EQ(other.problem().shape.axis[1].input, 9);
+    const Plan plan(planned_conv(p, on, "auto", t.weights(), 1));
+    const ConvShape shape = validate(image(9, 4, 2, 3, 3));
+    const std::unique_ptr<Plan> other = plan.for_shapes({&shape, 1}, false);
+    EXPECT_EQ(other->packed_bytes(), plan.packed_bytes());
+    EXPECT_EQ(other->parameters()->weights.get(), plan.parameters()->weights.get());
+    EXPECT_EQ(dynamic_cast<const PlannedConv&>(other->operation()).problem().shape.axis[1].input, 9);
     const Guarded<float> before = t.result(), after = t.result();
-    plan.run(p.shape, plan.parameters(), t.operands(before.data()), 1);
+    plan.run(p.shape.batch, *plan.parameters(), t.operands(before.data()), 1);
     std::fill(t.w.begin(), t.w.end(), 0.0F);
-    other.set_parameters(other.pack(t.weights(), 1));
-    plan.run(p.shape, plan.parameters(), t.operands(after.data()), 1);
+    const WeightsView weights = t.weights();
+    other->set_parameters(other->pack({&weights, 1}, 1));
+    plan.run(p.shape.batch, *plan.parameters(), t.operands(after.data()), 1);
     EXPECT_TRUE(same(after.data(), before.data(), after.size()));
 }
 
@@ -424,19 +429,19 @@ TYPED_TEST(ConvPlans, SharedWeightsServeEveryMap) {
                 Tensors<T> t(p, GuardPages::after);
                 Random random(10);
                 t.fill([&] { return random.real<T>(); });
-                const ConvPlan plan(p, on, "auto", t.weights(), 1);
-                (plan.parameters().format.lane == Lane::pixel ? pixel : channel) = true;
+                const Plan plan(planned_conv(p, on, "auto", t.weights(), 1));
+                (plan.parameters()->format.lane == Lane::pixel ? pixel : channel) = true;
                 for (const std::int64_t side : sides) {
                     const Problem q = problem_of(of_type<T>(image(side, side + 1, channels, channels + 1, 3)));
                     Tensors<T> u(q, GuardPages::after);
                     u.fill([&] { return random.real<T>(); });
                     std::copy(t.w.begin(), t.w.end(), u.w.begin());
                     std::copy(t.bias.begin(), t.bias.end(), u.bias.begin());
-                    const ConvPlan shared(plan, q.shape, false);
-                    ASSERT_EQ(shared.parameters().weights.get(), plan.parameters().weights.get());
+                    const std::unique_ptr<Plan> shared = plan.for_shapes({&q.shape, 1}, false);
+                    ASSERT_EQ(shared->parameters()->weights.get(), plan.parameters()->weights.get());
                     const Guarded<T> y = u.result(), expected = u.result();
-                    shared.run(q.shape, shared.parameters(), u.operands(y.data()), 1);
-                    run(q, on, u, entry_of(plan.decision().algorithm).name, 1, expected);
+                    shared->run(q.shape.batch, *shared->parameters(), u.operands(y.data()), 1);
+                    run(q, on, u, plan.algorithm().c_str(), 1, expected);
                     ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << text_of(image(side, side + 1, channels, channels + 1, 3));
                 }
             }
@@ -450,9 +455,11 @@ TEST(ConvPlan, WeightsOfOtherChannelsAreNotShared) {
     const Problem p = problem_of(image(5, 6, 2, 3, 3));
     Tensors<float> t(p, GuardPages::after);
     t.fill([] { return 1.0F; });
-    const ConvPlan plan(p, on, "auto", t.weights(), 1);
-    for (const ConvRequest& r : {image(5, 6, 3, 3, 3), image(5, 6, 2, 4, 3), image(5, 6, 2, 3, 1)})
-        EXPECT_THROW(ConvPlan(plan, validate(r), false), std::invalid_argument) << text_of(r);
+    const Plan plan(planned_conv(p, on, "auto", t.weights(), 1));
+    for (const ConvRequest& r : {image(5, 6, 3, 3, 3), image(5, 6, 2, 4, 3), image(5, 6, 2, 3, 1)}) {
+        const ConvShape shape = validate(r);
+        EXPECT_THROW(plan.for_shapes({&shape, 1}, false), std::invalid_argument) << text_of(r);
+    }
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ TEST(DirectTiling, WorkspaceIsSmallAndThatOfAFreeBatchBoundsEveryBatch) {
         if (!direct_refusal(p, on).empty() || p.shape.empty()) continue;
         p.shape.batch = 1;
         p.free_batch = true;
-        const auto bytes = [](const ConvExecution& execution) { return convolution_workspace_bytes(execution, 1.0, 3); };
+        const auto bytes = [](const ConvExecution& execution) { return workspace_bytes(execution, 1.0, 3); };
         std::int64_t most = 0;
         for (const ConvExecution& e : plans_of_most_memory(plan_conv_by_direct(p, on))) most = std::max(most, bytes(e));
         EXPECT_LE(most, std::int64_t{3} * (6 << 20));

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "algorithms/convolution.hpp"
-#include "algorithms/packed_weights.hpp"
 #include "algorithms/weight_gradient.hpp"
 #include "contexts.hpp"
 #include "plan/sections.hpp"
@@ -142,7 +141,7 @@ TEST(Executions, TellTheBytesOfPackedWeights) {
         std::vector<T> w(static_cast<std::size_t>(s.groups * s.out_channels * s.k()));
         for (T& value : w) value = weights.real<T>();
         const auto view = dense<T>(w.data(), s.in_channels, {s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel}, Layout::channels_first);
-        EXPECT_EQ(packed_bytes(execution), static_cast<std::int64_t>(pack_weights(execution, view, 1).data.bytes()));
+        EXPECT_EQ(packed_bytes(execution), static_cast<std::int64_t>(pack(execution, untyped(view), 1).data.bytes()));
     };
     for_each_problem(40, [&](const Problem& p, const Context& on, Random&) {
         for (const KernelSet& set : kernel_sets()) {
@@ -216,7 +215,7 @@ void expect_most_memory(const ConvExecution& of_free_batch, const std::vector<st
     const double magnitudes[] = {1.0, std::numeric_limits<double>::infinity()};
     std::int64_t most[] = {0, 0};
     for (std::size_t i = 0; i < 2; ++i) {
-        for (const ConvExecution& e : plans) most[i] = std::max(most[i], convolution_workspace_bytes(e, magnitudes[i], threads));
+        for (const ConvExecution& e : plans) most[i] = std::max(most[i], workspace_bytes(e, magnitudes[i], threads));
     }
     Problem p = of_free_batch.problem();
     p.free_batch = false;
@@ -225,7 +224,7 @@ void expect_most_memory(const ConvExecution& of_free_batch, const std::vector<st
         const ConvExecution execution = plan_conv(p, of_free_batch.on(), of_free_batch.algorithm);
         ASSERT_EQ(plans_of_most_memory(execution).size(), 1U) << "its batch is given";
         for (std::size_t i = 0; i < 2; ++i) {
-            ASSERT_LE(convolution_workspace_bytes(execution, magnitudes[i], threads), most[i])
+            ASSERT_LE(workspace_bytes(execution, magnitudes[i], threads), most[i])
                 << batch << " image(s), " << threads << " thread(s), weights up to " << magnitudes[i];
         }
     }
@@ -276,13 +275,12 @@ TEST(Executions, OfGradientsWithAFreeBatchNeedTheMostMemory) {
         ++(execution.depthwise ? by_depthwise : by_product);
         std::int64_t most = 0;
         for (const WeightGradientExecution& e : plans_of_most_memory(execution)) {
-            most = std::max(most, weight_gradient_workspace_bytes(e, threads));
+            most = std::max(most, workspace_bytes(e, threads));
         }
         p.free_batch = false;
         for (p.shape.batch = 0; p.shape.batch <= 40; ++p.shape.batch) {
             const WeightGradientExecution of_batch = plan_weight_gradient(p, on);
-            ASSERT_LE(weight_gradient_workspace_bytes(of_batch, threads), most)
-                << p.shape.batch << " image(s), " << threads << " thread(s)";
+            ASSERT_LE(workspace_bytes(of_batch, threads), most) << p.shape.batch << " image(s), " << threads << " thread(s)";
         }
     });
     EXPECT_GT(by_depthwise, 50);

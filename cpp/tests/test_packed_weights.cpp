@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "algorithms/packed_weights.hpp"
+#include "algorithms/convolution.hpp"
 #include "contexts.hpp"
 #include "guarded.hpp"
 #include "shapes.hpp"
@@ -128,7 +128,7 @@ TYPED_TEST(PackedWeightsOf, PanelsAreTheDefinition) {
             }
             for (T& value : w.memory) value = random.real<T>();
             SCOPED_TRACE(text_of(r) + ", lane " + std::to_string(static_cast<int>(p.lane)) + (p.flip ? ", flip" : ""));
-            const Buffer packed = pack_weights(plan_conv_by_gemm(p, on), w.view, static_cast<int>(random.integer(1, 3))).data;
+            const Buffer packed = pack(plan_conv_by_gemm(p, on), untyped(w.view), static_cast<int>(random.integer(1, 3))).data;
             spare += expect_panels(p, on, w.view, packed);
             if (this->HasFailure()) return;
         }
@@ -150,7 +150,7 @@ TYPED_TEST(PackedWeightsOf, AreTheSameByAnyNumberOfThreads) {
     TensorView<const T> view = dense<T>(w.data(), 70, {1, 3, 3}, Layout::channels_first);
     for (const bool contiguous : {true, false}) {
         if (!contiguous) std::swap(view.spatial[1], view.spatial[2]);  // transposed taps
-        for (const int threads : {1, 2, 5}) expect_panels(p, on, view, pack_weights(execution, view, threads).data);
+        for (const int threads : {1, 2, 5}) expect_panels(p, on, view, pack(execution, untyped(view), threads).data);
     }
 }
 
@@ -168,11 +168,11 @@ TYPED_TEST(PackedWeightsOf, OneValueThatIsNotFiniteIsFound) {
         TensorView<const T> view = dense<T>(w.data(), 3, {1, 3, 3}, Layout::channels_first);
         for (const bool contiguous : {true, false}) {
             if (!contiguous) std::swap(view.spatial[1], view.spatial[2]);  // transposed taps
-            EXPECT_EQ(pack_weights(execution, view, 1).largest, static_cast<double>(Numbers::max()));
+            EXPECT_EQ(pack(execution, untyped(view), 1).largest, static_cast<double>(Numbers::max()));
             for (std::size_t i = 0; i < w.size(); ++i) {
                 const T bad = i % 3 == 0 ? Numbers::infinity() : i % 3 == 1 ? -Numbers::infinity() : Numbers::quiet_NaN();
                 const T good = std::exchange(w[i], bad);
-                EXPECT_FALSE(std::isfinite(pack_weights(execution, view, 1).largest)) << bad << " at " << i;
+                EXPECT_FALSE(std::isfinite(pack(execution, untyped(view), 1).largest)) << bad << " at " << i;
                 w[i] = good;
             }
         }
@@ -184,7 +184,7 @@ TYPED_TEST(PackedWeightsOf, BiasOfAnyStride) {
     const std::vector<T> values = {T(1), T(2), T(3), T(4), T(5)};
     for (const std::int64_t stride : {1, 2, 0, -1, -2}) {
         const T* first = stride < 0 ? &values.back() : values.data();
-        const Buffer packed = pack_bias(3, first, stride);
+        const Buffer packed = pack_bias(dtype_of_type<T>(), 3, {{}, first, stride});
         for (std::int64_t c = 0; c < 3; ++c) EXPECT_EQ(packed.as<T>()[c], first[c * stride]) << "stride " << stride;
     }
 }

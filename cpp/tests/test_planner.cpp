@@ -11,7 +11,6 @@
 
 #include "algorithms/convolution.hpp"
 #include "algorithms/gemm.hpp"
-#include "algorithms/packed_weights.hpp"
 #include "contexts.hpp"
 #include "plan/executions.hpp"
 #include "plan/explain.hpp"
@@ -306,7 +305,7 @@ void expect_bounded_workspace(const Problem& problem, const Context& on, const s
             p.lane = lane;
             const GemmExecution execution = plan_gemm(p, on);
             for (const int threads : {1, 2, 64})
-                EXPECT_LE(gemm_workspace_bytes(execution, threads), workspace_of_a_thread * threads)
+                EXPECT_LE(workspace_bytes(execution, 1.0, threads), workspace_of_a_thread * threads)
                     << text << (layout == Layout::channels_last ? ", channels last" : ", channels first") << ", lane "
                     << static_cast<int>(lane) << ", " << threads << " thread(s)";
         }
@@ -400,11 +399,11 @@ TEST(GemmTiling, FreeBatchBoundsEveryBatch) {
                 p.free_batch = true;
                 std::int64_t most = 0;
                 for (const ConvExecution& e : plans_of_most_memory(plan_conv_by_gemm(p, on))) {
-                    most = std::max(most, convolution_workspace_bytes(e, 1.0, 2));
+                    most = std::max(most, workspace_bytes(e, 1.0, 2));
                 }
                 p.free_batch = false;
                 for (p.shape.batch = 0; p.shape.batch <= 40; ++p.shape.batch) {
-                    ASSERT_LE(gemm_workspace_bytes(plan_gemm(p, on), 2), most) << text_of(r);
+                    ASSERT_LE(workspace_bytes(plan_gemm(p, on), 1.0, 2), most) << text_of(r);
                 }
             }
         }
@@ -429,7 +428,7 @@ TEST(GemmTiling, ExtremeSizesDoNotOverflow) {
         Problem call = p;
         call.packing = Packing::every_call;
         EXPECT_FALSE(winograd_tiles(decide(call, on, "auto").algorithm));
-        EXPECT_GE(gemm_workspace_bytes(plan_gemm(p, on), 1024), 0);
+        EXPECT_GE(workspace_bytes(plan_gemm(p, on), 1.0, 1024), 0);
     }
 }
 

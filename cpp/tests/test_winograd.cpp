@@ -90,8 +90,7 @@ void expect_cut_once(const ConvRequest& r, const WinogradExecution& execution) {
     ASSERT_EQ(static_cast<std::int64_t>(seen.size()), p.shape.groups * images * t.axis[0].count() * t.axis[1].count() * t.axis[2].count())
         << text_of(r);
     for (const auto& [tile, times] : seen) ASSERT_EQ(times, 1) << text_of(r);
-    for (const int threads : {1, 2, 7})
-        EXPECT_LE(winograd_workspace_bytes(execution, threads), workspace_of_a_thread * threads) << text_of(r);
+    for (const int threads : {1, 2, 7}) EXPECT_LE(workspace_bytes(execution, 1.0, threads), workspace_of_a_thread * threads) << text_of(r);
 }
 
 void expect_cut_once(ConvRequest r) {
@@ -215,15 +214,15 @@ std::vector<T> result(const Problem& p, const Context& on, const std::vector<T>&
                       int threads) {
     const ConvShape& s = p.shape;
     const std::int64_t height = s.axis[1].input, width = s.axis[2].input;
-    WeightsView<T> weights;
+    WeightsView weights;
     weights.w = {w.data(), s.in_channels * 9, 9, {9, 3, 1}};
-    const ConvPlan plan(p, on, algorithm, weights, threads);
+    const Planned<PlannedConv> plan = planned_conv(p, on, algorithm, weights, threads);
     std::vector<T> y(static_cast<std::size_t>(s.batch * s.out_channels * s.pixels()));
-    Operands<T> io;
+    Operands io;
     io.x = {x.data(), s.in_channels * height * width, height * width, {height * width, width, 1}};
     io.y = y.data();
     io.y_batch = s.out_channels * s.pixels();
-    plan.run(s, plan.parameters(), io, threads);
+    plan.operation->run(plan.parameters, io, threads);
     return y;
 }
 
