@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "algorithms/long_windows.hpp"
-#include "algorithms/pool_windows.hpp"
+#include "algorithms/window_axes.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
@@ -37,6 +37,7 @@ class Block {
     Block(const PoolShape& shape, double power, const PoolCall& call) : s_(shape), p_(power), call_(call) {
         s_.batch = 1;
         call_.layout = Layout::channels_first;
+        call_.dtype = DType::f64;
         for (std::size_t i = 0; i < 3; ++i) inputs_[i] = {0, s_.axis[i].input};
         goal_ = inputs_;
     }
@@ -72,7 +73,7 @@ class Block {
     Size numbers() const { return s_.inputs() + s_.outputs(); }
     Size goal() const { return length(0) * length(1) * length(2); }
     bool fits() const {
-        const auto bytes = bytes_of_norms_and_gradients(s_, call_);
+        const auto bytes = bytes_of_norms_and_gradients(s_, *call_.on);
         return bytes && *bytes + std::max<Size>(numbers() * 8, std::min<Size>(memory_bytes, s_.channels * numbers() * 8)) <= promised_bytes;
     }
 
@@ -98,7 +99,7 @@ class Block {
                 }
                 if (!all) odd_norms = true;
             });
-            avg_pool_gradient(s_, {true, 1}, call_, PoolOperands<double>{dense_view(t, &Axis::output), v, 0});
+            avg_pool_gradient(s_, {true, 1}, call_, {dense_view(t, &Axis::output), v});
         };
         const auto slope_of = [&](double value) { return value == 0 ? 0 : std::copysign(power_of(std::abs(value), p_ - 1), value); };
         const auto is_odd = [&](double value, double scale) {
@@ -170,7 +171,7 @@ class Block {
             const X* from = at_input(x, c, d + inputs_[0].begin, h + inputs_[1].begin);
             for (Size w = 0; w < width; ++w) v[to + w] = static_cast<double>(from[w * x.spatial[2]]) * scale;
         });
-        pool(s_, {.kind = PoolKind::norm, .power = p_}, call_, PoolOperands<double>{dense_view(v, &Axis::input), t, 0});
+        pool(s_, {.kind = PoolKind::norm, .power = p_}, call_, {dense_view(v, &Axis::input), t});
     }
 
     // The sum of g * (v / norm)^(p-1) over the windows that hold an input.
@@ -222,7 +223,7 @@ class Block {
                 body(from + i, c, {d, h, goal_[2].begin + i}, static_cast<double>(value[i * x.spatial[2]]), to[i * pixel]);
         });
     }
-    TensorView<const double> dense_view(const double* data, Size Axis::*size) const {
+    AnyView dense_view(const double* data, Size Axis::*size) const {
         const Size w = s_.axis[2].*size, h = s_.axis[1].*size;
         return {data, 0, s_.axis[0].*size * h * w, {h * w, w, 1}};
     }
@@ -276,68 +277,88 @@ bool cut(const Block<X>& block, const PoolShape& s, std::array<EvenSplit, 3>& ti
     return numbers_of(length) <= most_repeats * 2 * tile.goal() && tile.fits();
 }
 
+template <class X>
+class Gradient {
+  public:
+    Gradient(const PoolShape& shape, double p, const PoolCall& call, const AnyView& x, const AnyView& g, void* y, Size y_batch)
+        : s_(shape), p_(p), call_(call), x_(typed<X>(x)), g_(typed<X>(g)), y_(static_cast<X*>(y)), y_batch_(y_batch), block_(s_, p, call) {}
+
+    void run() {
+        const Size plane = block_.numbers() * 8;
+        if (plane <= memory_bytes && block_.fits()) {
+            const EvenSplit blocks = split_by(s_.channels, std::clamp<Size>(memory_bytes / plane, 1, s_.channels));
+            const Buffer memory(static_cast<std::size_t>(blocks.longest() * plane));
+            for (Size image = 0; image < s_.batch; ++image) {
+                for (Size i = 0; i < blocks.parts; ++i) run_block(block_, image, blocks.begin(i), blocks.length(i), memory);
+            }
+            return;
+        }
+        std::array<EvenSplit, 3> tiles;
+        if (!cut(block_, s_, tiles)) {
+            const LongTiling tiling = tile_long_pool(s_, call_.layout, LongKind::norm_gradient, 8);
+            if (tiling.fits()) {
+                return run_sliding_norm_gradient(tiling, p_, scale(), call_, untyped(x_), untyped(g_), y_, y_batch_);
+            }
+            for (std::size_t i = 0; i < 3; ++i) tiles[i] = EvenSplit(s_.axis[i].input, 1);
+        }
+        const bool whole = tiles[0].parts * tiles[1].parts * tiles[2].parts == 1;
+        const Buffer memory(static_cast<std::size_t>(whole ? plane : memory_bytes));
+        for (Size image = 0; image < s_.batch; ++image) {
+            for (Size c = 0; c < s_.channels; ++c) each_tile(tiles, [&](const Block<X>& tile) { run_block(tile, image, c, 1, memory); });
+        }
+    }
+
+  private:
+    static TensorView<const X> from(TensorView<const X> view, Size image, Size c) {
+        view.data += image * view.batch + c * view.channel;
+        return view;
+    }
+
+    void run_block(Block<X> block, Size image, Size c, Size channels, const Buffer& memory) const {
+        const bool last = call_.layout == Layout::channels_last;
+        const Size pixel = last ? s_.channels : 1, channel = last ? 1 : s_.inputs();
+        block.run(channels, memory.template as<double>(), from(x_, image, c), from(g_, image, c), y_ + image * y_batch_ + c * channel,
+                  pixel, channel);
+    }
+
+    template <class Body>
+    void each_tile(const std::array<EvenSplit, 3>& tiles, const Body& body) const {
+        const Size height = tiles[1].parts, width = tiles[2].parts;
+        for (Size tile = 0; tile < tiles[0].parts * height * width; ++tile) {
+            const Size number[3] = {tile / width / height, tile / width % height, tile % width};
+            std::array<Size, 3> begin, end;
+            for (std::size_t i = 0; i < 3; ++i) {
+                begin[i] = tiles[i].begin(number[i]);
+                end[i] = tiles[i].begin(number[i] + 1);
+            }
+            body(block_.part(begin, end));
+        }
+    }
+
+    // The smallest of all images, so that no element overflows.
+    double scale() const {
+        double scale = 1;
+        for (Size image = 0; p_ != 1 && image < s_.batch; ++image) {
+            const double one = block_.scale_of(from(x_, image, 0));
+            if (image == 0 || one < scale) scale = one;
+        }
+        return scale;
+    }
+
+    PoolShape s_;
+    double p_;
+    PoolCall call_;
+    TensorView<const X> x_, g_;
+    X* y_;
+    Size y_batch_;
+    Block<X> block_;
+};
+
 }  // namespace
 
-template <class X>
-void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g, X* y,
-                      Size y_batch) {
+void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const AnyView& x, const AnyView& g, void* y, Size y_batch) {
     if (s.planes() == 0) return;
-    Block<X> block(s, p, call);
-    const bool last = call.layout == Layout::channels_last;
-    const Size pixel = last ? s.channels : 1, channel = last ? 1 : s.inputs();
-    const auto from = [](const TensorView<const X>& a, Size image, Size c) {
-        TensorView<const X> part = a;
-        part.data += image * a.batch + c * a.channel;
-        return part;
-    };
-    const Size plane = block.numbers() * 8;
-    if (plane <= memory_bytes && block.fits()) {
-        const EvenSplit blocks = split_by(s.channels, std::clamp<Size>(memory_bytes / plane, 1, s.channels));
-        const Buffer memory(static_cast<std::size_t>(blocks.longest() * plane));
-        for (Size image = 0; image < s.batch; ++image) {
-            for (Size i = 0; i < blocks.parts; ++i) {
-                const Size c = blocks.begin(i);
-                block.run(blocks.length(i), memory.template as<double>(), from(x, image, c), from(g, image, c),
-                          y + image * y_batch + c * channel, pixel, channel);
-            }
-        }
-        return;
-    }
-    std::array<EvenSplit, 3> tiles;
-    if (!cut(block, s, tiles)) {
-        double scale = 1;
-        if (p != 1) {
-            for (Size image = 0; image < s.batch; ++image) {
-                const double one = block.scale_of(from(x, image, 0));
-                if (image == 0 || one < scale) scale = one;
-            }
-        }
-        if (long_lp_pool_gradient(s, p, scale, call, x, g, y, y_batch)) return;
-        for (std::size_t i = 0; i < 3; ++i) tiles[i] = EvenSplit(s.axis[i].input, 1);
-    }
-    const bool whole = tiles[0].parts * tiles[1].parts * tiles[2].parts == 1;
-    const Buffer memory(static_cast<std::size_t>(whole ? plane : memory_bytes));
-    for (Size image = 0; image < s.batch; ++image) {
-        for (Size c = 0; c < s.channels; ++c) {
-            for (Size tile = 0; tile < tiles[0].parts * tiles[1].parts * tiles[2].parts; ++tile) {
-                const Size number[3] = {tile / tiles[2].parts / tiles[1].parts, tile / tiles[2].parts % tiles[1].parts,
-                                        tile % tiles[2].parts};
-                std::array<Size, 3> begin, end;
-                for (std::size_t i = 0; i < 3; ++i) {
-                    begin[i] = tiles[i].begin(number[i]);
-                    end[i] = tiles[i].begin(number[i] + 1);
-                }
-                block.part(begin, end)
-                    .run(1, memory.template as<double>(), from(x, image, c), from(g, image, c), y + image * y_batch + c * channel, pixel,
-                         channel);
-            }
-        }
-    }
+    with_real(call.dtype, [&]<class X>(X) { Gradient<X>(s, p, call, x, g, y, y_batch).run(); });
 }
-
-template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const float>&, const TensorView<const float>&,
-                               float*, Size);
-template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const double>&, const TensorView<const double>&,
-                               double*, Size);
 
 }  // namespace npconv

@@ -5,22 +5,12 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
-#include "algorithms/pooling.hpp"
+#include "algorithms/reversed.hpp"
 #include "kernels/pool_table.hpp"
 #include "plan/pool_tiling.hpp"
 
 namespace npconv {
-
-// Its own inverse, for every bit of a NaN, too.
-template <class X>
-constexpr X flipped(X v) {
-    if constexpr (std::is_floating_point_v<X>)
-        return -v;
-    else
-        return static_cast<X>(~v);
-}
 
 // n values that stand `step` elements apart, to neighbours in another array.
 template <class X>
@@ -31,11 +21,11 @@ void flip(const X* __restrict from, std::int64_t step, std::int64_t n, X* __rest
         std::int64_t i = 0;
         for (; i + line <= n; i += line) {
             __builtin_prefetch(from + i + ahead);
-            for (std::int64_t l = 0; l < line; ++l) to[i + l] = flipped(from[i + l]);
+            for (std::int64_t l = 0; l < line; ++l) to[i + l] = reversed(from[i + l]);
         }
-        for (; i < n; ++i) to[i] = flipped(from[i]);
+        for (; i < n; ++i) to[i] = reversed(from[i]);
     } else {
-        for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i * step]);
+        for (std::int64_t i = 0; i < n; ++i) to[i] = reversed(from[i * step]);
     }
 }
 
@@ -139,7 +129,7 @@ class FlippedBlock {
     void flip_results() const {
         const std::int64_t outputs = b_.end[2] - b_.begin[2], rows = b_.end[1] - b_.begin[1];
         const auto back = [](X* y, std::int64_t n) {
-            for (std::int64_t i = 0; i < n; ++i) y[i] = flipped(y[i]);
+            for (std::int64_t i = 0; i < n; ++i) y[i] = reversed(y[i]);
         };
         for (std::int64_t d = b_.begin[0]; d < b_.end[0]; ++d) {
             X* y = b_.y + ((d * height_.output + b_.begin[1]) * width_.output + b_.begin[2]) * b_.y_pixel;
@@ -161,9 +151,5 @@ class FlippedBlock {
     PoolBlock<X> b_;         // as the kernel sees a part of it
     const PoolAxis &depth_, &height_, &width_;
 };
-
-// Windows that the kernels are not made for, as max_of_windows.
-template <class X>
-void min_of_windows(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
 
 }  // namespace npconv

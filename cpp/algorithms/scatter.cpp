@@ -35,6 +35,17 @@ template <class X>
 
 constexpr Size at_once = 512;  // elements of a copy
 
+// f(element) with an integer of the size of dtype, for elements that are only copied.
+template <class F>
+void with_copied(DType dtype, const F& f) {
+    switch (size_of(dtype)) {
+        case 1: return f(std::uint8_t{});
+        case 2: return f(std::uint16_t{});
+        case 4: return f(std::uint32_t{});
+        default: return f(std::uint64_t{});
+    }
+}
+
 // Runs of the pixels of an image, of some channels each: where they stand, if pixels follow each other at one distance and their channels
 // stand side by side, else copied.
 template <class T>
@@ -124,6 +135,41 @@ void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const 
     });
 }
 
+template <class X>
+void take(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y) {
+    const bool last = call.layout == Layout::channels_last;
+    const Size channels = last ? s.channels : 1, images = last ? s.batch : s.batch * s.channels;
+    const EvenSplit rows(s.few, std::clamp<Size>(s.few * channels / 4096, 1, s.few)), groups = split_by(channels, channels_at_once);
+    const Reader<Size> where(places, s.few_sizes, channels, last);
+    const Size step = flat_step(s.many_sizes, x.spatial, -1), height = s.many_sizes[1], width = s.many_sizes[2];
+    parallel_for(images * rows.parts, threads_for(s, call), [&](Size task, int) {
+        const Size image = task / rows.parts, part = task % rows.parts;
+        const Size number = last ? image : image / s.channels, plane = last ? 0 : image % s.channels;
+        Size copy[at_once];
+        for (Size group = 0; group < groups.parts; ++group) {
+            const Size first = groups.begin(group), n = groups.length(group), some = at_once / n;
+            const X* from = x.data + number * x.batch + (plane + first) * x.channel;
+            for (Size i = rows.begin(part); i < rows.begin(part + 1); i += some) {
+                const Size count = std::min(some, rows.begin(part + 1) - i);
+                const auto at = where.run(number, plane + first, n, i, count, copy);
+                for (Size k = 0; k < count; ++k) {
+                    X* to = y + (image * s.few + i + k) * channels + first;
+                    for (Size c = 0; c < n; ++c) {
+                        // Judged before; but another thread of the caller's may have written to them.
+                        const Size place = at.data[k * at.apart + c];
+                        const bool there = static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(s.many);
+                        const Size offset = !there      ? 0
+                                            : step >= 0 ? place * step
+                                                        : place / width / height * x.spatial[0] + place / width % height * x.spatial[1] +
+                                                              place % width * x.spatial[2];
+                        to[c] = there ? from[offset + c * x.channel] : X(0);
+                    }
+                }
+            }
+        }
+    });
+}
+
 }  // namespace
 
 std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& call, const PlacesView& places) {
@@ -133,7 +179,7 @@ std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& 
     const EvenSplit groups = last ? split_by(s.channels, channels_at_once) : EvenSplit(s.channels, s.channels);
     const EvenSplit runs = split_by(s.few, std::max<Size>((1 << 16) / groups.longest(), 1));
     const Size tasks = s.batch * groups.parts * runs.parts;
-    const auto& within = pool_kernels_of<Size>(*call.kernels).within;
+    const auto& within = pool_kernels_of<Size>(*call.on->kernels).within;
     // body(the places of some pixels, how many) until it returns true.
     const auto any = [&](Size task, const auto& body) {
         const Size run = task % runs.parts, group = task / runs.parts % groups.parts, image = task / runs.parts / groups.parts;
@@ -171,64 +217,20 @@ std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& 
     return place;
 }
 
-template <class X>
-void add_at_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch) {
-    scatter(s, call, x, places, y, y_batch, [](X& to, X from) { to += from; });
-}
-
-template <class X>
-void put_at_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch) {
-    scatter(s, call, x, places, y, y_batch, [](X& to, X from) { to = from; });
-}
-
-template <class X>
-void take_from_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y) {
-    const bool last = call.layout == Layout::channels_last;
-    const Size channels = last ? s.channels : 1, images = last ? s.batch : s.batch * s.channels;
-    const EvenSplit rows(s.few, std::clamp<Size>(s.few * channels / 4096, 1, s.few)), groups = split_by(channels, channels_at_once);
-    const Reader<Size> where(places, s.few_sizes, channels, last);
-    const Size step = flat_step(s.many_sizes, x.spatial, -1), height = s.many_sizes[1], width = s.many_sizes[2];
-    parallel_for(images * rows.parts, threads_for(s, call), [&](Size task, int) {
-        const Size image = task / rows.parts, part = task % rows.parts;
-        const Size number = last ? image : image / s.channels, plane = last ? 0 : image % s.channels;
-        Size copy[at_once];
-        for (Size group = 0; group < groups.parts; ++group) {
-            const Size first = groups.begin(group), n = groups.length(group), some = at_once / n;
-            const X* from = x.data + number * x.batch + (plane + first) * x.channel;
-            for (Size i = rows.begin(part); i < rows.begin(part + 1); i += some) {
-                const Size count = std::min(some, rows.begin(part + 1) - i);
-                const auto at = where.run(number, plane + first, n, i, count, copy);
-                for (Size k = 0; k < count; ++k) {
-                    X* to = y + (image * s.few + i + k) * channels + first;
-                    for (Size c = 0; c < n; ++c) {
-                        // Judged before; but another thread of the caller's may have written to them.
-                        const Size place = at.data[k * at.apart + c];
-                        const bool there = static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(s.many);
-                        const Size offset = !there      ? 0
-                                            : step >= 0 ? place * step
-                                                        : place / width / height * x.spatial[0] + place / width % height * x.spatial[1] +
-                                                              place % width * x.spatial[2];
-                        to[c] = there ? from[offset + c * x.channel] : X(0);
-                    }
-                }
-            }
-        }
+void add_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
+    with_real(call.dtype, [&]<class X>(X) {
+        scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to += from; });
     });
 }
 
-#define NPCONV_PUT(X) \
-    template void put_at_places(const PlacedShape&, const PoolCall&, const TensorView<const X>&, const PlacesView&, X*, Size);
-NPCONV_PUT(float)
-NPCONV_PUT(double)
-NPCONV_PUT(std::int8_t)
-NPCONV_PUT(std::uint8_t)
-NPCONV_PUT(std::int16_t)
-NPCONV_PUT(std::int32_t)
-NPCONV_PUT(std::int64_t)
-#undef NPCONV_PUT
-template void add_at_places(const PlacedShape&, const PoolCall&, const TensorView<const float>&, const PlacesView&, float*, Size);
-template void add_at_places(const PlacedShape&, const PoolCall&, const TensorView<const double>&, const PlacesView&, double*, Size);
-template void take_from_places(const PlacedShape&, const PoolCall&, const TensorView<const float>&, const PlacesView&, float*);
-template void take_from_places(const PlacedShape&, const PoolCall&, const TensorView<const double>&, const PlacesView&, double*);
+void put_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
+    with_copied(call.dtype, [&]<class X>(X) {
+        scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to = from; });
+    });
+}
+
+void take_from_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y) {
+    with_copied(call.dtype, [&]<class X>(X) { take(s, call, typed<X>(x), places, static_cast<X*>(y)); });
+}
 
 }  // namespace npconv

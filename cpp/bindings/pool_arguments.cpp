@@ -59,7 +59,7 @@ Shape parse_output_size(py::handle value, int rank, bool none_entries) {
 
 PoolCall parse_call(py::handle layout, py::handle num_threads) {
     const Layout order = parse_layout(layout);
-    return {order, current_context().kernels, threads_for_call(parse_num_threads(num_threads))};
+    return {DType::f32, order, &current_context(), threads_for_call(parse_num_threads(num_threads))};
 }
 
 Form form_of_axes(const Shape& shape, int rank, const char* name, const char* operation, const std::string& given) {

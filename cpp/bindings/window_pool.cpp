@@ -7,8 +7,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "algorithms/pool_plan.hpp"
+#include "algorithms/pooling.hpp"
 #include "bindings/context.hpp"
 #include "bindings/planned_call.hpp"
 #include "bindings/pool_arguments.hpp"
@@ -47,21 +48,13 @@ class Pooling final : public Operation {
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
         py::array places = rule_.places ? new_array(DType::i64, call.result) : no_array();
         auto* const at = rule_.places ? static_cast<std::int64_t*>(places.mutable_data()) : nullptr;
-        const Frame frame{frame_.rank, call.form, frame_.layout};
-        const auto compute = [&](auto t) {
-            using X = decltype(t);
-            const PoolOperands<X> io{view_of<X>(arrays[0], frame), to.data<X>(), to.batch_step, at};
-            without_gil([&] {
-                if (plan_)
-                    plan_->run(call.batch, io, call.threads);
-                else
-                    pool(shape_, rule_, {frame.layout, current_context().kernels, call.threads}, io);
-            });
-        };
-        if (extreme())
-            with_type(dtype, compute);
-        else
-            with_real(dtype, compute);
+        const PoolOperands io{any_view(arrays[0], {frame_.rank, call.form, frame_.layout}), to.data<void>(), to.batch_step, at};
+        without_gil([&] {
+            if (plans_.empty()) return pool(shape_, rule_, {dtype, frame_.layout, &current_context(), call.threads}, io);
+            const PoolExecution& plan = plans_[side_by_side(frame_.layout, shape_.channels, shape_.axis[2].input, io.x) ? 1 : 0];
+            if (call.batch == shape_.batch) return run_pool(plan, io, call.threads);
+            if (call.batch > 0) run_pool(plan.with_batch(call.batch), io, call.threads);
+        });
         return rule_.places ? py::object(py::make_tuple(to.given, places)) : to.given;
     }
 
@@ -71,7 +64,7 @@ class Pooling final : public Operation {
         if (shape_.planes() > most / std::max({std::int64_t{1}, shape_.inputs(), shape_.outputs()})) {
             throw py::value_error("x_shape must be that of an array, and a result, of at most 2^40 elements; got " + x.text());
         }
-        plan_ = std::make_unique<PoolPlan>(shape_, x.free_batch, rule_, dtype, frame_.layout, *current_context().kernels);
+        for (std::size_t i = plans_.size(); !shape_.empty() && i < 2; ++i) plans_.push_back(plan_pool(problem(i == 1), current_context()));
     }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
         auto other = std::make_unique<Pooling>(frame_.rank, windows_, rule_, frame_.layout, asked_threads);
@@ -97,20 +90,27 @@ class Pooling final : public Operation {
         }
         return keywords;
     }
-    std::string algorithm() const override { return plan_->algorithm(); }
-    std::int64_t flops() const override { return plan_->operations(); }
-    std::int64_t workspace_bytes(int threads) const override { return plan_->workspace_bytes(threads); }
-    std::string explain(int threads) const override { return plan_->explain(threads); }
+    std::string algorithm() const override { return plans_.empty() ? "none" : name_of(plans_[1].way); }
+    std::int64_t flops() const override { return operations_of(shape_); }
+    std::int64_t workspace_bytes(int threads) const override {
+        std::int64_t most = 0;
+        for (const PoolExecution& plan : plans_) most = std::max(most, most_workspace_bytes(plan, x.free_batch, threads));
+        return most;
+    }
+    std::string explain(int threads) const override {
+        return npconv::explain(problem(true), x.free_batch, plans_.empty() ? nullptr : &plans_[1], {threads, workspace_bytes(threads), 0});
+    }
 
   private:
     static constexpr const char* of_result = "the size of the result in bytes";
+    PoolProblem problem(bool neighbours) const { return {shape_, rule_, dtype, frame_.layout, false, neighbours}; }
     bool extreme() const { return rule_.kind == PoolKind::maximum || rule_.kind == PoolKind::minimum; }
 
     PoolRequest windows_;
     PoolRule rule_;
     Frame frame_;
     PoolShape shape_;
-    std::unique_ptr<PoolPlan> plan_;
+    std::vector<PoolExecution> plans_;  // of an x without neighbours side by side, and with them
 };
 
 // What is made of each window, as Python says it: null handles are no arguments of the function.

@@ -44,13 +44,13 @@ Size steps_of_doubling(Size k, PoolOp op) {
 }
 
 struct Tiler {
-    const PoolProblem& p;
+    const KernelPool& p;
     PoolTiling t;
     Size lanes = 1;
     bool wide = false;  // elements of buffers are not those of x
     bool masks = false;
 
-    explicit Tiler(const PoolProblem& problem) : p(problem) {}
+    explicit Tiler(const KernelPool& problem) : p(problem) {}
 
     void set_elements() {
         with_type(p.dtype, [&](auto x) {
@@ -352,6 +352,6 @@ Size PoolTiling::bytes() const {
     return sum + round_up(8 * axis[0].slots, 64) + round_up(8 * axis[1].slots, 64);
 }
 
-PoolTiling tile_pool(const PoolProblem& problem) { return Tiler(problem).made(); }
+PoolTiling tile_pool(const KernelPool& problem) { return Tiler(problem).made(); }
 
 }  // namespace npconv

@@ -15,7 +15,7 @@ namespace npconv {
 enum class PoolOp { maximum, maximum_and_place, sum, sum_of_powers };
 
 // A pooling along three axes, as the kernels see it: of the forward pass, or of the gradient of an average.
-struct PoolProblem {
+struct KernelPool {
     PoolOp op = PoolOp::maximum;
     std::int64_t batch = 1, channels = 1;
     std::array<PoolAxis, 3> axis{};  // without `blocks` and `slots`
@@ -61,6 +61,6 @@ struct PoolTiling {
     std::int64_t bytes() const;  // of one thread, but for tables of divisors
 };
 
-PoolTiling tile_pool(const PoolProblem& problem);
+PoolTiling tile_pool(const KernelPool& problem);
 
 }  // namespace npconv

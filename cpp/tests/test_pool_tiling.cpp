@@ -7,7 +7,7 @@
 #include <sstream>
 #include <string>
 
-#include "algorithms/pool_windows.hpp"
+#include "algorithms/pooling.hpp"
 #include "core/pool_shape.hpp"
 #include "kernels/registry.hpp"
 #include "plan/pool_tiling.hpp"
@@ -17,8 +17,8 @@ namespace {
 
 using Size = std::int64_t;
 
-PoolProblem square(PoolOp op, Size batch, Size channels, Size size, Size kernel, Size stride, Size pad, Layout layout) {
-    PoolProblem p;
+KernelPool square(PoolOp op, Size batch, Size channels, Size size, Size kernel, Size stride, Size pad, Layout layout) {
+    KernelPool p;
     p.op = op;
     p.batch = batch;
     p.channels = channels;
@@ -60,7 +60,7 @@ TEST(PoolTiling, BoxesOfMinimaHoldTheirWindowsAndAreBounded) {
                 for (const Size kernel : {2, 3, 7, 31}) {
                     if (kernel > size) continue;
                     for (const Size stride : {Size{1}, Size{2}, kernel}) {
-                        PoolProblem p = square(PoolOp::maximum, 2, channels, size, kernel, stride, kernel / 2, layout);
+                        KernelPool p = square(PoolOp::maximum, 2, channels, size, kernel, stride, kernel / 2, layout);
                         p.flipped = true;
                         const PoolTiling t = tile_pool(p);
                         ASSERT_TRUE(t.served);
@@ -88,7 +88,7 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
     const auto any = [&](std::initializer_list<Size> from) { return from.begin()[random() % from.size()]; };
     int served = 0, boxes = 0;
     for (int i = 0; i < 100000; ++i) {
-        PoolProblem p;
+        KernelPool p;
         p.op = static_cast<PoolOp>(random() % 4);
         p.flipped = p.op == PoolOp::maximum || p.op == PoolOp::maximum_and_place;
         p.dtype = p.op == PoolOp::sum_of_powers || random() % 2 ? DType::f32 : DType::f64;
@@ -122,7 +122,7 @@ TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {
         for (const PoolOp op : {PoolOp::maximum, PoolOp::maximum_and_place, PoolOp::sum, PoolOp::sum_of_powers}) {
             for (const Size kernel : {2, 3, 4, 5, 9}) {
                 for (const Size stride : {Size{1}, Size{2}, kernel}) {
-                    PoolProblem p = square(op, 1, 32, 200, kernel, stride, 1, layout);
+                    KernelPool p = square(op, 1, 32, 200, kernel, stride, 1, layout);
                     const PoolTiling one = tile_pool(p);
                     p.side_by_side = false;
                     const PoolTiling other = tile_pool(p);
