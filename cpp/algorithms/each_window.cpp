@@ -48,11 +48,6 @@ struct Windows {
     }
 
     const X* plane(Size image, Size channel) const { return io.x.data + image * io.x.batch + channel * io.x.channel; }
-    // body(offset of the first element of a row of the window).
-    template <class Body>
-    void each_row(const Box& b, const Body& body) const {
-        b.each_row([&](Size i, Size j) { body(i * step[0] + j * step[1] + b.w.first * step[2]); });
-    }
     // In y, or in the dense array of places.
     Size result(Size image, Size channel, Size o, Size batch) const {
         return image * batch + (last ? o * shape.channels + channel : channel * shape.outputs() + o);
@@ -76,11 +71,22 @@ struct Windows {
 
     // n elements that stand `apart`, as they are pooled: of minima in reverse order. Where they are, if they can be read there.
     static const X* ordered(bool minima, const X* from, Size apart, Size n, X* copy) {
-        if (!minima && (apart == 1 || n == 1)) return from;
+        return !minima && (apart == 1 || n == 1) ? from : copied(minima, from, apart, n, copy);
+    }
+    static const X* copied(bool minima, const X* from, Size apart, Size n, X* copy) {
         if (!minima)
             for (Size i = 0; i < n; ++i) copy[i] = from[i * apart];
+        else if (apart == 1)
+            for (Size i = 0; i < n; ++i) copy[i] = reversed(from[i]);
         else
             for (Size i = 0; i < n; ++i) copy[i] = reversed(from[i * apart]);
+        return copy;
+    }
+    // The same of n pixels of some channels that stand `apart`, which becomes their distance here.
+    const X* ordered_pixels(bool minima, const X* from, Size& apart, Size n, Size channels, X* copy) const {
+        if (!minima && io.x.channel == 1) return from;
+        for (Size p = 0; p < n; ++p) copied(minima, from + p * apart, io.x.channel, channels, copy + p * channels);
+        apart = channels;
         return copy;
     }
 
@@ -107,11 +113,7 @@ struct Windows {
         });
         if (found.n > 0 && (io.places || best == X(0) || best != best)) {
             const X* row = ordered(minima, x + found.offset, apart, found.n, copy);
-            Size k = best == best ? 0 : found.n - 1;
-            if (best == best)
-                while (row[k] != best) ++k;
-            else
-                while (row[k] == row[k]) --k;
+            const Size k = place_of(row, found.n, best);
             best = row[k];
             found.place += k * b.w.step;
         }
@@ -120,8 +122,6 @@ struct Windows {
     }
 
     void extremes_of_pixel(bool minima, Size image, Size o, const Box& b) const {
-        const bool in_place = !minima && io.x.channel == 1;
-        const Size apart = b.w.step * step[2];
         X copy[run];
         for (Size c = 0; c < shape.channels; c += run) {
             const Size n = std::min(run, shape.channels - c);
@@ -131,16 +131,12 @@ struct Windows {
             bool first = true;
             std::fill_n(y, n, lowest<X>());
             if (places) std::fill_n(places, n, Size{-1});
-            each_part(b, places ? 1 : in_place ? b.w.count : std::max<Size>(run / n, 1), [&](const RowPart& part) {
-                const X* from = x + part.offset;
-                for (Size p = 0; !in_place && p < part.n; ++p) {
-                    const X* pixel = ordered(minima, from + p * apart, io.x.channel, n, copy + p * n);
-                    if (pixel != copy + p * n) copy[p * n] = *pixel;  // one channel
-                }
-                if (!in_place) from = copy;
+            each_part(b, places ? 1 : std::max<Size>(run / n, 1), [&](const RowPart& part) {
+                Size apart = b.w.step * step[2];
+                const X* from = ordered_pixels(minima, x + part.offset, apart, part.n, n, copy);
                 if (!places) {
                     if (first) std::copy_n(from, n, y);
-                    kernels.join_pixels(from, in_place ? apart : n, part.n, n, y);
+                    kernels.join_pixels(from, apart, part.n, n, y);
                 }
                 for (Size l = 0; places && l < n; ++l) {
                     if (!first && !newer(y[l], from[l])) continue;
@@ -156,79 +152,48 @@ struct Windows {
     // finish(sum, number of the output, its window) of the sums of value(element); as_they_are: of the elements.
     template <class Value, class Finish>
     void sums(const Value& value, bool as_they_are, const Finish& finish) const {
+        const Size channels = last ? shape.channels : 1;
         each([&](Size image, Size channel, Size o, const Box& b) {
-            const X* x = plane(image, channel);
-            if (!last) {
-                PairwiseSum sum;
-                each_row(b, [&](Size row) { sum_row(x + row, b.w, value, as_they_are, sum); });
-                double total = sum.total();
-                if (as_they_are && !std::isfinite(total)) {  // perhaps by the float32 sums of a few
-                    PairwiseSum exact;
-                    each_row(b, [&](Size row) { sum_row(x + row, b.w, value, false, exact); });
-                    total = exact.total();
-                }
-                io.y[result(image, channel, o, io.y_batch)] = static_cast<X>(finish(total, o, b));
-                return;
-            }
-            X* y = io.y + result(image, 0, o, io.y_batch);
-            for (Size c = 0; c < shape.channels; c += at_once) {
-                const Size n = std::min(at_once, shape.channels - c);
-                PairwiseSums<at_once> sum(n);
-                each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, as_they_are, sum); });
+            for (Size c = 0; c < channels; c += at_once) {
+                const Size n = std::min(at_once, channels - c);
+                const X* x = plane(image, channel + c);
+                X* y = io.y + result(image, channel + c, o, io.y_batch);
                 double total[at_once];
-                sum.total(total);
-                if (as_they_are && !std::all_of(total, total + n, [](double v) { return std::isfinite(v); })) {
-                    PairwiseSums<at_once> exact(n);
-                    each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, false, exact); });
-                    exact.total(total);
-                }
-                for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(total[l], o, b));
+                sum(x, n, b, value, as_they_are, total);
+                if (as_they_are && !std::all_of(total, total + n, [](double v) { return std::isfinite(v); }))
+                    sum(x, n, b, value, false, total);  // what is infinite may be the float32 sums of a few
+                for (Size l = 0; l < n; ++l) y[l] = static_cast<X>(finish(total[l], o, b));
             }
         });
     }
 
     template <class Value>
-    void sum_row(const X* row, const Window& w, const Value& value, bool as_they_are, PairwiseSum& sum) const {
-        const Size stride = w.step * step[2];
-        for (Size k = 0; k < w.count; k += run) {
-            const Size n = std::min(run, w.count - k);
-            if (!as_they_are) {
-                for (Size l = 0; l < n; ++l) sum.add(value(row[(k + l) * stride]));
-            } else if (stride == 1 || n == 1) {
-                sum.add(kernels.sum_of_run(row + k * stride, n));
-            } else {
-                X copy[run];
-                for (Size l = 0; l < n; ++l) copy[l] = row[(k + l) * stride];
-                sum.add(kernels.sum_of_run(copy, n));
+    void sum(const X* x, Size channels, const Box& b, const Value& value, bool as_they_are, double* total) const {
+        PairwiseSums<at_once> sums(channels);
+        const Size stride = b.w.step * step[2];
+        double some[at_once];
+        each_part(b, last ? run / at_once : run, [&](const RowPart& part) {
+            const X* pixels = x + part.offset;
+            if (as_they_are) {
+                sum_pixels(pixels, stride, part.n, channels, some);
+                return sums.add(some);
             }
-        }
+            for (Size p = 0; p < part.n; ++p) {
+                for (Size c = 0; c < channels; ++c) some[c] = value(pixels[p * stride + c * io.x.channel]);
+                sums.add(some);
+            }
+        });
+        sums.total(total);
     }
 
-    template <class Value>
-    void sum_pixels(const X* row, Size channels, const Window& w, const Value& value, bool as_they_are, PairwiseSums<at_once>& sum) const {
-        const Size stride = w.step * step[2], most = run / at_once;
-        double some[at_once];
-        for (Size k = 0; k < w.count; k += most) {
-            const Size n = std::min(most, w.count - k);
-            const X* pixels = row + k * stride;
-            if (!as_they_are) {
-                for (Size p = 0; p < n; ++p) {
-                    for (Size c = 0; c < channels; ++c) some[c] = value(pixels[p * stride + c * io.x.channel]);
-                    sum.add(some);
-                }
-                continue;
-            }
-            if (io.x.channel == 1) {
-                kernels.sums_of_pixels(pixels, stride, n, channels, some);
-            } else {
-                X copy[run];
-                for (Size p = 0; p < n; ++p) {
-                    for (Size c = 0; c < channels; ++c) copy[p * channels + c] = pixels[p * stride + c * io.x.channel];
-                }
-                kernels.sums_of_pixels(copy, channels, n, channels, some);
-            }
-            sum.add(some);
+    void sum_pixels(const X* pixels, Size stride, Size n, Size channels, double* some) const {
+        X copy[run];
+        if (!last) {
+            some[0] = kernels.sum_of_run(ordered(false, pixels, stride, n, copy), n);
+            return;
         }
+        const X* from = ordered_pixels(false, pixels, stride, n, channels, copy);
+        kernels.sums_of_pixels(from, stride, n, channels, some);
     }
 };
 
@@ -247,9 +212,10 @@ void pool_each_window(const WindowAxes& axes, const PoolShape& shape, const Pool
                                 [p](double sum, Size, const Box&) { return root(sum, p); });
         }
         const WindowDivisors divisors(shape, rule.average);
-        windows.sums([](X v) { return static_cast<double>(v); }, true, [&](double sum, Size o, const Box& b) {
-            return sum / (rule.average.of_window ? static_cast<double>(b.cells()) : divisors.of(axes.place(o)));
-        });
+        windows.sums([](X v) { return static_cast<double>(v); }, true,
+                     [&](double sum, Size o, const Box& b) {
+                         return sum / (rule.average.of_window ? static_cast<double>(b.cells()) : divisors.of(axes.place(o)));
+                     });
     });
 }
 

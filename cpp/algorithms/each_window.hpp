@@ -3,7 +3,7 @@
 // are summed in float64, see kernels/pool_runs.inl.
 #pragma once
 #include "algorithms/pooling.hpp"
-#include "algorithms/window_axes.hpp"
+#include "core/window_axes.hpp"
 
 namespace npconv {
 

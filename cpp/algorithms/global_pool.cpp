@@ -37,9 +37,9 @@ struct Planes {
     const PoolData<X> io;
     const PoolKernels<X>& kernels;
     const bool last;
-    const Size pixels, step;
-    const bool in_place;  // pixels (channels last: their channels) stand side by side
-    EvenSplit channels;   // channels last: blocks
+    const Size pixels;
+    const PixelRuns<X> read;
+    EvenSplit channels;  // channels last: blocks
     EvenSplit parts;
 
     Planes(const PoolShape& s, const PoolCall& c, const PoolOperands& o)
@@ -49,8 +49,7 @@ struct Planes {
           kernels(pool_kernels_of<X>(*c.on->kernels)),
           last(c.channels_last(s)),
           pixels(s.inputs()),
-          step(flat_step({s.axis[0].input, s.axis[1].input, s.axis[2].input}, o.x.spatial, -1)),
-          in_place(step >= 0 && (last ? o.x.channel == 1 : step == 1)),
+          read(io.x, {s.axis[0].input, s.axis[1].input, s.axis[2].input}, s.channels, last, true),
           channels(split_by(s.channels, channels_at_once)) {
         const Size groups = last ? s.batch * channels.parts : s.planes();
         const Size cells = last ? part_cells / std::min(s.channels, channels_at_once) : part_cells;
@@ -58,59 +57,37 @@ struct Planes {
     }
 
     int threads() const { return shape.planes() * pixels < worth_threads ? 1 : call.threads; }
-    Pixels<X> of_plane(Size p) const {
-        return {shape, io.x.data + p / shape.channels * io.x.batch + p % shape.channels * io.x.channel, io.x.spatial, 0};
-    }
-    Pixels<X> of_image(Size image, Size channel) const {
-        return {shape, io.x.data + image * io.x.batch + channel * io.x.channel, io.x.spatial, io.x.channel};
-    }
+    X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
     double exact_sum(Size plane) const {
-        const Pixels<X> all = of_plane(plane);
+        X copy[run_of_kernel];
         PairwiseSum sum;
-        for (Size p = 0; p < pixels; ++p) sum.add(static_cast<double>(*all.at(p)));
+        for (Size p = 0; p < pixels; p += run_of_kernel) {
+            const Size n = std::min(run_of_kernel, pixels - p);
+            const auto run = read.run(plane / shape.channels, plane % shape.channels, 1, p, n, copy);
+            for (Size i = 0; i < n; ++i) sum.add(static_cast<double>(run.data[i * run.apart]));
+        }
         return sum.total();
     }
-    X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
 
-    // body(run of pixels, how many) for a part of a plane, run by run.
-    template <class Body>
-    void each_run(Size plane, Size part, const Body& body) const {
-        const Pixels<X> all = of_plane(plane);
-        for (Size p = parts.begin(part); p < parts.begin(part + 1); p += run_of_kernel) {
-            const Size n = std::min(run_of_kernel, parts.begin(part + 1) - p);
-            if (in_place) {
-                body(all.x + p, n);
-                continue;
-            }
-            X copy[run_of_kernel];
-            all.copy(p, n, 1, copy);
-            body(copy, n);
-        }
-    }
-
-    // body(pixels of `count` channels side by side, their distance, how many) for a part of a block of channels.
+    // body(pixels of `count` channels side by side, their distance, how many) for a part of some channels, run by run.
     template <class Body>
     void each_run(Size image, Size first, Size count, Size part, const Body& body) const {
-        const Pixels<X> all = of_image(image, first);
-        const Size most = run_of_kernel / channels_at_once * (channels_at_once / count);
+        X copy[run_of_kernel];
+        const Size most = last ? run_of_kernel / channels_at_once * (channels_at_once / count) : run_of_kernel;
         for (Size p = parts.begin(part); p < parts.begin(part + 1); p += most) {
             const Size n = std::min(most, parts.begin(part + 1) - p);
-            if (in_place) {
-                body(all.x + p * step, step, n);
-                continue;
-            }
-            X copy[run_of_kernel];
-            all.copy(p, n, count, copy);
-            body(copy, count, n);
+            const auto run = read.run(image, first, count, p, n, copy);
+            body(run.data, run.apart, n);
         }
     }
 
-    // each(image, first channel, channels, part): blocks of channels, in parallel.
+    // body(image, first channel, channels, part): blocks of channels (channels first: one), in parallel.
     template <class Body>
-    void blocks(const Body& body) const {
-        parallel_for(shape.batch * channels.parts * parts.parts, threads(), [&](Size task, int) {
-            const Size part = task % parts.parts, block = task / parts.parts % channels.parts;
-            body(task / parts.parts / channels.parts, channels.begin(block), channels.length(block), part);
+    void each(const Body& body) const {
+        const EvenSplit blocks = last ? channels : EvenSplit(shape.channels, shape.channels);
+        parallel_for(shape.batch * blocks.parts * parts.parts, threads(), [&](Size task, int) {
+            const Size part = task % parts.parts, block = task / parts.parts % blocks.parts;
+            body(task / parts.parts / blocks.parts, blocks.begin(block), blocks.length(block), part);
         });
     }
 };
@@ -131,7 +108,7 @@ struct Averages {
     }
 
     void run() const {
-        if (p.last && n == 1 && p.in_place && p.pixels <= short_pixels) return of_short_pixels();
+        if (p.last && n == 1 && p.read.in_place() && p.pixels <= short_pixels) return of_short_pixels();
         if (!p.last && n == 1 && p.pixels <= run_of_kernel / short_planes) return of_short_planes();
         const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(double));
         double* sums = buffer.as<double>();  // [part][plane]
@@ -141,25 +118,21 @@ struct Averages {
             else
                 sums[part * planes + plane] = sum;
         };
-        if (p.last) {
-            p.blocks([&](Size image, Size first, Size count, Size part) {
-                PairwiseSums<channels_at_once> total(count);
-                p.each_run(image, first, count, part, [&](const X* x, Size step, Size pixels_of_run) {
-                    double some[channels_at_once];
+        p.each([&](Size image, Size first, Size count, Size part) {
+            const Size plane = image * p.shape.channels + first;
+            PairwiseSums<channels_at_once> total(count);
+            p.each_run(image, first, count, part, [&](const X* x, Size step, Size pixels_of_run) {
+                double some[channels_at_once];
+                if (p.last)
                     p.kernels.sums_of_pixels(x, step, pixels_of_run, count, some);
-                    total.add(some);
-                });
-                double all[channels_at_once];
-                total.total(all);
-                for (Size c = 0; c < count; ++c) put(image * p.shape.channels + first + c, part, all[c]);
+                else
+                    some[0] = p.kernels.sum_of_run(x, pixels_of_run);
+                total.add(some);
             });
-        } else {
-            parallel_for(planes * n, p.threads(), [&](Size task, int) {
-                PairwiseSum total;
-                p.each_run(task / n, task % n, [&](const X* x, Size length) { total.add(p.kernels.sum_of_run(x, length)); });
-                put(task / n, task % n, total.total());
-            });
-        }
+            double all[channels_at_once];
+            total.total(all);
+            for (Size c = 0; c < count; ++c) put(plane + c, part, all[c]);
+        });
         if (call_stopped()) return;
         for (Size plane = 0; n > 1 && plane < planes; ++plane) {
             PairwiseSum total;
@@ -174,7 +147,7 @@ struct Averages {
         parallel_for(p.shape.batch * blocks.parts, p.threads(), [&](Size task, int) {
             double sums[wide_block];
             const Size image = task / blocks.parts, first = blocks.begin(task % blocks.parts), count = blocks.length(task % blocks.parts);
-            p.kernels.sums_of_pixels(p.of_image(image, first).x, p.step, p.pixels, count, sums);
+            p.kernels.sums_of_pixels(p.read.at(image, first), p.read.step(), p.pixels, count, sums);
             X* y = &p.result(image * channels + first);
             bool finite = true;
             for (Size c = 0; c < count; ++c) {
@@ -186,17 +159,22 @@ struct Averages {
     }
 
     void of_short_planes() const {
-        const bool dense = p.in_place && (p.io.x.channel == p.pixels || p.shape.channels == 1) &&
-                           (p.io.x.batch == p.shape.channels * p.pixels || p.shape.batch == 1);
+        const Size channels = p.shape.channels;
+        const bool dense = p.read.in_place() && (p.io.x.channel == p.pixels || channels == 1) &&
+                           (p.io.x.batch == channels * p.pixels || p.shape.batch == 1);
         const EvenSplit groups = split_by(planes, short_planes);
         parallel_for(groups.parts, p.threads(), [&](Size g, int) {
             double sums[short_planes];
             const Size first = groups.begin(g), count = groups.length(g);
             if (dense) {
-                p.kernels.sums_of_runs(p.of_plane(first).x, p.pixels, count, sums);
+                p.kernels.sums_of_runs(p.read.at(first / channels, first % channels), p.pixels, count, sums);
             } else {
                 X copy[run_of_kernel] = {};
-                for (Size i = 0; i < count; ++i) p.of_plane(first + i).copy(0, p.pixels, 1, copy + i * p.pixels);
+                for (Size i = first; i < first + count; ++i) {
+                    X* to = copy + (i - first) * p.pixels;
+                    const auto run = p.read.run(i / channels, i % channels, 1, 0, p.pixels, to);
+                    if (run.data != to) std::copy_n(run.data, p.pixels, to);
+                }
                 p.kernels.sums_of_runs(copy, p.pixels, count, sums);
             }
             for (Size i = 0; i < count; ++i) finish(first + i, sums[i]);
@@ -213,29 +191,20 @@ void maxima(const Planes<X>& p) {
     const auto join = [](X& first, X second) {
         if (newer(first, second)) first = second;
     };
-    if (p.last) {
-        p.blocks([&](Size image, Size first, Size count, Size part) {
-            X* to = n > 1 ? maxima + part * planes + image * shape.channels + first : &p.result(image * shape.channels + first);
-            p.of_image(image, first).copy(p.parts.begin(part), 1, count, to);
-            p.each_run(image, first, count, part,
-                       [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
+    p.each([&](Size image, Size first, Size count, Size part) {
+        const Size plane = image * shape.channels + first;
+        X* to = n > 1 ? maxima + part * planes + plane : &p.result(plane);
+        bool begun = false;
+        p.each_run(image, first, count, part, [&](const X* x, Size step, Size length) {
+            if (!begun) std::copy_n(x, count, to);
+            begun = true;
+            if (p.last) return p.kernels.join_pixels(x, step, length, count, to);
+            X v = p.kernels.maximum_of_run(x, length);
+            // Which zero comes first, or which NaN last, the kernel does not say.
+            if (v == X(0) || v != v) v = x[place_of(x, length, v)];
+            join(*to, v);
         });
-    } else {
-        parallel_for(planes * n, p.threads(), [&](Size task, int) {
-            X all = *p.of_plane(task / n).at(p.parts.begin(task % n));
-            p.each_run(task / n, task % n, [&](const X* x, Size length) {
-                X v = p.kernels.maximum_of_run(x, length);
-                // Which zero comes first, or which NaN last, the kernel does not say.
-                if (v == X(0)) v = *std::find(x, x + length, v);
-                if (v != v) {
-                    while (x[length - 1] == x[length - 1]) --length;
-                    v = x[length - 1];
-                }
-                join(all, v);
-            });
-            (n > 1 ? maxima[task % n * planes + task / n] : p.result(task)) = all;
-        });
-    }
+    });
     for (Size plane = 0; n > 1 && plane < planes; ++plane) {
         X v = maxima[plane];
         for (Size part = 1; part < n; ++part) join(v, maxima[part * planes + plane]);

@@ -26,8 +26,8 @@ struct NormGradient {
     double slope(double v) const { return p == 2 ? v : v == 0 ? 0 : std::copysign(p == 1 ? 1 : std::pow(std::abs(v), p - 1), v); }
 
     void run(const LongTask& t, double* memory) const {
-        const ClassOfAxis &ca = t.axis[t.a], &cb = t.axis[t.b];
-        const Ranges forward = t.axis[t.outer].forward(), backward = t.axis[t.outer].backward();
+        const ClassOfAxis &ca = t.a(), &cb = t.b();
+        const Ranges forward = t.outer().forward(), backward = t.outer().backward();
         const InnerPooling<SumCells> back(ca.backward(), cb.backward(), t.tile_a, t.tile_b, t.lanes);
         const Part oa = sources_of(ca.backward(), t.tile_a), ob = sources_of(cb.backward(), t.tile_b);
         const InnerPooling<SumCells> front(ca.forward(), cb.forward(), oa, ob, t.lanes);

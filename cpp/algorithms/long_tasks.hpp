@@ -47,18 +47,20 @@ void clear_where_dilated(const PoolShape& s, X* y, std::int64_t batch) {
 }
 
 struct LongTask {
+    const LongTiling& tiling;
     std::int64_t image = 0, channel = 0, lanes = 1;
-    bool lanes_are_channels = false;
     std::array<ClassOfAxis, 3> axis{};
-    std::size_t outer = 2, a = 0, b = 1;
-    Part part, tile_a, tile_b;  // of results; spread: of inputs
+    Part part{}, tile_a{}, tile_b{};  // of results; spread: of inputs
 
+    const ClassOfAxis& outer() const { return axis[tiling.outer]; }
+    const ClassOfAxis& a() const { return axis[tiling.a]; }
+    const ClassOfAxis& b() const { return axis[tiling.b]; }
     // Lane l of these numbers of the inputs, or the outputs, of the axes.
     Place place(Numbers ClassOfAxis::*which, std::int64_t number_a, std::int64_t number_b, std::int64_t number, std::int64_t l) const {
-        Place p{image, channel + (lanes_are_channels ? l : 0), {}};
-        p.at[a] = (axis[a].*which).at(number_a, 0);
-        p.at[b] = (axis[b].*which).at(number_b, 0);
-        p.at[outer] = (axis[outer].*which).at(number, lanes_are_channels ? 0 : l);
+        Place p{image, channel + (tiling.last ? l : 0), {}};
+        p.at[tiling.a] = (a().*which).at(number_a, 0);
+        p.at[tiling.b] = (b().*which).at(number_b, 0);
+        p.at[tiling.outer] = (outer().*which).at(number, tiling.last ? 0 : l);
         return p;
     }
 };

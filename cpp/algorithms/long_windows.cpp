@@ -31,9 +31,7 @@ struct PlacedCells {
         std::int64_t place;
     };
     static Cell nothing() { return {lowest<X>(), -1}; }
-    static Cell join(const Cell& first, const Cell& second) {
-        return first.place < 0 || newer(first.value, second.value) ? second : first;
-    }
+    static Cell join(const Cell& first, const Cell& second) { return first.place < 0 || newer(first.value, second.value) ? second : first; }
 };
 
 // The largest of some magnitudes, and the sum of the powers of their quotients by it.
@@ -62,9 +60,8 @@ void pool_long(const LongTiling& tiling, int threads, const Load& load, const St
     const auto from = tiling.spread ? &ClassOfAxis::outputs : &ClassOfAxis::inputs;
     const auto to = tiling.spread ? &ClassOfAxis::inputs : &ClassOfAxis::outputs;
     each_long_task(tiling, threads, [&](const LongTask& t, char* memory) {
-        const auto ranges = [&](std::size_t i) { return t.axis[i].ranges(tiling.spread); };
-        const Ranges outer = ranges(t.outer);
-        const InnerPooling<Op> inner(ranges(t.a), ranges(t.b), t.tile_a, t.tile_b, t.lanes);
+        const Ranges outer = t.outer().ranges(tiling.spread);
+        const InnerPooling<Op> inner(t.a().ranges(tiling.spread), t.b().ranges(tiling.spread), t.tile_a, t.tile_b, t.lanes);
         auto* const cells = reinterpret_cast<Cell*>(memory);
         Sliding<Op> sliding(SlidingPlan(outer), outer.sources, inner.results(), cells + inner.cells());
         const auto source = [&](int, Size number, Cell* line) {

@@ -6,9 +6,9 @@
 
 #include "algorithms/long_windows.hpp"
 #include "algorithms/pairwise_sum.hpp"
-#include "algorithms/window_axes.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
+#include "core/window_axes.hpp"
 #include "plan/pool_work.hpp"
 
 namespace npconv {

@@ -7,7 +7,6 @@
 #include "algorithms/each_window.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/long_windows.hpp"
-#include "algorithms/min_pool.hpp"
 #include "algorithms/norms.hpp"
 #include "core/border.hpp"
 #include "core/parallel.hpp"
@@ -27,13 +26,8 @@ using Kernel = void (*)(const PoolBlock<X>&);
 
 template <class X>
 Kernel<X> kernel_of(PoolOp op, const PoolKernels<X>& k) {
-    switch (op) {
-        case PoolOp::maximum: return k.maximum;
-        case PoolOp::maximum_and_place: return k.maximum_and_place;
-        case PoolOp::sum: return k.sum;
-        case PoolOp::sum_of_powers: break;
-    }
-    return k.sum_of_powers;
+    const Kernel<X> kernels[] = {k.maximum, k.maximum_and_place, k.sum, k.sum_of_powers};
+    return kernels[static_cast<int>(op)];
 }
 
 // Divisors of an average, as far as they differ along an axis; the rest is one number.
@@ -43,7 +37,7 @@ struct Divisors {
     const std::array<bool, 3>& differ;
     X common = 1;
 
-    explicit Divisors(const PoolExecution& e) : windows(e.problem.shape, e.problem.rule.average), differ(e.divisors_differ) {
+    explicit Divisors(const PoolExecution& e) : windows(e.problem.shape, e.problem.rule.average), differ(e.pool.counted) {
         const std::optional<Size>& divisor = e.problem.rule.average.divisor;
         if (divisor) common = static_cast<X>(*divisor);
         for (std::size_t i = 0; i < 3 && !divisor; ++i) {
@@ -64,46 +58,49 @@ std::pair<Size, Size> part_seen(const PoolAxis& a, Size begin, Size end) {
     return std::pair(first, std::clamp<Size>(high, first, a.input));
 }
 
-// Output pixel by output pixel, from copies of the taps that are in the input: for windows that are dilated far. flip: of minima.
+// Copies a box of x, n pixels of `unit` channels on each axis that stand `step` apart, and makes it what the kernel reads.
 template <class X>
-void run_by_pixel(Kernel<X> kernel, const PoolBlock<X>& block, bool flip) {
+void copy_box(const PoolBlock<X>& block, const X* from, const std::array<Size, 3>& n, const std::array<Size, 3>& step, PoolBlock<X>& b) {
+    X* to = static_cast<X*>(block.raw.values);
+    b.x = to;
+    for (Size i = 0; i < n[0]; ++i) {
+        for (Size j = 0; j < n[1]; ++j) {
+            for (Size k = 0; k < n[2]; ++k) {
+                const X* pixel = from + i * step[0] + j * step[1] + k * step[2];
+                for (Size c = 0; c < b.unit; ++c) *to++ = pixel[c * block.x_channel];
+            }
+        }
+    }
+    b.x_channel = 1;
+    b.x_step[2] = b.unit;
+    b.x_step[1] = n[2] * b.unit;
+    b.x_step[0] = n[1] * b.x_step[1];
+}
+
+// Output pixel by output pixel, from copies of the taps that are in the input: for windows that are dilated far.
+template <class X>
+void run_by_pixel(Kernel<X> kernel, const PoolBlock<X>& block) {
     PoolBlock<X> b = block;
-    X* const copy = static_cast<X*>(block.raw.values);
-    Inside taps[3];
+    std::array<Size, 3> n, step;
     const auto see = [&](std::size_t i, Size o) {
         const PoolAxis& a = block.axis[i];
         const Size first = o * a.stride - a.pad_before;
-        taps[i] = inside(first, a.dilation, a.input, 0, a.kernel);
-        const Size n = taps[i].end - taps[i].begin;
-        b.axis[i] = {n, a.output, n, 1, 1, o, false, false, 0};
+        const Inside taps = inside(first, a.dilation, a.input, 0, a.kernel);
+        n[i] = taps.end - taps.begin;
+        step[i] = a.dilation * block.x_step[i];
+        b.axis[i] = {n[i], a.output, n[i], 1, 1, o, false, false, 0};
         b.begin[i] = o;
         b.end[i] = o + 1;
-        return (first + taps[i].begin * a.dilation) * block.x_step[i];
+        return (first + taps.begin * a.dilation) * block.x_step[i];
     };
-    b.x = copy;
-    b.x_channel = 1;
     for (Size d = block.begin[0]; d < block.end[0]; ++d) {
         const Size slice = see(0, d);
         for (Size h = block.begin[1]; h < block.end[1]; ++h) {
             const Size row = see(1, h);
             for (Size w = block.begin[2]; w < block.end[2]; ++w) {
                 const Size pixel = see(2, w);
-                X* to = copy;
-                for (Size i = 0; i < b.axis[0].kernel; ++i) {
-                    for (Size j = 0; j < b.axis[1].kernel; ++j) {
-                        for (Size k = 0; k < b.axis[2].kernel; ++k) {
-                            const X* from = block.x + slice + row + pixel + i * block.axis[0].dilation * block.x_step[0] +
-                                            j * block.axis[1].dilation * block.x_step[1] + k * block.axis[2].dilation * block.x_step[2];
-                            for (Size c = 0; c < b.unit; ++c) *to++ = flip ? reversed(from[c * block.x_channel]) : from[c * block.x_channel];
-                        }
-                    }
-                }
-                b.x_step[2] = b.unit;
-                b.x_step[1] = b.axis[2].kernel * b.unit;
-                b.x_step[0] = b.axis[1].kernel * b.x_step[1];
+                copy_box(block, block.x + slice + row + pixel, n, step, b);
                 kernel(b);
-                X* const y = b.y + ((d * block.axis[1].output + h) * block.axis[2].output + w) * b.y_pixel;
-                for (Size c = 0; flip && c < b.unit; ++c) y[c] = reversed(y[c]);
             }
         }
     }
@@ -113,28 +110,14 @@ void run_by_pixel(Kernel<X> kernel, const PoolBlock<X>& block, bool flip) {
 template <class X>
 void run_gathered(Kernel<X> kernel, const PoolBlock<X>& block) {
     PoolBlock<X> b = block;
-    X* const copy = static_cast<X*>(block.raw.values);
-    const auto part = [&](std::size_t i, Size begin, Size end) { return part_seen(b.axis[i], begin, end); };
-    const auto [w0, w1] = part(2, b.begin[2], b.end[2]);
-    const Size row = (w1 - w0) * b.unit;
-    b.x_channel = 1;
+    const std::array<Size, 3> step{block.x_step[0], block.x_step[1], block.x_step[2]};
+    const auto [w0, w1] = part_seen(b.axis[2], b.begin[2], b.end[2]);
     for (Size d = block.begin[0]; d < block.end[0]; ++d) {
-        const auto [d0, d1] = part(0, d, d + 1);
+        const auto [d0, d1] = part_seen(b.axis[0], d, d + 1);
         for (Size h = block.begin[1]; h < block.end[1]; ++h) {
-            const auto [h0, h1] = part(1, h, h + 1);
-            X* to = copy;
-            for (Size i = d0; i < d1; ++i) {
-                for (Size j = h0; j < h1; ++j) {
-                    for (Size w = w0; w < w1; ++w) {
-                        const X* from = block.x + i * block.x_step[0] + j * block.x_step[1] + w * block.x_step[2];
-                        for (Size c = 0; c < b.unit; ++c) *to++ = from[c * block.x_channel];
-                    }
-                }
-            }
-            b.x_step[0] = (h1 - h0) * row;
-            b.x_step[1] = row;
-            b.x_step[2] = b.unit;
-            b.x = copy - d0 * b.x_step[0] - h0 * row - w0 * b.unit;
+            const auto [h0, h1] = part_seen(b.axis[1], h, h + 1);
+            copy_box(block, block.x + d0 * step[0] + h0 * step[1] + w0 * step[2], {d1 - d0, h1 - h0, w1 - w0}, step, b);
+            b.x -= d0 * b.x_step[0] + h0 * b.x_step[1] + w0 * b.x_step[2];
             b.begin[0] = d;
             b.end[0] = d + 1;
             b.begin[1] = h;
@@ -158,7 +141,7 @@ PoolBlock<X> common_block(const PoolExecution& e, const PoolData<X>& io, const D
     std::copy(t.axis.begin(), t.axis.end(), b.axis);
     b.x_channel = io.x.channel;
     b.y_pixel = t.channels_last ? e.pool.channels : 1;
-    if (rule.kind == PoolKind::minimum && t.box_rows == 0) b.before = PoolBefore::flip;
+    if (rule.kind == PoolKind::minimum) b.before = PoolBefore::flip;
     if (rule.kind == PoolKind::norm) {
         b.before = PoolBefore::power;
         b.after = PoolAfter::root;
@@ -189,7 +172,8 @@ struct Blocks {
     const Divisors<X>* divisors;  // of averages
     const PoolTiling& t = e.tiling;
     const Kernel<X> kernel = kernel_of(e.pool.op, pool_kernels_of<X>(e.kernels()));
-    const Size lanes = t.channels.n == e.pool.channels ? 1 : ceil_div(e.pool.channels, t.channels.n);  // channels are split by whole vectors
+    const Size lanes =
+        t.channels.n == e.pool.channels ? 1 : ceil_div(e.pool.channels, t.channels.n);  // channels are split by whole vectors
 
     void run(int of_call) const {
         const PoolBlock<X> common = common_block(e, io, divisors);
@@ -249,9 +233,7 @@ struct Blocks {
             for (Size h = whole.begin[1]; h < whole.end[1]; h += at_once(1)) {
                 take(1, h, std::min(h + at_once(1), whole.end[1]));
                 if (t.by_pixel)
-                    run_by_pixel(kernel, b, e.pool.flipped);
-                else if (e.pool.flipped)
-                    FlippedBlock<X>(t, b).run(kernel);
+                    run_by_pixel(kernel, b);
                 else if (t.gathered)
                     run_gathered(kernel, b);
                 else

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The order of values in which maxima are taken; and values in reverse order, whose maxima are minima.
 #pragma once
+#include <cstdint>
 #include <limits>
 #include <type_traits>
 
@@ -25,6 +26,17 @@ constexpr X lowest() {
 template <class X>
 constexpr bool newer(X first, X second) {
     return second > first || second != second;
+}
+
+// Where n elements have v, which is one of them: the first place, of NaNs the last.
+template <class X>
+constexpr std::int64_t place_of(const X* x, std::int64_t n, X v) {
+    std::int64_t k = v == v ? 0 : n - 1;
+    if (v == v)
+        while (x[k] != v) ++k;
+    else
+        while (x[k] == x[k]) --k;
+    return k;
 }
 
 }  // namespace npconv

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "algorithms/pixels.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
 #include "kernels/registry.hpp"
@@ -46,47 +47,6 @@ void with_copied(DType dtype, const F& f) {
     }
 }
 
-// Runs of the pixels of an image, of some channels each: where they stand, if pixels follow each other at one distance and their channels
-// stand side by side, else copied.
-template <class T>
-class Reader {
-  public:
-    Reader(const TensorView<const T>& view, const std::array<Size, 3>& sizes, Size channels, bool last)
-        : view_(view), sizes_(sizes), channel_(last ? view.channel : 0) {
-        step_ = flat_step(sizes, view.spatial, -1);
-        in_place_ = step_ >= 0 && (!last || view.channel == 1 || channels == 1);
-    }
-
-    // n channels of the pixels begin..end, `apart` elements from one pixel to the next.
-    struct Run {
-        const T* data;
-        Size apart;
-    };
-    Run run(Size image, Size channel, Size n, Size begin, Size count, T* copy) const {
-        const T* from = view_.data + image * view_.batch + channel * view_.channel;
-        if (in_place_) return {from + begin * step_, step_};
-        const Size plane = sizes_[1] * sizes_[2];
-        Size d = begin / plane, h = begin % plane / sizes_[2], w = begin % sizes_[2];
-        T* to = copy;
-        for (Size i = 0; i < count; ++i) {
-            const T* pixel = from + d * view_.spatial[0] + h * view_.spatial[1] + w * view_.spatial[2];
-            for (Size c = 0; c < n; ++c) *to++ = pixel[c * channel_];
-            if (++w < sizes_[2]) continue;
-            w = 0;
-            if (++h < sizes_[1]) continue;
-            h = 0;
-            ++d;
-        }
-        return {copy, n};
-    }
-
-  private:
-    TensorView<const T> view_;
-    std::array<Size, 3> sizes_;
-    Size channel_, step_;
-    bool in_place_;
-};
-
 // Scatters every plane in the order of x, all places but those outside. Of planes fewer than threads each thread takes a part.
 template <class X, class Put>
 void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch,
@@ -98,8 +58,8 @@ void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const 
     const Size groups = last ? std::min(wanted, ceil_div(s.channels, fewest_channels)) : s.channels, planes = s.batch * groups;
     const Size parts = planes >= threads ? 1 : std::clamp<Size>(s.many / least_part, 1, threads);
     const EvenSplit split(s.many, parts), channels(s.channels, groups);
-    const Reader<X> values(x, s.few_sizes, s.channels, last);
-    const Reader<Size> where(places, s.few_sizes, s.channels, last);
+    const PixelRuns<X> values(x, s.few_sizes, s.channels, last);
+    const PixelRuns<Size> where(places, s.few_sizes, s.channels, last);
     parallel_for(planes * parts, threads, [&](Size task, int) {
         const Size plane = task / parts, image = plane / groups, group = plane % groups;
         const Size begin = split.begin(task % parts), length = split.length(task % parts);
@@ -140,7 +100,7 @@ void take(const PlacedShape& s, const PoolCall& call, const TensorView<const X>&
     const bool last = call.layout == Layout::channels_last;
     const Size channels = last ? s.channels : 1, images = last ? s.batch : s.batch * s.channels;
     const EvenSplit rows(s.few, std::clamp<Size>(s.few * channels / 4096, 1, s.few)), groups = split_by(channels, channels_at_once);
-    const Reader<Size> where(places, s.few_sizes, channels, last);
+    const PixelRuns<Size> where(places, s.few_sizes, channels, last);
     const Size step = flat_step(s.many_sizes, x.spatial, -1), height = s.many_sizes[1], width = s.many_sizes[2];
     parallel_for(images * rows.parts, threads_for(s, call), [&](Size task, int) {
         const Size image = task / rows.parts, part = task % rows.parts;
@@ -175,7 +135,7 @@ void take(const PlacedShape& s, const PoolCall& call, const TensorView<const X>&
 std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& call, const PlacesView& places) {
     if (s.batch * s.channels * s.few == 0) return std::nullopt;
     const bool last = call.layout == Layout::channels_last && s.channels > 1;
-    const Reader<Size> where(places, s.few_sizes, s.channels, last);
+    const PixelRuns<Size> where(places, s.few_sizes, s.channels, last);
     const EvenSplit groups = last ? split_by(s.channels, channels_at_once) : EvenSplit(s.channels, s.channels);
     const EvenSplit runs = split_by(s.few, std::max<Size>((1 << 16) / groups.longest(), 1));
     const Size tasks = s.batch * groups.parts * runs.parts;
@@ -218,15 +178,13 @@ std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& 
 }
 
 void add_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
-    with_real(call.dtype, [&]<class X>(X) {
-        scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to += from; });
-    });
+    with_real(call.dtype,
+              [&]<class X>(X) { scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to += from; }); });
 }
 
 void put_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
-    with_copied(call.dtype, [&]<class X>(X) {
-        scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to = from; });
-    });
+    with_copied(call.dtype,
+                [&]<class X>(X) { scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to = from; }); });
 }
 
 void take_from_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y) {

@@ -179,8 +179,7 @@ class InnerPooling {
     Size between() const { return trivial() ? 0 : sa_.length() * rb_.length() * lanes_; }
     Size cells() const {
         if (trivial()) return 0;
-        return region() + between() +
-               std::max(SlidingPlan(a_).cells(rb_.length() * lanes_), SlidingPlan(b_).cells(lanes_));
+        return region() + between() + std::max(SlidingPlan(a_).cells(rb_.length() * lanes_), SlidingPlan(b_).cells(lanes_));
     }
 
     // load(a, b, to): the lanes of a source. to: all results, in order.

@@ -93,9 +93,7 @@ struct Spread {
                 const Window wh = axes.at(1, oh);
                 if (one_row && (wd.count == 0 || wh.count == 0)) continue;
                 if (!one_row) std::fill_n(line, p.width * p.n, X(0));
-                const auto add = [&](Size ow) {
-                    add_share(p, {od, oh, ow}, {wd, wh, across ? across[ow] : axes.at(2, ow)}, line, share);
-                };
+                const auto add = [&](Size ow) { add_share(p, {od, oh, ow}, {wd, wh, across ? across[ow] : axes.at(2, ow)}, line, share); };
                 if (w.dilation > p.width) {
                     outputs_by_tap(w, p.first_column, p.width, add);
                 } else {

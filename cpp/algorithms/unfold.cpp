@@ -5,6 +5,7 @@
 
 #include "core/border.hpp"
 #include "core/parallel.hpp"
+#include "core/window_axes.hpp"
 
 namespace npconv {
 namespace {
@@ -37,12 +38,6 @@ struct Columns {
     }
     Size step() const { return last ? taps * s.channels : 1; }
 };
-
-// The output whose tap k stands at place i of the axis, or -1.
-Size output_at(const Axis& a, Size i, Size k) {
-    const Size start = i + a.pad_before - k * a.dilation;
-    return start >= 0 && start % a.stride == 0 && start / a.stride < a.output ? start / a.stride : -1;
-}
 
 template <class X>
 void copy_windows(const Columns& c, const TensorView<const X>& x, X* columns) {

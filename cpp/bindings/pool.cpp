@@ -34,9 +34,11 @@ py::object pool_adaptive(Arrays& arrays, int rank, const Shape& output, bool pla
     return places ? py::object(py::make_tuple(to.given, indices)) : to.given;
 }
 
+// return_indices: of maxima.
 template <bool Averages>
-py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, bool places, py::handle layout, py::handle out,
+py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, py::handle return_indices, py::handle layout, py::handle out,
                             py::handle num_threads) {
+    const bool places = !Averages && parse_bool(return_indices, "return_indices");
     const Shape output = parse_output_size(output_size, rank, true);
     const PoolCall call = parse_call(layout, num_threads);
     at_least("output_size", output, is_sequence(output_size) ? 0 : 1);
@@ -45,12 +47,7 @@ py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, bool
 }
 
 py::object py_adaptive_avg_pool(int rank, py::handle x, py::handle output_size, py::handle layout, py::handle out, py::handle num_threads) {
-    return py_adaptive_pool<true>(rank, x, output_size, false, layout, out, num_threads);
-}
-
-py::object py_adaptive_max_pool(int rank, py::handle x, py::handle output_size, py::handle return_indices, py::handle layout,
-                                py::handle out, py::handle num_threads) {
-    return py_adaptive_pool<false>(rank, x, output_size, parse_bool(return_indices, "return_indices"), layout, out, num_threads);
+    return py_adaptive_pool<true>(rank, x, output_size, {}, layout, out, num_threads);
 }
 
 template <bool Averages>
@@ -80,16 +77,15 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices, py::h
     const PoolShape shape = validate_unpool(windows, output);
     const PlacedShape placed(shape.batch, shape.channels, {shape.axis[0].output, shape.axis[1].output, shape.axis[2].output},
                              {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
-    const py::array places = readable(arrays[1]);
-    const PlacesView at = view_of<std::int64_t>(places, x.frame);
-    check_places(placed, 0, call, at, "the places of a plane of the result");
+    py::array memory = no_array();
+    const PlacesView at = places_of(arrays, x.frame, placed, 0, call, "the places of a plane of the result", memory);
     const Result to = arrays.result(x.dtype, "x", x.with_spatial(spatial_of(shape, rank, &Axis::input)), x.frame.form);
     compute_pool(arrays, x.frame, to, nullptr, [&](const PoolOperands& io) { put_at_places(placed, call, io.x, at, io.y, io.y_batch); });
     return to.given;
 }
 
-// unfold and fold write a dense batch. run(shape, from, to) is called for all images at once where the result is dense, else image by image.
-// from, to: where the elements of an image begin.
+// unfold and fold write a dense batch. run(shape, from, to) is called for all images at once where the result is dense, else image by
+// image. from, to: where the elements of an image begin.
 template <class Run>
 void by_dense_batches(const PoolShape& shape, DType dtype, const Result& result, const void* data, std::int64_t batch, const Run& run) {
     char* to = result.data<char>();
@@ -192,7 +188,7 @@ py::object py_fold(int rank, py::handle columns, py::handle output_size, py::han
 
 void register_pool(py::module_& m) {
     m.def("adaptive_avg_pool", &py_adaptive_avg_pool);
-    m.def("adaptive_max_pool", &py_adaptive_max_pool);
+    m.def("adaptive_max_pool", &py_adaptive_pool<false>);
     m.def("global_avg_pool", &py_global_pool<true>);
     m.def("global_max_pool", &py_global_pool<false>);
     m.def("max_unpool", &py_max_unpool);

@@ -55,8 +55,9 @@ Shape spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size);
 // An axis for each of the three that a plane has, from the sizes of the last ones.
 std::array<std::int64_t, 3> three_sizes(const Shape& spatial);
 
-// ValueError with a place that is below `least` or not in the plane.
-void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places, const char* expected);
+// Places (array 1 of a call) as a view of memory that is kept. ValueError with one that is below `least` or not in the plane.
+PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& shape, std::int64_t least, const PoolCall& call,
+                     const char* expected, py::array& memory);
 
 // A view of an array of a call, whatever its elements.
 inline AnyView any_view(const py::array& array, const Frame& frame) { return untyped(view_of<double>(array, frame)); }

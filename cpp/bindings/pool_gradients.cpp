@@ -153,15 +153,6 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
     });
 }
 
-// Places (array 1) as a view, judged: each is from `least` to the last of a plane.
-PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& placed, std::int64_t least, const PoolCall& call,
-                     const char* expected, py::array& memory) {
-    memory = readable(arrays[1]);
-    const PlacesView at = view_of<std::int64_t>(memory, frame);
-    check_places(placed, least, call, at, expected);
-    return at;
-}
-
 py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices, py::handle input_shape, py::handle layout, py::handle out,
                          py::handle num_threads) {
     const PoolCall call = parse_call(layout, num_threads);
@@ -179,8 +170,7 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices, py::
     const PlacedShape placed(sizes.batch, sizes.channels, three_sizes(g.sizes.spatial), three_sizes(sizes.spatial));
     py::array memory = no_array();
     const PlacesView at = places_of(arrays, g.frame, placed, -1, call, "the places of a plane of the input, or -1 for none", memory);
-    return run_gradient(arrays, g, x, call,
-                        [&](const auto& of, const auto& io) { add_at_places(placed, of, io.x, at, io.y, io.y_batch); });
+    return run_gradient(arrays, g, x, call, [&](const auto& of, const auto& io) { add_at_places(placed, of, io.x, at, io.y, io.y_batch); });
 }
 
 py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices, py::handle layout, py::handle num_threads) {

@@ -18,14 +18,28 @@
 namespace npconv {
 namespace {
 
+// What is made of each window, as Python says it: null handles are no arguments of the function.
+struct RuleKeywords {
+    PoolKind kind;
+    py::handle return_indices, count_include_pad, divisor_override, norm_type;
+};
+
+PoolRule parse_rule(const RuleKeywords& k) {
+    PoolRule rule{k.kind};
+    if (k.return_indices) rule.places = parse_bool(k.return_indices, "return_indices");
+    if (k.count_include_pad) rule.average = {parse_bool(k.count_include_pad, "count_include_pad"), parse_divisor(k.divisor_override)};
+    if (k.norm_type) rule.power = parse_norm_type(k.norm_type);
+    return rule;
+}
+
 class Pooling final : public Operation {
   public:
-    Pooling(int rank, PoolRequest windows, const PoolRule& rule, Layout layout, int num_threads)
-        : windows_(std::move(windows)), rule_(rule), frame_{rank, Form::batched, layout} {
+    Pooling(int rank, const WindowKeywords& windows, const RuleKeywords& rule, py::handle layout, py::handle num_threads)
+        : windows_(parse_windows(windows, rank)), rule_(parse_rule(rule)), frame_{rank, Form::batched, parse_layout(layout)} {
         constexpr const char* makers[] = {"plan_max_pool", "plan_min_pool", "plan_avg_pool", "plan_lp_pool"};
-        maker = makers[static_cast<std::size_t>(rule.kind)];
+        maker = makers[static_cast<std::size_t>(rule_.kind)];
         kind = "a pooling";
-        asked_threads = num_threads;
+        asked_threads = parse_num_threads(num_threads);
     }
 
     DType dtype_from(const py::array& array, const char* name) const override { return dtype_of(array, name, accepted()); }
@@ -67,7 +81,8 @@ class Pooling final : public Operation {
         for (std::size_t i = plans_.size(); !shape_.empty() && i < 2; ++i) plans_.push_back(plan_pool(problem(i == 1), current_context()));
     }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
-        auto other = std::make_unique<Pooling>(frame_.rank, windows_, rule_, frame_.layout, asked_threads);
+        auto other = std::make_unique<Pooling>(*this);
+        other->plans_.clear();
         other->ask(std::move(shape), Arrays({}), 0, dtype, planned_names);
         other->pack(Arrays({}), 0);
         return other;
@@ -113,26 +128,9 @@ class Pooling final : public Operation {
     std::vector<PoolExecution> plans_;  // of an x without neighbours side by side, and with them
 };
 
-// What is made of each window, as Python says it: null handles are no arguments of the function.
-struct RuleKeywords {
-    PoolKind kind;
-    py::handle return_indices, count_include_pad, divisor_override, norm_type;
-};
-
-PoolRule parse_rule(const RuleKeywords& k) {
-    PoolRule rule{k.kind};
-    if (k.return_indices) rule.places = parse_bool(k.return_indices, "return_indices");
-    if (k.count_include_pad) rule.average = {parse_bool(k.count_include_pad, "count_include_pad"), parse_divisor(k.divisor_override)};
-    if (k.norm_type) rule.power = parse_norm_type(k.norm_type);
-    return rule;
-}
-
 py::object pool_once(int rank, py::handle x, const WindowKeywords& windows, const RuleKeywords& rule, py::handle layout, py::handle out,
                      py::handle num_threads) {
-    PoolRequest request = parse_windows(windows, rank);
-    const PoolRule parsed = parse_rule(rule);
-    const Layout order = parse_layout(layout);
-    Pooling operation(rank, std::move(request), parsed, order, parse_num_threads(num_threads));
+    Pooling operation(rank, windows, rule, layout, num_threads);
     Arrays arrays({{"x", x}}, out);
     return call_once(operation, arrays);
 }
@@ -153,10 +151,7 @@ PlannedCall plan_pool(py::handle x_shape, const WindowKeywords& windows, const R
                       py::handle num_threads) {
     PlannedShape x = parse_x_shape(x_shape);
     const int rank = rank_of_windows(x, windows.kernel_size);
-    PoolRequest request = parse_windows(windows, rank);
-    const PoolRule parsed = parse_rule(rule);
-    const Layout order = parse_layout(layout);
-    auto operation = std::make_unique<Pooling>(rank, std::move(request), parsed, order, parse_num_threads(num_threads));
+    auto operation = std::make_unique<Pooling>(rank, windows, rule, layout, num_threads);
     const DType type = parse_dtype(dtype, operation->accepted());
     return {std::move(operation), std::move(x), Arrays({}), type};
 }

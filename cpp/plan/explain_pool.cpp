@@ -61,12 +61,8 @@ void describe_way(std::ostream& out, const PoolExecution& e) {
 }  // namespace
 
 const char* name_of(PoolWay way) {
-    switch (way) {
-        case PoolWay::kernels: return "kernels";
-        case PoolWay::sliding: return "sliding";
-        case PoolWay::windows: break;
-    }
-    return "windows";
+    constexpr const char* names[] = {"kernels", "sliding", "windows"};
+    return names[static_cast<int>(way)];
 }
 
 std::int64_t operations_of(const PoolShape& s) {

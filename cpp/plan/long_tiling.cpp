@@ -27,7 +27,8 @@ ClassOfAxis largest(const Axis& a) {
 // Sources that n neighbours see at most.
 Size seen(const Ranges& r, Size n) { return std::min(r.sources, (n - 1) * r.step() + r.longest()); }
 
-// The tile of the inner axes whose results see these sources: of sources, of what has been pooled along one axis, and of the two that slide.
+// The tile of the inner axes whose results see these sources: of sources, of what has been pooled along one axis, and of the two that
+// slide.
 Size inner_cells(const Ranges& ra, const Ranges& rb, Size sources_a, Size sources_b, Size results_b, Size lanes) {
     return (sources_a * sources_b + sources_a * results_b) * lanes +
            std::max(SlidingPlan(ra).cells(results_b * lanes), SlidingPlan(rb).cells(lanes));
@@ -37,8 +38,7 @@ Size cells_of(LongKind kind, const ClassOfAxis& a, const ClassOfAxis& b, const C
     const bool spread = kind != LongKind::pooling;
     const Ranges ra = a.ranges(spread), rb = b.ranges(spread);
     const Size sa = seen(ra, tile_a), sb = seen(rb, tile_b);
-    const Size cells =
-        inner_cells(ra, rb, sa, sb, tile_b, lanes) + SlidingPlan(outer.ranges(spread)).cells(tile_a * tile_b * lanes);
+    const Size cells = inner_cells(ra, rb, sa, sb, tile_b, lanes) + SlidingPlan(outer.ranges(spread)).cells(tile_a * tile_b * lanes);
     if (kind != LongKind::norm_gradient) return cells;
     const Size norms = sa * sb * lanes, xa = seen(a.forward(), sa), xb = seen(b.forward(), sb);
     return cells + inner_cells(a.forward(), b.forward(), xa, xb, sb, lanes) + 2 * SlidingPlan(outer.forward()).cells(norms) + norms;

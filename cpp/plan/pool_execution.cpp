@@ -84,16 +84,10 @@ PoolExecution plan_pool(const PoolProblem& problem, const Context& on) {
     p = kernel_pool(problem.shape, problem.gradient, op_of(problem.rule), problem.dtype, problem.layout, on);
     p.side_by_side = problem.side_by_side;
     p.flipped = problem.rule.kind == PoolKind::minimum;
-    if (problem.rule.kind == PoolKind::average) e.divisors_differ = divisors_that_differ(problem.shape, problem.rule.average);
-    p.counted = std::any_of(e.divisors_differ.begin(), e.divisors_differ.end(), [](bool differ) { return differ; });
-    if (problem.gradient) {
-        // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in
-        // place. A divisor of 0 is that of windows of nothing, which must not reach anything.
-        p.divided_before = p.counted || divides_by_zero(problem, e.divisors_differ);
-    } else {
-        p.counted_width = e.divisors_differ[2];
-        p.counted_height = e.divisors_differ[1];
-    }
+    if (problem.rule.kind == PoolKind::average) p.counted = divisors_that_differ(problem.shape, problem.rule.average);
+    // Divided first where quotients differ, as each result has its own; else in the end, which lets kernels read what they pool in place. A
+    // divisor of 0 is that of windows of nothing, which must not reach anything.
+    p.divided_before = problem.gradient && (p.counted != std::array<bool, 3>{} || divides_by_zero(problem, p.counted));
     e.tiling = tile_pool(p);
     choose_way(e);
     return e;
@@ -126,7 +120,7 @@ std::array<Size, PoolExecution::arrays> PoolExecution::bytes_of_arrays() const {
     bytes[2 * n + 1] = 8 * t.axis[0].slots;
     const SpreadSplit* const splits[] = {&t.depth, &t.height, &t.width};
     for (std::size_t i = 0; i < 3; ++i) {
-        if (divisors_differ[i]) bytes[2 * n + 2 + i] = t.counts(i, ceil_div(splits[i]->n, splits[i]->parts)) * size_of(problem.dtype);
+        if (pool.counted[i]) bytes[2 * n + 2 + i] = t.counts(i, ceil_div(splits[i]->n, splits[i]->parts)) * size_of(problem.dtype);
     }
     return bytes;
 }

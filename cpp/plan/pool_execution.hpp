@@ -26,9 +26,8 @@ struct PoolExecution {
     KernelPool pool;
     PoolTiling tiling;
     PoolWay way = PoolWay::kernels;
-    std::array<bool, 3> divisors_differ{};  // along an axis, of averages
-    std::optional<LongTiling> sliding;      // where it slides
-    std::optional<LongTiling> mending;      // of norms of which doubtful ones may be too many to be computed again one by one
+    std::optional<LongTiling> sliding;  // where it slides
+    std::optional<LongTiling> mending;  // of norms of which doubtful ones may be too many to be computed again one by one
 
     const KernelTable& kernels() const { return *on->kernels; }
     // The same for another batch.
@@ -41,7 +40,6 @@ struct PoolExecution {
 
 // `on` outlives it.
 PoolExecution plan_pool(const PoolProblem& problem, const Context& on);
-
 
 // The sums of powers in float64 of elements of this type may overflow or vanish where norms do not.
 bool norms_are_doubtful(DType dtype, double power);

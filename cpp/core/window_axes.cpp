@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "algorithms/window_axes.hpp"
+#include "core/window_axes.hpp"
 
 #include <algorithm>
 

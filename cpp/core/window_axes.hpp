@@ -25,6 +25,12 @@ struct Box {
     }
 };
 
+// The output whose tap k stands at place i of the axis, or -1.
+inline std::int64_t output_at(const Axis& a, std::int64_t i, std::int64_t k) {
+    const std::int64_t start = i + a.pad_before - k * a.dilation;
+    return start >= 0 && start % a.stride == 0 && start / a.stride < a.output ? start / a.stride : -1;
+}
+
 class WindowAxes {
   public:
     explicit WindowAxes(const PoolShape& shape) : axis_(shape.axis), adaptive_(false) {}
