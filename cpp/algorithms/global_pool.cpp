@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "algorithms/adaptive_pool.hpp"
 #include "algorithms/kernel_runs.hpp"
 #include "algorithms/pairwise_sum.hpp"
 #include "algorithms/pixels.hpp"
-#include "algorithms/pool_windows.hpp"
+#include "algorithms/reversed.hpp"
 #include "algorithms/scatter.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
@@ -21,7 +22,7 @@ using Size = std::int64_t;
 
 constexpr Size part_cells = 32 << 10;  // of a plane that is cut
 constexpr Size enough_tasks = 64;
-constexpr Size run = 4096;                // values that a kernel sums at once; of a copy, too
+constexpr Size run_of_kernel = 4096;      // values that a kernel sums at once; of a copy, too
 constexpr Size short_planes = 64;         // that a task takes at once
 constexpr Size worth_threads = 64 << 10;  // elements
 constexpr Size channels_at_once = 64;
@@ -33,23 +34,22 @@ template <class X>
 struct Planes {
     const PoolShape& shape;
     const PoolCall& call;
-    const PoolOperands<X>& io;
+    const PoolData<X> io;
     const PoolKernels<X>& kernels;
     const bool last;
-    const Size pixels, step;
-    const bool in_place;  // pixels (channels last: their channels) stand side by side
-    EvenSplit channels;   // channels last: blocks
+    const Size pixels;
+    const PixelRuns<X> read;
+    EvenSplit channels;  // channels last: blocks
     EvenSplit parts;
 
-    Planes(const PoolShape& s, const PoolCall& c, const PoolOperands<X>& o)
+    Planes(const PoolShape& s, const PoolCall& c, const PoolOperands& o)
         : shape(s),
           call(c),
           io(o),
-          kernels(pool_kernels_of<X>(*c.kernels)),
-          last(c.layout == Layout::channels_last && s.channels > 1),
+          kernels(pool_kernels_of<X>(*c.on->kernels)),
+          last(c.channels_last(s)),
           pixels(s.inputs()),
-          step(flat_step({s.axis[0].input, s.axis[1].input, s.axis[2].input}, o.x.spatial, -1)),
-          in_place(step >= 0 && (last ? o.x.channel == 1 : step == 1)),
+          read(io.x, {s.axis[0].input, s.axis[1].input, s.axis[2].input}, s.channels, last, true),
           channels(split_by(s.channels, channels_at_once)) {
         const Size groups = last ? s.batch * channels.parts : s.planes();
         const Size cells = last ? part_cells / std::min(s.channels, channels_at_once) : part_cells;
@@ -57,182 +57,154 @@ struct Planes {
     }
 
     int threads() const { return shape.planes() * pixels < worth_threads ? 1 : call.threads; }
-    Pixels<X> of_plane(Size p) const {
-        return {shape, io.x.data + p / shape.channels * io.x.batch + p % shape.channels * io.x.channel, io.x.spatial, 0};
-    }
-    Pixels<X> of_image(Size image, Size channel) const {
-        return {shape, io.x.data + image * io.x.batch + channel * io.x.channel, io.x.spatial, io.x.channel};
-    }
+    X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
     double exact_sum(Size plane) const {
-        const Pixels<X> all = of_plane(plane);
+        X copy[run_of_kernel];
         PairwiseSum sum;
-        for (Size p = 0; p < pixels; ++p) sum.add(static_cast<double>(*all.at(p)));
+        for (Size p = 0; p < pixels; p += run_of_kernel) {
+            const Size n = std::min(run_of_kernel, pixels - p);
+            const auto run = read.run(plane / shape.channels, plane % shape.channels, 1, p, n, copy);
+            for (Size i = 0; i < n; ++i) sum.add(static_cast<double>(run.data[i * run.apart]));
+        }
         return sum.total();
     }
-    X& result(Size p) const { return io.y[p / shape.channels * io.y_batch + p % shape.channels]; }
 
-    // body(run of pixels, how many) for a part of a plane, run by run.
-    template <class Body>
-    void each_run(Size plane, Size part, const Body& body) const {
-        const Pixels<X> all = of_plane(plane);
-        for (Size p = parts.begin(part); p < parts.begin(part + 1); p += run) {
-            const Size n = std::min(run, parts.begin(part + 1) - p);
-            if (in_place) {
-                body(all.x + p, n);
-                continue;
-            }
-            X copy[run];
-            all.copy(p, n, 1, copy);
-            body(copy, n);
-        }
-    }
-
-    // body(pixels of `count` channels side by side, their distance, how many) for a part of a block of channels.
+    // body(pixels of `count` channels side by side, their distance, how many) for a part of some channels, run by run.
     template <class Body>
     void each_run(Size image, Size first, Size count, Size part, const Body& body) const {
-        const Pixels<X> all = of_image(image, first);
-        const Size most = run / channels_at_once * (channels_at_once / count);
+        X copy[run_of_kernel];
+        const Size most = last ? run_of_kernel / channels_at_once * (channels_at_once / count) : run_of_kernel;
         for (Size p = parts.begin(part); p < parts.begin(part + 1); p += most) {
             const Size n = std::min(most, parts.begin(part + 1) - p);
-            if (in_place) {
-                body(all.x + p * step, step, n);
-                continue;
-            }
-            X copy[run];
-            all.copy(p, n, count, copy);
-            body(copy, count, n);
+            const auto run = read.run(image, first, count, p, n, copy);
+            body(run.data, run.apart, n);
         }
     }
 
-    // each(image, first channel, channels, part): blocks of channels, in parallel.
+    // body(image, first channel, channels, part): blocks of channels (channels first: one), in parallel.
     template <class Body>
-    void blocks(const Body& body) const {
-        parallel_for(shape.batch * channels.parts * parts.parts, threads(), [&](Size task, int) {
-            const Size part = task % parts.parts, block = task / parts.parts % channels.parts;
-            body(task / parts.parts / channels.parts, channels.begin(block), channels.length(block), part);
+    void each(const Body& body) const {
+        const EvenSplit blocks = last ? channels : EvenSplit(shape.channels, shape.channels);
+        parallel_for(shape.batch * blocks.parts * parts.parts, threads(), [&](Size task, int) {
+            const Size part = task % parts.parts, block = task / parts.parts % blocks.parts;
+            body(task / parts.parts / blocks.parts, blocks.begin(block), blocks.length(block), part);
         });
     }
 };
 
-}  // namespace
-
+// Averages of the planes of a call.
 template <class X>
-void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    const Planes<X> p(shape, call, io);
-    const Size planes = shape.planes(), n = p.parts.parts;
-    const double pixels = static_cast<double>(p.pixels);
-    count_kernel_run(*call.kernels);
-    const double share = 1 / pixels;  // for float32, whose rounding is all that counts
-    const auto average = [=](double sum) { return static_cast<X>(sizeof(X) == 4 ? sum * share : sum / pixels); };
-    const auto finish = [&](Size plane, double sum) {
+struct Averages {
+    const Planes<X> p;
+    const Size planes = p.shape.planes(), n = p.parts.parts;
+
+    X average(double sum) const {
+        const double pixels = static_cast<double>(p.pixels);
+        return static_cast<X>(sizeof(X) == 4 ? sum * (1 / pixels) : sum / pixels);  // float32: its rounding is all that counts
+    }
+    void finish(Size plane, double sum) const {
         if (!std::isfinite(sum)) sum = p.exact_sum(plane);  // perhaps by the float32 sums of a few
         p.result(plane) = average(sum);
-    };
-    if (p.last && n == 1 && p.in_place && p.pixels <= short_pixels) {
-        const EvenSplit blocks = split_by(shape.channels, wide_block);
-        parallel_for(shape.batch * blocks.parts, p.threads(), [&](Size task, int) {
+    }
+
+    void run() const {
+        if (p.last && n == 1 && p.read.in_place() && p.pixels <= short_pixels) return of_short_pixels();
+        if (!p.last && n == 1 && p.pixels <= run_of_kernel / short_planes) return of_short_planes();
+        const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(double));
+        double* sums = buffer.as<double>();  // [part][plane]
+        const auto put = [&](Size plane, Size part, double sum) {
+            if (n == 1)
+                finish(plane, sum);
+            else
+                sums[part * planes + plane] = sum;
+        };
+        p.each([&](Size image, Size first, Size count, Size part) {
+            const Size plane = image * p.shape.channels + first;
+            PairwiseSums<channels_at_once> total(count);
+            p.each_run(image, first, count, part, [&](const X* x, Size step, Size pixels_of_run) {
+                double some[channels_at_once];
+                if (p.last)
+                    p.kernels.sums_of_pixels(x, step, pixels_of_run, count, some);
+                else
+                    some[0] = p.kernels.sum_of_run(x, pixels_of_run);
+                total.add(some);
+            });
+            double all[channels_at_once];
+            total.total(all);
+            for (Size c = 0; c < count; ++c) put(plane + c, part, all[c]);
+        });
+        if (call_stopped()) return;
+        for (Size plane = 0; n > 1 && plane < planes; ++plane) {
+            PairwiseSum total;
+            for (Size part = 0; part < n; ++part) total.add(sums[part * planes + plane]);
+            finish(plane, total.total());
+        }
+    }
+
+    void of_short_pixels() const {
+        const Size channels = p.shape.channels;
+        const EvenSplit blocks = split_by(channels, wide_block);
+        parallel_for(p.shape.batch * blocks.parts, p.threads(), [&](Size task, int) {
             double sums[wide_block];
             const Size image = task / blocks.parts, first = blocks.begin(task % blocks.parts), count = blocks.length(task % blocks.parts);
-            p.kernels.sums_of_pixels(p.of_image(image, first).x, p.step, p.pixels, count, sums);
-            X* y = io.y + image * io.y_batch + first;
+            p.kernels.sums_of_pixels(p.read.at(image, first), p.read.step(), p.pixels, count, sums);
+            X* y = &p.result(image * channels + first);
             bool finite = true;
             for (Size c = 0; c < count; ++c) {
                 finite &= std::isfinite(sums[c]);
                 y[c] = average(sums[c]);
             }
-            for (Size c = 0; !finite && c < count; ++c) finish(image * shape.channels + first + c, sums[c]);
+            for (Size c = 0; !finite && c < count; ++c) finish(image * channels + first + c, sums[c]);
         });
-        return;
     }
-    if (!p.last && n == 1 && p.pixels <= run / short_planes) {
-        const bool dense = p.in_place && (io.x.channel == p.pixels || shape.channels == 1) &&
-                           (io.x.batch == shape.channels * p.pixels || shape.batch == 1);
+
+    void of_short_planes() const {
+        const Size channels = p.shape.channels;
+        const bool dense = p.read.in_place() && (p.io.x.channel == p.pixels || channels == 1) &&
+                           (p.io.x.batch == channels * p.pixels || p.shape.batch == 1);
         const EvenSplit groups = split_by(planes, short_planes);
         parallel_for(groups.parts, p.threads(), [&](Size g, int) {
             double sums[short_planes];
             const Size first = groups.begin(g), count = groups.length(g);
             if (dense) {
-                p.kernels.sums_of_runs(p.of_plane(first).x, p.pixels, count, sums);
+                p.kernels.sums_of_runs(p.read.at(first / channels, first % channels), p.pixels, count, sums);
             } else {
-                X copy[run] = {};
-                for (Size i = 0; i < count; ++i) p.of_plane(first + i).copy(0, p.pixels, 1, copy + i * p.pixels);
+                X copy[run_of_kernel] = {};
+                for (Size i = first; i < first + count; ++i) {
+                    X* to = copy + (i - first) * p.pixels;
+                    const auto run = p.read.run(i / channels, i % channels, 1, 0, p.pixels, to);
+                    if (run.data != to) std::copy_n(run.data, p.pixels, to);
+                }
                 p.kernels.sums_of_runs(copy, p.pixels, count, sums);
             }
             for (Size i = 0; i < count; ++i) finish(first + i, sums[i]);
         });
-        return;
     }
-    const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(double));
-    double* sums = buffer.as<double>();  // [part][plane]
-    if (p.last) {
-        p.blocks([&](Size image, Size first, Size count, Size part) {
-            PairwiseSums<channels_at_once> total(count);
-            p.each_run(image, first, count, part, [&](const X* x, Size step, Size pixels_of_run) {
-                double some[channels_at_once];
-                p.kernels.sums_of_pixels(x, step, pixels_of_run, count, some);
-                total.add(some);
-            });
-            double all[channels_at_once];
-            total.total(all);
-            for (Size c = 0; c < count; ++c) {
-                const Size plane = image * shape.channels + first + c;
-                if (n == 1)
-                    finish(plane, all[c]);
-                else
-                    sums[part * planes + plane] = all[c];
-            }
-        });
-    } else {
-        parallel_for(planes * n, p.threads(), [&](Size task, int) {
-            PairwiseSum total;
-            p.each_run(task / n, task % n, [&](const X* x, Size length) { total.add(p.kernels.sum_of_run(x, length)); });
-            if (n == 1)
-                finish(task, total.total());
-            else
-                sums[task % n * planes + task / n] = total.total();
-        });
-    }
-    if (call_stopped()) return;
-    for (Size plane = 0; n > 1 && plane < planes; ++plane) {
-        PairwiseSum total;
-        for (Size part = 0; part < n; ++part) total.add(sums[part * planes + plane]);
-        finish(plane, total.total());
-    }
-}
+};
 
 template <class X>
-void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    const Planes<X> p(shape, call, io);
+void maxima(const Planes<X>& p) {
+    const PoolShape& shape = p.shape;
     const Size planes = shape.planes(), n = p.parts.parts;
-    count_kernel_run(*call.kernels);
     const Buffer buffer(static_cast<std::size_t>(n > 1 ? planes * n : 0) * sizeof(X));
     X* maxima = buffer.as<X>();  // [part][plane], of several parts
     const auto join = [](X& first, X second) {
-        if (second > first || second != second) first = second;
+        if (newer(first, second)) first = second;
     };
-    if (p.last) {
-        p.blocks([&](Size image, Size first, Size count, Size part) {
-            X* to = n > 1 ? maxima + part * planes + image * shape.channels + first : &p.result(image * shape.channels + first);
-            p.of_image(image, first).copy(p.parts.begin(part), 1, count, to);
-            p.each_run(image, first, count, part,
-                       [&](const X* x, Size step, Size length) { p.kernels.join_pixels(x, step, length, count, to); });
+    p.each([&](Size image, Size first, Size count, Size part) {
+        const Size plane = image * shape.channels + first;
+        X* to = n > 1 ? maxima + part * planes + plane : &p.result(plane);
+        bool begun = false;
+        p.each_run(image, first, count, part, [&](const X* x, Size step, Size length) {
+            if (!begun) std::copy_n(x, count, to);
+            begun = true;
+            if (p.last) return p.kernels.join_pixels(x, step, length, count, to);
+            X v = p.kernels.maximum_of_run(x, length);
+            // Which zero comes first, or which NaN last, the kernel does not say.
+            if (v == X(0) || v != v) v = x[place_of(x, length, v)];
+            join(*to, v);
         });
-    } else {
-        parallel_for(planes * n, p.threads(), [&](Size task, int) {
-            X all = *p.of_plane(task / n).at(p.parts.begin(task % n));
-            p.each_run(task / n, task % n, [&](const X* x, Size length) {
-                X v = p.kernels.maximum_of_run(x, length);
-                // Which zero comes first, or which NaN last, the kernel does not say.
-                if (v == X(0)) v = *std::find(x, x + length, v);
-                if (v != v) {
-                    while (x[length - 1] == x[length - 1]) --length;
-                    v = x[length - 1];
-                }
-                join(all, v);
-            });
-            (n > 1 ? maxima[task % n * planes + task / n] : p.result(task)) = all;
-        });
-    }
+    });
     for (Size plane = 0; n > 1 && plane < planes; ++plane) {
         X v = maxima[plane];
         for (Size part = 1; part < n; ++part) join(v, maxima[part * planes + plane]);
@@ -241,44 +213,13 @@ void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
 }
 
 template <class X>
-void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g,
-                              X* y, Size y_batch) {
-    if (shape.empty()) return;
-    const bool last = call.layout == Layout::channels_last && shape.channels > 1;
-    // Some images at once, or some channels of one.
-    constexpr Size at_once = 1 << 16;
-    const EvenSplit channels = split_by(shape.channels, at_once),
-                    images = split_by(shape.batch, std::max<Size>(at_once / channels.longest(), 1));
-    const Size planes = channels.longest() * images.longest();
-    const Buffer places(static_cast<std::size_t>(planes) * sizeof(Size)), maxima(static_cast<std::size_t>(planes) * sizeof(X));
-    for (Size i = 0; i < images.parts; ++i) {
-        for (Size c = 0; c < channels.parts; ++c) {
-            PoolShape part = shape;
-            part.batch = images.length(i);
-            part.channels = channels.length(c);
-            const auto from = [&](TensorView<const X> view) {
-                view.data += images.begin(i) * view.batch + channels.begin(c) * view.channel;
-                return view;
-            };
-            const PoolOperands<X> io{from(x), maxima.as<X>(), part.channels, places.as<Size>()};
-            adaptive_max_pool(part, call, io);
-            PlacedShape placed(part.batch, part.channels, {1, 1, 1}, {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
-            placed.pixel = last ? shape.channels : 0;
-            add_at_places(placed, call, from(g), PlacesView{places.as<Size>(), part.channels, 1, {0, 0, 0}},
-                          y + images.begin(i) * y_batch + channels.begin(c) * (last ? 1 : shape.inputs()), y_batch);
-        }
-    }
-}
-
-template <class X>
-void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io) {
-    const bool last = call.layout == Layout::channels_last && shape.channels > 1;
+void fill(const PoolShape& shape, const PoolCall& call, const PoolData<X>& io) {
+    const bool last = call.channels_last(shape);
     const Size pixels = shape.inputs(), channels = shape.channels;
     const X divisor = static_cast<X>(pixels);
     const int threads = shape.planes() * pixels < worth_threads ? 1 : call.threads;
     const Size groups = last ? shape.batch : shape.planes();
     const EvenSplit parts(pixels, std::clamp<Size>(pixels * (last ? channels : 1) / part_cells, 1, std::min(enough_tasks, pixels)));
-    count_kernel_run(*call.kernels);
     const Size together = last ? 1 : std::clamp<Size>(4096 / pixels, 1, groups);
     const EvenSplit planes = split_by(groups, together);
     parallel_for(planes.parts * parts.parts, threads, [&](Size task, int) {
@@ -297,22 +238,50 @@ void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const Po
     });
 }
 
-#define NPCONV_GLOBAL_MAX(X) template void global_max_pool(const PoolShape&, const PoolCall&, const PoolOperands<X>&);
-NPCONV_GLOBAL_MAX(float)
-NPCONV_GLOBAL_MAX(double)
-NPCONV_GLOBAL_MAX(std::int8_t)
-NPCONV_GLOBAL_MAX(std::uint8_t)
-NPCONV_GLOBAL_MAX(std::int16_t)
-NPCONV_GLOBAL_MAX(std::int32_t)
-NPCONV_GLOBAL_MAX(std::int64_t)
-#undef NPCONV_GLOBAL_MAX
-template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
-template void global_avg_pool(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
-template void global_max_pool_gradient(const PoolShape&, const PoolCall&, const TensorView<const float>&, const TensorView<const float>&,
-                                       float*, Size);
-template void global_max_pool_gradient(const PoolShape&, const PoolCall&, const TensorView<const double>&, const TensorView<const double>&,
-                                       double*, Size);
-template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<float>&);
-template void fill_global_gradient(const PoolShape&, const PoolCall&, const PoolOperands<double>&);
+}  // namespace
+
+void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands& io) {
+    count_kernel_run(*call.on->kernels);
+    with_real(call.dtype, [&]<class X>(X) { Averages<X>{Planes<X>(shape, call, io)}.run(); });
+}
+
+void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands& io) {
+    count_kernel_run(*call.on->kernels);
+    with_type(call.dtype, [&]<class X>(X) { maxima(Planes<X>(shape, call, io)); });
+}
+
+void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const AnyView& x, const AnyView& g, void* y, Size y_batch) {
+    if (shape.empty()) return;
+    const Size bytes = size_of(call.dtype);
+    const bool last = call.channels_last(shape);
+    // Some images at once, or some channels of one.
+    constexpr Size at_once = 1 << 16;
+    const EvenSplit channels = split_by(shape.channels, at_once),
+                    images = split_by(shape.batch, std::max<Size>(at_once / channels.longest(), 1));
+    const Size planes = channels.longest() * images.longest();
+    const Buffer places(static_cast<std::size_t>(planes) * sizeof(Size)), maxima(static_cast<std::size_t>(planes * bytes));
+    for (Size i = 0; i < images.parts; ++i) {
+        for (Size c = 0; c < channels.parts; ++c) {
+            PoolShape part = shape;
+            part.batch = images.length(i);
+            part.channels = channels.length(c);
+            const auto from = [&](AnyView view) {
+                view.data = static_cast<const char*>(view.data) + (images.begin(i) * view.batch + channels.begin(c) * view.channel) * bytes;
+                return view;
+            };
+            adaptive_max_pool(part, call, {from(x), maxima.as<char>(), part.channels, places.as<Size>()});
+            PlacedShape placed(part.batch, part.channels, {1, 1, 1}, {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
+            placed.pixel = last ? shape.channels : 0;
+            const Size offset = images.begin(i) * y_batch + channels.begin(c) * (last ? 1 : shape.inputs());
+            add_at_places(placed, call, from(g), PlacesView{places.as<Size>(), part.channels, 1, {0, 0, 0}},
+                          static_cast<char*>(y) + offset * bytes, y_batch);
+        }
+    }
+}
+
+void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands& io) {
+    count_kernel_run(*call.on->kernels);
+    with_real(call.dtype, [&]<class X>(X) { fill(shape, call, PoolData<X>(io)); });
+}
 
 }  // namespace npconv

@@ -5,19 +5,15 @@
 
 namespace npconv {
 
-template <class X>
-void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands& io);
 // Without places.
-template <class X>
-void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands& io);
 
 // The gradient of global maxima: y = 0, but g at the place of the maximum of each plane of x.
-template <class X>
-void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g,
-                              X* y, std::int64_t y_batch);
+void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const AnyView& x, const AnyView& g, void* y,
+                              std::int64_t y_batch);
 
 // x: the gradients of the averages, y: of the planes.
-template <class X>
-void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands<X>& io);
+void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands& io);
 
 }  // namespace npconv

@@ -6,20 +6,18 @@
 #include <cmath>
 
 #include "algorithms/long_windows.hpp"
-#include "algorithms/pool_windows.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
+#include "core/window_axes.hpp"
+#include "plan/lp_gradient_tiling.hpp"
 
 namespace npconv {
 namespace {
 
 using Size = std::int64_t;
 
-constexpr Size worth_threads = 16 << 10;    // elements
-constexpr Size memory_bytes = 4 << 20;      // of a block and its results
-constexpr Size promised_bytes = 6'000'000;  // with the memory of the kernels
-constexpr Size most_repeats = 16;           // times that tiles may read what neighbours read, too
+constexpr Size worth_threads = 16 << 10;  // elements
 
 // v^e, without a call where the exponent is one of those that p = 1, 2, 3 bring.
 double power_of(double v, double e) {
@@ -29,61 +27,24 @@ double power_of(double v, double e) {
 // Is v what a power of another number is, with all its digits?
 bool ordinary(double v) { return std::isnormal(v) && std::abs(v) < 0x1p1000 && std::abs(v) > 0x1p-1000; }
 
-// A box of the input and the results whose windows meet it, of some channels of an image, or of all the input. Their copies here are
-// channels first.
+// A block of some channels, whose copies here are channels first.
 template <class X>
 class Block {
   public:
-    Block(const PoolShape& shape, double power, const PoolCall& call) : s_(shape), p_(power), call_(call) {
-        s_.batch = 1;
+    Block(const LpBlock& block, const PoolShape& whole, Size channels, double power, const PoolCall& call)
+        : block_(block), s_(block.shape), whole_{whole.axis[0].input, whole.axis[1].input, whole.axis[2].input}, p_(power), call_(call) {
+        s_.channels = channels;
         call_.layout = Layout::channels_first;
-        for (std::size_t i = 0; i < 3; ++i) inputs_[i] = {0, s_.axis[i].input};
-        goal_ = inputs_;
-    }
-
-    // The part of it that gives the gradients of the inputs begin..end of each axis.
-    Block part(const std::array<Size, 3>& begin, const std::array<Size, 3>& end) const {
-        Block b = *this;
-        for (std::size_t i = 0; i < 3; ++i) {
-            const Axis& whole = s_.axis[i];
-            Axis& a = b.s_.axis[i];
-            const WindowAxes windows(s_);
-            Size first, last, unused;
-            windows.outputs_of(i, begin[i], first, unused);
-            windows.outputs_of(i, end[i] - 1, unused, last);
-            b.unseen_ |= last <= first;
-            // Not after the first input, which some window may leave out.
-            first = std::clamp<Size>(std::min(first, (begin[i] + whole.pad_before) / whole.stride), 0, whole.output - 1);
-            last = std::max(last, first + 1);
-            const Size start = whole.at(first, 0), stop = whole.at(last - 1, whole.kernel - 1) + 1;
-            const Size low = std::clamp<Size>(std::min(start, begin[i]), 0, begin[i]);
-            const Size high = std::clamp<Size>(std::max(stop, end[i]), end[i], whole.input);
-            a.input = high - low;
-            a.output = last - first;
-            a.pad_before = low - start;
-            b.inputs_[i] = {low, high};
-            b.outputs_[i] = first;
-            b.goal_[i] = {begin[i], end[i]};
-        }
-        return b;
-    }
-
-    // Numbers that one channel takes: its inputs and results.
-    Size numbers() const { return s_.inputs() + s_.outputs(); }
-    Size goal() const { return length(0) * length(1) * length(2); }
-    bool fits() const {
-        const auto bytes = bytes_of_norms_and_gradients(s_, call_);
-        return bytes && *bytes + std::max<Size>(numbers() * 8, std::min<Size>(memory_bytes, s_.channels * numbers() * 8)) <= promised_bytes;
+        call_.dtype = DType::f64;
     }
 
     // y: the whole input, elements `pixel` apart, channels `channel`.
-    void run(Size channels, double* memory, const TensorView<const X>& x, const TensorView<const X>& g, X* y, Size pixel, Size channel) {
-        s_.channels = channels;
-        if (unseen_) {
+    void run(double* memory, const TensorView<const X>& x, const TensorView<const X>& g, X* y, Size pixel, Size channel) const {
+        if (block_.unseen) {
             each_goal(x, y, pixel, channel, [](Size, Size, const std::array<Size, 3>&, double, X& to) { to = 0; });
             return;
         }
-        double *v = memory, *t = memory + channels * s_.inputs();
+        double *v = memory, *t = memory + s_.channels * s_.inputs();
         norms(x, v, t, 1);
         std::atomic<bool> odd_norms{false}, odd_values{false};  // whose powers overflow or vanish
         const auto terms = [&] {
@@ -98,7 +59,7 @@ class Block {
                 }
                 if (!all) odd_norms = true;
             });
-            avg_pool_gradient(s_, {true, 1}, call_, PoolOperands<double>{dense_view(t, &Axis::output), v, 0});
+            avg_pool_gradient(s_, {true, 1}, call_, {dense_view(t, &Axis::output), v});
         };
         const auto slope_of = [&](double value) { return value == 0 ? 0 : std::copysign(power_of(std::abs(value), p_ - 1), value); };
         const auto is_odd = [&](double value, double scale) {
@@ -138,7 +99,7 @@ class Block {
         for (Size c = 0; c < s_.channels; ++c) {
             for (Size d = 0; d < s_.axis[0].input; ++d) {
                 for (Size h = 0; h < s_.axis[1].input; ++h) {
-                    const X* row = at_input(x, c, d + inputs_[0].begin, h + inputs_[1].begin);
+                    const X* row = at_input(x, c, d + block_.inputs[0].begin, h + block_.inputs[1].begin);
                     for (Size w = 0; w < s_.axis[2].input; ++w) {
                         const double v = std::abs(static_cast<double>(row[w * x.spatial[2]]));
                         if (std::isfinite(v)) most = std::max(most, v);
@@ -150,37 +111,32 @@ class Block {
     }
 
   private:
-    struct Range {
-        Size begin = 0, end = 1;
-    };
     static constexpr Size most_taps = 1024;
 
-    Size length(std::size_t i) const { return goal_[i].end - goal_[i].begin; }
+    Size length(std::size_t i) const { return block_.goal[i].length(); }
     Size taps() const { return s_.axis[0].kernel * s_.axis[1].kernel * s_.axis[2].kernel; }
     const X* at_input(const TensorView<const X>& a, Size c, Size d, Size h) const {
-        return a.data + c * a.channel + d * a.spatial[0] + h * a.spatial[1] + inputs_[2].begin * a.spatial[2];
+        return a.data + c * a.channel + d * a.spatial[0] + h * a.spatial[1] + block_.inputs[2].begin * a.spatial[2];
     }
     const X* at_output(const TensorView<const X>& a, Size c, Size d, Size h) const {
-        return a.data + c * a.channel + (d + outputs_[0]) * a.spatial[0] + (h + outputs_[1]) * a.spatial[1] + outputs_[2] * a.spatial[2];
+        return a.data + c * a.channel + (d + block_.outputs[0]) * a.spatial[0] + (h + block_.outputs[1]) * a.spatial[1] +
+               block_.outputs[2] * a.spatial[2];
     }
 
     // t = the norms of x * scale, which v copies.
     void norms(const TensorView<const X>& x, double* v, double* t, double scale) const {
         rows(&Axis::input, [&](Size to, Size c, Size d, Size h, Size width) {
-            const X* from = at_input(x, c, d + inputs_[0].begin, h + inputs_[1].begin);
+            const X* from = at_input(x, c, d + block_.inputs[0].begin, h + block_.inputs[1].begin);
             for (Size w = 0; w < width; ++w) v[to + w] = static_cast<double>(from[w * x.spatial[2]]) * scale;
         });
-        pool(s_, {.kind = PoolKind::norm, .power = p_}, call_, PoolOperands<double>{dense_view(v, &Axis::input), t, 0});
+        pool(s_, {.kind = PoolKind::norm, .power = p_}, call_, {dense_view(v, &Axis::input), t});
     }
 
     // The sum of g * (v / norm)^(p-1) over the windows that hold an input.
     double quotients(double v, Size c, const std::array<Size, 3>& input, const TensorView<const X>& g, const double* norms) const {
         const Axis* a = s_.axis.data();
-        Size i[3];
-        for (std::size_t k = 0; k < 3; ++k) i[k] = input[k] - inputs_[k].begin;
         const auto output = [&](std::size_t k, Size tap) {
-            const Size start = i[k] + a[k].pad_before - (a[k].kernel - 1 - tap) * a[k].dilation;
-            return start >= 0 && start % a[k].stride == 0 && start / a[k].stride < a[k].output ? start / a[k].stride : -1;
+            return output_at(a[k], input[k] - block_.inputs[k].begin, a[k].kernel - 1 - tap);
         };
         double sum = 0;
         for (Size kd = 0; kd < a[0].kernel; ++kd) {
@@ -211,133 +167,96 @@ class Block {
     template <class Body>
     void each_goal(const TensorView<const X>& x, X* y, Size pixel, Size channel, const Body& body) const {
         const Size height = s_.axis[1].input, width = s_.axis[2].input, depth = s_.axis[0].input;
-        const int threads = s_.channels * goal() < worth_threads ? 1 : call_.threads;
+        const int threads = s_.channels * length(0) * length(1) * length(2) < worth_threads ? 1 : call_.threads;
         parallel_for(s_.channels * length(0) * length(1), threads, [&](Size row, int) {
-            const Size c = row / length(1) / length(0), d = row / length(1) % length(0) + goal_[0].begin;
-            const Size h = row % length(1) + goal_[1].begin, before = goal_[2].begin - inputs_[2].begin;
-            const Size from = ((c * depth + d - inputs_[0].begin) * height + h - inputs_[1].begin) * width + before;
+            const Size c = row / length(1) / length(0), d = row / length(1) % length(0) + block_.goal[0].begin;
+            const Size h = row % length(1) + block_.goal[1].begin, before = block_.goal[2].begin - block_.inputs[2].begin;
+            const Size from = ((c * depth + d - block_.inputs[0].begin) * height + h - block_.inputs[1].begin) * width + before;
             const X* value = at_input(x, c, d, h) + before * x.spatial[2];
-            X* to = y + c * channel + ((d * whole_[1] + h) * whole_[2] + goal_[2].begin) * pixel;
+            X* to = y + c * channel + ((d * whole_[1] + h) * whole_[2] + block_.goal[2].begin) * pixel;
             for (Size i = 0; i < length(2); ++i)
-                body(from + i, c, {d, h, goal_[2].begin + i}, static_cast<double>(value[i * x.spatial[2]]), to[i * pixel]);
+                body(from + i, c, {d, h, block_.goal[2].begin + i}, static_cast<double>(value[i * x.spatial[2]]), to[i * pixel]);
         });
     }
-    TensorView<const double> dense_view(const double* data, Size Axis::*size) const {
+    AnyView dense_view(const double* data, Size Axis::*size) const {
         const Size w = s_.axis[2].*size, h = s_.axis[1].*size;
         return {data, 0, s_.axis[0].*size * h * w, {h * w, w, 1}};
     }
 
+    LpBlock block_;
     PoolShape s_;
+    std::array<Size, 3> whole_;
     double p_;
     PoolCall call_;
-    std::array<Range, 3> inputs_, goal_;  // of the copies; those whose gradients are asked for
-    std::array<Size, 3> outputs_{};       // the first
-    bool unseen_ = false;                 // no window meets the part: its gradients are zero, its copies are not bounded
-    std::array<Size, 3> whole_{s_.axis[0].input, s_.axis[1].input, s_.axis[2].input};
 };
 
-// Tiles of a plane that is too large for the memory of a block; none where windows are too large for that.
 template <class X>
-bool cut(const Block<X>& block, const PoolShape& s, std::array<EvenSplit, 3>& tiles) {
-    std::array<Size, 3> length{s.axis[0].input, s.axis[1].input, s.axis[2].input};
-    // The most that a tile sees: windows that begin before it and end behind it, and the window before where there are gaps.
-    const auto numbers_of = [&](const std::array<Size, 3>& n) {
-        Size inputs = 1, outputs = 1;
-        for (std::size_t i = 0; i < 3; ++i) {
-            const Axis& a = s.axis[i];
-            const Size span = (a.kernel - 1) * a.dilation + 1, before = std::max(span, a.stride);
-            inputs *= std::min(a.input, n[i] + before + span);
-            outputs *= std::min(a.output, (n[i] + before) / a.stride + 2);
+struct Gradient {
+    const LpGradientExecution& e;
+    const PoolShape& shape;
+    const double p;
+    const PoolCall& call;
+    const TensorView<const X> x, g;
+    X* const y;
+    const Size y_batch;
+
+    void run() const {
+        const Buffer memory(static_cast<std::size_t>(e.bytes));
+        for (Size image = 0; image < shape.batch; ++image) {
+            for (Size i = 0; i < e.channels.parts; ++i)
+                each_block([&](const LpBlock& block) { run_block(block, image, i, memory.template as<double>()); });
         }
-        return inputs + outputs;
-    };
-    while (numbers_of(length) > memory_bytes / 8) {
-        std::size_t best = 3;
-        Size least = numbers_of(length);
-        for (std::size_t i = 0; i < 3; ++i) {
-            std::array<Size, 3> next = length;
-            next[i] = ceil_div(next[i], 2);
-            const Size numbers = numbers_of(next);
-            if (length[i] > 1 && numbers < least) {
-                best = i;
-                least = numbers;
-            }
+    }
+
+    // The smallest of all images, so that no element overflows.
+    double scale() const {
+        const Block<X> all(e.whole, shape, shape.channels, p, call);
+        double scale = 1;
+        for (Size image = 0; p != 1 && image < shape.batch; ++image) {
+            const double one = all.scale_of(from(x, image, 0));
+            if (image == 0 || one < scale) scale = one;
         }
-        if (best == 3) return false;
-        length[best] = ceil_div(length[best], 2);
+        return scale;
     }
-    std::array<Size, 3> begin, end;  // of a tile in the middle
-    for (std::size_t i = 0; i < 3; ++i) {
-        begin[i] = (s.axis[i].input - length[i]) / 2;
-        end[i] = begin[i] + length[i];
+
+    static TensorView<const X> from(TensorView<const X> view, Size image, Size c) {
+        view.data += image * view.batch + c * view.channel;
+        return view;
     }
-    const Block<X> tile = block.part(begin, end);
-    for (std::size_t i = 0; i < 3; ++i) tiles[i] = split_by(s.axis[i].input, length[i]);
-    return numbers_of(length) <= most_repeats * 2 * tile.goal() && tile.fits();
-}
+
+    void run_block(const LpBlock& block, Size image, Size channels, double* memory) const {
+        const bool last = call.layout == Layout::channels_last;
+        const Size pixel = last ? shape.channels : 1, channel = last ? 1 : shape.inputs(), c = e.channels.begin(channels);
+        Block<X>(block, shape, e.channels.length(channels), p, call)
+            .run(memory, from(x, image, c), from(g, image, c), y + image * y_batch + c * channel, pixel, channel);
+    }
+
+    template <class Body>
+    void each_block(const Body& body) const {
+        if (!e.tiles) return body(e.whole);
+        const std::array<EvenSplit, 3>& tiles = *e.tiles;
+        const Size height = tiles[1].parts, width = tiles[2].parts;
+        for (Size tile = 0; tile < tiles[0].parts * height * width; ++tile) {
+            const Size number[3] = {tile / width / height, tile / width % height, tile % width};
+            std::array<Part, 3> goal;
+            for (std::size_t i = 0; i < 3; ++i) goal[i] = {tiles[i].begin(number[i]), tiles[i].begin(number[i] + 1)};
+            body(e.whole.part(goal));
+        }
+    }
+};
 
 }  // namespace
 
-template <class X>
-void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const TensorView<const X>& x, const TensorView<const X>& g, X* y,
-                      Size y_batch) {
+void lp_pool_gradient(const PoolShape& s, double p, const PoolCall& call, const AnyView& x, const AnyView& g, void* y, Size y_batch) {
     if (s.planes() == 0) return;
-    Block<X> block(s, p, call);
-    const bool last = call.layout == Layout::channels_last;
-    const Size pixel = last ? s.channels : 1, channel = last ? 1 : s.inputs();
-    const auto from = [](const TensorView<const X>& a, Size image, Size c) {
-        TensorView<const X> part = a;
-        part.data += image * a.batch + c * a.channel;
-        return part;
-    };
-    const Size plane = block.numbers() * 8;
-    if (plane <= memory_bytes && block.fits()) {
-        const EvenSplit blocks = split_by(s.channels, std::clamp<Size>(memory_bytes / plane, 1, s.channels));
-        const Buffer memory(static_cast<std::size_t>(blocks.longest() * plane));
-        for (Size image = 0; image < s.batch; ++image) {
-            for (Size i = 0; i < blocks.parts; ++i) {
-                const Size c = blocks.begin(i);
-                block.run(blocks.length(i), memory.template as<double>(), from(x, image, c), from(g, image, c),
-                          y + image * y_batch + c * channel, pixel, channel);
-            }
-        }
-        return;
-    }
-    std::array<EvenSplit, 3> tiles;
-    if (!cut(block, s, tiles)) {
-        double scale = 1;
-        if (p != 1) {
-            for (Size image = 0; image < s.batch; ++image) {
-                const double one = block.scale_of(from(x, image, 0));
-                if (image == 0 || one < scale) scale = one;
-            }
-        }
-        if (long_lp_pool_gradient(s, p, scale, call, x, g, y, y_batch)) return;
-        for (std::size_t i = 0; i < 3; ++i) tiles[i] = EvenSplit(s.axis[i].input, 1);
-    }
-    const bool whole = tiles[0].parts * tiles[1].parts * tiles[2].parts == 1;
-    const Buffer memory(static_cast<std::size_t>(whole ? plane : memory_bytes));
-    for (Size image = 0; image < s.batch; ++image) {
-        for (Size c = 0; c < s.channels; ++c) {
-            for (Size tile = 0; tile < tiles[0].parts * tiles[1].parts * tiles[2].parts; ++tile) {
-                const Size number[3] = {tile / tiles[2].parts / tiles[1].parts, tile / tiles[2].parts % tiles[1].parts,
-                                        tile % tiles[2].parts};
-                std::array<Size, 3> begin, end;
-                for (std::size_t i = 0; i < 3; ++i) {
-                    begin[i] = tiles[i].begin(number[i]);
-                    end[i] = tiles[i].begin(number[i] + 1);
-                }
-                block.part(begin, end)
-                    .run(1, memory.template as<double>(), from(x, image, c), from(g, image, c), y + image * y_batch + c * channel, pixel,
-                         channel);
-            }
-        }
-    }
+    const LpGradientExecution e = plan_lp_gradient(s, call.layout, *call.on);
+    with_real(call.dtype, [&]<class X>(X) {
+        const Gradient<X> gradient{e, s, p, call, typed<X>(x), typed<X>(g), static_cast<X*>(y), y_batch};
+        if (e.sliding)
+            run_sliding_norm_gradient(*e.sliding, p, gradient.scale(), call, x, g, y, y_batch);
+        else
+            gradient.run();
+    });
 }
-
-template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const float>&, const TensorView<const float>&,
-                               float*, Size);
-template void lp_pool_gradient(const PoolShape&, double, const PoolCall&, const TensorView<const double>&, const TensorView<const double>&,
-                               double*, Size);
 
 }  // namespace npconv

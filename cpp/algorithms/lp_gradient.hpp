@@ -7,8 +7,7 @@ namespace npconv {
 
 // g: the gradient of the result, with strides; y: dense. In float64 throughout: some channels at a time, as many as
 // fit in 4 MB with their results, at least one.
-template <class X>
-void lp_pool_gradient(const PoolShape& shape, double power, const PoolCall& call, const TensorView<const X>& x,
-                      const TensorView<const X>& g, X* y, std::int64_t y_batch);
+void lp_pool_gradient(const PoolShape& shape, double power, const PoolCall& call, const AnyView& x, const AnyView& g, void* y,
+                      std::int64_t y_batch);
 
 }  // namespace npconv

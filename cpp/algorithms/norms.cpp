@@ -6,9 +6,10 @@
 
 #include "algorithms/long_windows.hpp"
 #include "algorithms/pairwise_sum.hpp"
-#include "algorithms/pool_windows.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
+#include "core/window_axes.hpp"
+#include "plan/pool_work.hpp"
 
 namespace npconv {
 namespace {
@@ -21,19 +22,19 @@ constexpr Size worth_threads = 32 << 10;
 template <class X>
 struct Norms {
     const PoolShape& s;
-    const PoolOperands<X>& io;
+    const PoolData<X> io;
     double p;
     int threads;
     bool last;
     WindowAxes axes;
 
-    Norms(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& operands)
-        : s(shape),
+    Norms(const PoolExecution& e, const PoolOperands& operands, int of_call)
+        : s(e.problem.shape),
           io(operands),
-          p(power),
-          threads(std::max(shape.outputs(), shape.inputs()) * shape.planes() < worth_threads ? 1 : call.threads),
-          last(call.layout == Layout::channels_last),
-          axes(shape) {}
+          p(e.problem.rule.power),
+          threads(std::max(s.outputs(), s.inputs()) * s.planes() < worth_threads ? 1 : of_call),
+          last(e.problem.layout == Layout::channels_last),
+          axes(s) {}
 
     // body(image, first element of a run of results, its number in the image, how many), in parallel.
     template <class Body>
@@ -48,17 +49,14 @@ struct Norms {
 
     double anew(Size image, Size number) const {
         const Size channel = last ? number % s.channels : number / s.outputs(), o = last ? number / s.channels : number % s.outputs();
-        const Size width = s.axis[2].output, height = s.axis[1].output;
-        const Window d = axes.at(0, o / width / height), h = axes.at(1, o / width % height), w = axes.at(2, o % width);
+        const Box box = axes.box(o);
         const X* plane = io.x.data + image * io.x.batch + channel * io.x.channel;
+        const auto& step = io.x.spatial;
         const auto each = [&](const auto& body) {
-            for (Size i = 0; i < d.count; ++i) {
-                for (Size j = 0; j < h.count; ++j) {
-                    const X* row = plane + (d.first + i * d.step) * io.x.spatial[0] + (h.first + j * h.step) * io.x.spatial[1] +
-                                   w.first * io.x.spatial[2];
-                    for (Size k = 0; k < w.count; ++k) body(std::abs(static_cast<double>(row[k * w.step * io.x.spatial[2]])));
-                }
-            }
+            box.each_row([&](Size i, Size j) {
+                const X* row = plane + i * step[0] + j * step[1] + box.w.first * step[2];
+                for (Size k = 0; k < box.w.count; ++k) body(std::abs(static_cast<double>(row[k * box.w.step * step[2]])));
+            });
         };
         double most = 0;
         each([&](double v) { most = v > most || v != v ? v : most; });
@@ -69,27 +67,10 @@ struct Norms {
     }
 };
 
-// Does computing the doubtful results again one by one cost far more than computing all results again by sliding windows?
-bool far_more_one_by_one(const PoolShape& shape, Size doubtful) {
-    double taps = static_cast<double>(doubtful);
-    for (const Axis& a : shape.axis) taps *= static_cast<double>(std::min(a.kernel, ceil_div(a.input, a.dilation)));
-    constexpr double many = 1e8, several = 64;
-    return taps > many &&
-           taps > several * static_cast<double>(shape.planes()) * static_cast<double>(std::max(shape.inputs(), shape.outputs()));
-}
-
-}  // namespace
-
-Size bytes_to_mend(const PoolShape& shape, double p, DType dtype, Layout layout, int threads) {
-    const bool whole = dtype == DType::f32 ? NormRange<float>(p).whole : NormRange<double>(p).whole;
-    return !whole && far_more_one_by_one(shape, shape.planes() * shape.outputs()) ? long_norms_bytes(shape, layout, threads) : 0;
-}
-
 template <class X>
-void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const PoolOperands<X>& io) {
-    const NormRange<X> range(p);
-    if (range.whole || shape.empty()) return;
-    const Norms<X> norms(shape, p, call, io);
+void mend(const PoolExecution& e, const PoolOperands& io, int threads) {
+    const NormRange<X> range(e.problem.rule.power);
+    const Norms<X> norms(e, io, threads);
     std::atomic<Size> doubtful{0};
     norms.each_run([&](Size, const X* y, Size, Size n) {
         Size some = 0;
@@ -97,7 +78,7 @@ void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const Po
         if (some > 0) doubtful += some;
     });
     if (doubtful == 0) return;
-    if (far_more_one_by_one(shape, doubtful) && long_norms(shape, p, call, io)) return;
+    if (e.mending && far_more_one_by_one(e.problem.shape, doubtful)) return run_sliding_norms(e, io, threads);
     norms.each_run([&](Size image, X* y, Size first, Size n) {
         for (Size i = 0; i < n; ++i) {
             if (range.doubtful(static_cast<double>(y[i]))) y[i] = static_cast<X>(norms.anew(image, first + i));
@@ -105,7 +86,11 @@ void mend_norms(const PoolShape& shape, double p, const PoolCall& call, const Po
     });
 }
 
-template void mend_norms(const PoolShape&, double, const PoolCall&, const PoolOperands<float>&);
-template void mend_norms(const PoolShape&, double, const PoolCall&, const PoolOperands<double>&);
+}  // namespace
+
+void mend_norms(const PoolExecution& e, const PoolOperands& io, int threads) {
+    if (!norms_are_doubtful(e.problem.dtype, e.problem.rule.power)) return;
+    with_real(e.problem.dtype, [&]<class X>(X) { mend<X>(e, io, threads); });
+}
 
 }  // namespace npconv

@@ -18,16 +18,12 @@ inline double root(double v, double p) { return p == 1 ? v : p == 2 ? std::sqrt(
 template <class X>
 struct NormRange {
     double low;
-    bool whole;  // every norm is given
 
-    explicit NormRange(double p) : low(std::pow(2.0, -900 / p)), whole(p <= 1 || (sizeof(X) == 4 && p <= 6)) {}
+    explicit NormRange(double p) : low(std::pow(2.0, -900 / p)) {}
     bool doubtful(double norm) const { return norm < low || norm > std::numeric_limits<X>::max(); }
 };
 
-// Makes doubtful results of lp_pool anew, from elements divided by the largest of their window.
-template <class X>
-void mend_norms(const PoolShape& shape, double power, const PoolCall& call, const PoolOperands<X>& io);
-// The bytes that this takes at most.
-std::int64_t bytes_to_mend(const PoolShape& shape, double power, DType dtype, Layout layout, int threads);
+// Makes doubtful results of a pooling of norms anew, from elements divided by the largest of their window.
+void mend_norms(const PoolExecution& execution, const PoolOperands& io, int threads);
 
 }  // namespace npconv

@@ -1,33 +1,59 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs of pixels for kernels that want them side by side: where they stand, if they do, else a copy. Results do not depend on which.
+// Runs of pixels for kernels and loops that want them side by side: where they stand, if they do, else a copy. Results do not depend on
+// which.
 #pragma once
 #include <array>
 #include <cstdint>
 
-#include "core/pool_shape.hpp"
+#include "core/shape.hpp"
+#include "core/types.hpp"
 
 namespace npconv {
 
-// The pixels of an image in order, of `channels` channels each that are `channel` apart.
-template <class X>
-struct Pixels {
-    const X* x;
-    std::array<std::int64_t, 3> step;
-    std::int64_t channel;
-    std::int64_t height, width;
+// Runs of the pixels of an image, of some channels each: where they stand, if pixels follow each other at one distance (dense: if that is
+// 1) and their channels stand side by side. last: channels last.
+template <class T>
+class PixelRuns {
+    using Size = std::int64_t;
 
-    Pixels(const PoolShape& s, const X* data, const std::array<std::int64_t, 3>& strides, std::int64_t channel_step)
-        : x(data), step(strides), channel(channel_step), height(s.axis[1].input), width(s.axis[2].input) {}
-
-    const X* at(std::int64_t p) const { return x + p / width / height * step[0] + p / width % height * step[1] + p % width * step[2]; }
-
-    // to[i * channels + c] = channel c of pixel begin + i
-    void copy(std::int64_t begin, std::int64_t n, std::int64_t channels, X* to) const {
-        for (std::int64_t i = 0; i < n; ++i) {
-            const X* from = at(begin + i);
-            for (std::int64_t c = 0; c < channels; ++c) to[i * channels + c] = from[c * channel];
-        }
+  public:
+    PixelRuns(const TensorView<const T>& view, const std::array<Size, 3>& sizes, Size channels, bool last, bool dense = false)
+        : view_(view), sizes_(sizes), channel_(last ? view.channel : 0), step_(flat_step(sizes, view.spatial, -1)) {
+        in_place_ = step_ >= 0 && (last ? view.channel == 1 || channels == 1 : !dense || step_ == 1);
     }
+
+    bool in_place() const { return in_place_; }
+    Size step() const { return step_; }
+    const T* at(Size image, Size channel) const { return view_.data + image * view_.batch + channel * view_.channel; }
+
+    // n channels of `count` pixels from `begin` on, `apart` elements from one pixel to the next.
+    struct Run {
+        const T* data;
+        Size apart;
+    };
+    Run run(Size image, Size channel, Size n, Size begin, Size count, T* copy) const {
+        const T* from = at(image, channel);
+        if (in_place_) return {from + begin * step_, step_};
+        const Size plane = sizes_[1] * sizes_[2];
+        Size d = begin / plane, h = begin % plane / sizes_[2], w = begin % sizes_[2];
+        T* to = copy;
+        for (Size i = 0; i < count; ++i) {
+            const T* pixel = from + d * view_.spatial[0] + h * view_.spatial[1] + w * view_.spatial[2];
+            for (Size c = 0; c < n; ++c) *to++ = pixel[c * channel_];
+            if (++w < sizes_[2]) continue;
+            w = 0;
+            if (++h < sizes_[1]) continue;
+            h = 0;
+            ++d;
+        }
+        return {copy, n};
+    }
+
+  private:
+    TensorView<const T> view_;
+    std::array<Size, 3> sizes_;
+    Size channel_, step_;
+    bool in_place_;
 };
 
 }  // namespace npconv

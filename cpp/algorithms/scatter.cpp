@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "algorithms/pixels.hpp"
 #include "core/parallel.hpp"
 #include "core/split.hpp"
 #include "kernels/registry.hpp"
@@ -35,46 +36,16 @@ template <class X>
 
 constexpr Size at_once = 512;  // elements of a copy
 
-// Runs of the pixels of an image, of some channels each: where they stand, if pixels follow each other at one distance and their channels
-// stand side by side, else copied.
-template <class T>
-class Reader {
-  public:
-    Reader(const TensorView<const T>& view, const std::array<Size, 3>& sizes, Size channels, bool last)
-        : view_(view), sizes_(sizes), channel_(last ? view.channel : 0) {
-        step_ = flat_step(sizes, view.spatial, -1);
-        in_place_ = step_ >= 0 && (!last || view.channel == 1 || channels == 1);
+// f(element) with an integer of the size of dtype, for elements that are only copied.
+template <class F>
+void with_copied(DType dtype, const F& f) {
+    switch (size_of(dtype)) {
+        case 1: return f(std::uint8_t{});
+        case 2: return f(std::uint16_t{});
+        case 4: return f(std::uint32_t{});
+        default: return f(std::uint64_t{});
     }
-
-    // n channels of the pixels begin..end, `apart` elements from one pixel to the next.
-    struct Run {
-        const T* data;
-        Size apart;
-    };
-    Run run(Size image, Size channel, Size n, Size begin, Size count, T* copy) const {
-        const T* from = view_.data + image * view_.batch + channel * view_.channel;
-        if (in_place_) return {from + begin * step_, step_};
-        const Size plane = sizes_[1] * sizes_[2];
-        Size d = begin / plane, h = begin % plane / sizes_[2], w = begin % sizes_[2];
-        T* to = copy;
-        for (Size i = 0; i < count; ++i) {
-            const T* pixel = from + d * view_.spatial[0] + h * view_.spatial[1] + w * view_.spatial[2];
-            for (Size c = 0; c < n; ++c) *to++ = pixel[c * channel_];
-            if (++w < sizes_[2]) continue;
-            w = 0;
-            if (++h < sizes_[1]) continue;
-            h = 0;
-            ++d;
-        }
-        return {copy, n};
-    }
-
-  private:
-    TensorView<const T> view_;
-    std::array<Size, 3> sizes_;
-    Size channel_, step_;
-    bool in_place_;
-};
+}
 
 // Scatters every plane in the order of x, all places but those outside. Of planes fewer than threads each thread takes a part.
 template <class X, class Put>
@@ -87,8 +58,8 @@ void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const 
     const Size groups = last ? std::min(wanted, ceil_div(s.channels, fewest_channels)) : s.channels, planes = s.batch * groups;
     const Size parts = planes >= threads ? 1 : std::clamp<Size>(s.many / least_part, 1, threads);
     const EvenSplit split(s.many, parts), channels(s.channels, groups);
-    const Reader<X> values(x, s.few_sizes, s.channels, last);
-    const Reader<Size> where(places, s.few_sizes, s.channels, last);
+    const PixelRuns<X> values(x, s.few_sizes, s.channels, last);
+    const PixelRuns<Size> where(places, s.few_sizes, s.channels, last);
     parallel_for(planes * parts, threads, [&](Size task, int) {
         const Size plane = task / parts, image = plane / groups, group = plane % groups;
         const Size begin = split.begin(task % parts), length = split.length(task % parts);
@@ -124,16 +95,51 @@ void scatter(const PlacedShape& s, const PoolCall& call, const TensorView<const 
     });
 }
 
+template <class X>
+void take(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y) {
+    const bool last = call.layout == Layout::channels_last;
+    const Size channels = last ? s.channels : 1, images = last ? s.batch : s.batch * s.channels;
+    const EvenSplit rows(s.few, std::clamp<Size>(s.few * channels / 4096, 1, s.few)), groups = split_by(channels, channels_at_once);
+    const PixelRuns<Size> where(places, s.few_sizes, channels, last);
+    const Size step = flat_step(s.many_sizes, x.spatial, -1), height = s.many_sizes[1], width = s.many_sizes[2];
+    parallel_for(images * rows.parts, threads_for(s, call), [&](Size task, int) {
+        const Size image = task / rows.parts, part = task % rows.parts;
+        const Size number = last ? image : image / s.channels, plane = last ? 0 : image % s.channels;
+        Size copy[at_once];
+        for (Size group = 0; group < groups.parts; ++group) {
+            const Size first = groups.begin(group), n = groups.length(group), some = at_once / n;
+            const X* from = x.data + number * x.batch + (plane + first) * x.channel;
+            for (Size i = rows.begin(part); i < rows.begin(part + 1); i += some) {
+                const Size count = std::min(some, rows.begin(part + 1) - i);
+                const auto at = where.run(number, plane + first, n, i, count, copy);
+                for (Size k = 0; k < count; ++k) {
+                    X* to = y + (image * s.few + i + k) * channels + first;
+                    for (Size c = 0; c < n; ++c) {
+                        // Judged before; but another thread of the caller's may have written to them.
+                        const Size place = at.data[k * at.apart + c];
+                        const bool there = static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(s.many);
+                        const Size offset = !there      ? 0
+                                            : step >= 0 ? place * step
+                                                        : place / width / height * x.spatial[0] + place / width % height * x.spatial[1] +
+                                                              place % width * x.spatial[2];
+                        to[c] = there ? from[offset + c * x.channel] : X(0);
+                    }
+                }
+            }
+        }
+    });
+}
+
 }  // namespace
 
 std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& call, const PlacesView& places) {
     if (s.batch * s.channels * s.few == 0) return std::nullopt;
     const bool last = call.layout == Layout::channels_last && s.channels > 1;
-    const Reader<Size> where(places, s.few_sizes, s.channels, last);
+    const PixelRuns<Size> where(places, s.few_sizes, s.channels, last);
     const EvenSplit groups = last ? split_by(s.channels, channels_at_once) : EvenSplit(s.channels, s.channels);
     const EvenSplit runs = split_by(s.few, std::max<Size>((1 << 16) / groups.longest(), 1));
     const Size tasks = s.batch * groups.parts * runs.parts;
-    const auto& within = pool_kernels_of<Size>(*call.kernels).within;
+    const auto& within = pool_kernels_of<Size>(*call.on->kernels).within;
     // body(the places of some pixels, how many) until it returns true.
     const auto any = [&](Size task, const auto& body) {
         const Size run = task % runs.parts, group = task / runs.parts % groups.parts, image = task / runs.parts / groups.parts;
@@ -171,64 +177,18 @@ std::optional<Size> bad_place(const PlacedShape& s, Size least, const PoolCall& 
     return place;
 }
 
-template <class X>
-void add_at_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch) {
-    scatter(s, call, x, places, y, y_batch, [](X& to, X from) { to += from; });
+void add_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
+    with_real(call.dtype,
+              [&]<class X>(X) { scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to += from; }); });
 }
 
-template <class X>
-void put_at_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y, Size y_batch) {
-    scatter(s, call, x, places, y, y_batch, [](X& to, X from) { to = from; });
+void put_at_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y, Size y_batch) {
+    with_copied(call.dtype,
+                [&]<class X>(X) { scatter(s, call, typed<X>(x), places, static_cast<X*>(y), y_batch, [](X& to, X from) { to = from; }); });
 }
 
-template <class X>
-void take_from_places(const PlacedShape& s, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y) {
-    const bool last = call.layout == Layout::channels_last;
-    const Size channels = last ? s.channels : 1, images = last ? s.batch : s.batch * s.channels;
-    const EvenSplit rows(s.few, std::clamp<Size>(s.few * channels / 4096, 1, s.few)), groups = split_by(channels, channels_at_once);
-    const Reader<Size> where(places, s.few_sizes, channels, last);
-    const Size step = flat_step(s.many_sizes, x.spatial, -1), height = s.many_sizes[1], width = s.many_sizes[2];
-    parallel_for(images * rows.parts, threads_for(s, call), [&](Size task, int) {
-        const Size image = task / rows.parts, part = task % rows.parts;
-        const Size number = last ? image : image / s.channels, plane = last ? 0 : image % s.channels;
-        Size copy[at_once];
-        for (Size group = 0; group < groups.parts; ++group) {
-            const Size first = groups.begin(group), n = groups.length(group), some = at_once / n;
-            const X* from = x.data + number * x.batch + (plane + first) * x.channel;
-            for (Size i = rows.begin(part); i < rows.begin(part + 1); i += some) {
-                const Size count = std::min(some, rows.begin(part + 1) - i);
-                const auto at = where.run(number, plane + first, n, i, count, copy);
-                for (Size k = 0; k < count; ++k) {
-                    X* to = y + (image * s.few + i + k) * channels + first;
-                    for (Size c = 0; c < n; ++c) {
-                        // Judged before; but another thread of the caller's may have written to them.
-                        const Size place = at.data[k * at.apart + c];
-                        const bool there = static_cast<std::uint64_t>(place) < static_cast<std::uint64_t>(s.many);
-                        const Size offset = !there      ? 0
-                                            : step >= 0 ? place * step
-                                                        : place / width / height * x.spatial[0] + place / width % height * x.spatial[1] +
-                                                              place % width * x.spatial[2];
-                        to[c] = there ? from[offset + c * x.channel] : X(0);
-                    }
-                }
-            }
-        }
-    });
+void take_from_places(const PlacedShape& s, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y) {
+    with_copied(call.dtype, [&]<class X>(X) { take(s, call, typed<X>(x), places, static_cast<X*>(y)); });
 }
-
-#define NPCONV_PUT(X) \
-    template void put_at_places(const PlacedShape&, const PoolCall&, const TensorView<const X>&, const PlacesView&, X*, Size);
-NPCONV_PUT(float)
-NPCONV_PUT(double)
-NPCONV_PUT(std::int8_t)
-NPCONV_PUT(std::uint8_t)
-NPCONV_PUT(std::int16_t)
-NPCONV_PUT(std::int32_t)
-NPCONV_PUT(std::int64_t)
-#undef NPCONV_PUT
-template void add_at_places(const PlacedShape&, const PoolCall&, const TensorView<const float>&, const PlacesView&, float*, Size);
-template void add_at_places(const PlacedShape&, const PoolCall&, const TensorView<const double>&, const PlacesView&, double*, Size);
-template void take_from_places(const PlacedShape&, const PoolCall&, const TensorView<const float>&, const PlacesView&, float*);
-template void take_from_places(const PlacedShape&, const PoolCall&, const TensorView<const double>&, const PlacesView&, double*);
 
 }  // namespace npconv

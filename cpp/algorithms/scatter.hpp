@@ -35,17 +35,14 @@ using PlacesView = TensorView<const std::int64_t>;
 std::optional<std::int64_t> bad_place(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places);
 
 // y = 0, then y[places] += x, and nothing at place -1. The places are right.
-template <class X>
-void add_at_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y,
+void add_at_places(const PlacedShape& shape, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y,
                    std::int64_t y_batch);
 
 // y = 0, then y[places] = x.
-template <class X>
-void put_at_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y,
+void put_at_places(const PlacedShape& shape, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y,
                    std::int64_t y_batch);
 
 // y = x[places]
-template <class X>
-void take_from_places(const PlacedShape& shape, const PoolCall& call, const TensorView<const X>& x, const PlacesView& places, X* y);
+void take_from_places(const PlacedShape& shape, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y);
 
 }  // namespace npconv

@@ -6,61 +6,17 @@
 // their error depends on which windows are asked for, and no number leaves the windows that hold it.
 #pragma once
 #include <algorithm>
-#include <bit>
 #include <cstdint>
-#include <limits>
 
-#include "core/split.hpp"
+#include "plan/long_tiling.hpp"
 
 namespace npconv {
 
-// What is pooled. A cell is joined with later ones: of equal maxima the first stays, of NaNs the last.
-template <class X>
-struct MaximumCells {
-    using Cell = X;
-    static Cell nothing() {
-        using Limits = std::numeric_limits<X>;
-        return Limits::has_infinity ? -Limits::infinity() : Limits::lowest();
-    }
-    static Cell join(Cell first, Cell second) { return second > first || second != second ? second : first; }
-};
-
-template <class X>
-struct PlacedCells {
-    struct Cell {
-        X value;
-        std::int64_t place;
-    };
-    static Cell nothing() { return {MaximumCells<X>::nothing(), -1}; }
-    static Cell join(const Cell& first, const Cell& second) {
-        return first.place < 0 || second.value > first.value || second.value != second.value ? second : first;
-    }
-};
-
+// An Op: the Cell that is pooled, what nothing is, and how a cell is joined with a later one.
 struct SumCells {
     using Cell = double;
     static Cell nothing() { return 0; }
     static Cell join(Cell first, Cell second) { return first + second; }
-};
-
-// The results of an axis without dilation: result m pools the sources begin(m)..end(m), which both rise with m. Of a pooling, or the other
-// way round: of its gradient, whose sources are the results of the pooling.
-struct Ranges {
-    std::int64_t sources = 1, results = 1, kernel = 1, stride = 1, pad = 0;
-    bool spread = false;
-
-    std::int64_t begin(std::int64_t m) const {
-        const std::int64_t first = spread ? ceil_div(std::max<std::int64_t>(m + pad - kernel + 1, 0), stride) : m * stride - pad;
-        return std::clamp<std::int64_t>(first, 0, sources);
-    }
-    std::int64_t end(std::int64_t m) const {
-        const std::int64_t from = m + pad, last = spread ? (from < 0 ? 0 : from / stride + 1) : m * stride - pad + kernel;
-        return std::clamp(last, begin(m), sources);
-    }
-    // Lengths of the windows that the ends of the axis do not cut.
-    std::int64_t longest() const { return spread ? (kernel - 1) / stride + 1 : kernel; }
-    std::int64_t shortest() const { return spread ? kernel / stride : kernel; }
-    std::int64_t step() const { return spread ? 1 : stride; }
 };
 
 template <class Op>
@@ -69,22 +25,7 @@ class Sliding {
     using Cell = typename Op::Cell;
     using Size = std::int64_t;
 
-    // The length of a block, and the number of kept results of blocks. Block 0: each window is pooled anew, which costs no more where
-    // windows are short or far from each other.
-    struct Plan {
-        Size block = 0, ring = 0;
-
-        explicit Plan(const Ranges& r = {}) {
-            const Size longest = std::min(r.longest(), r.sources), shortest = r.shortest();
-            if (longest <= 3 * r.step() || shortest < 4) return;
-            const auto root = static_cast<Size>(std::bit_width(static_cast<std::uint64_t>(longest)) + 1) / 2;
-            block = std::min(Size{1} << root, static_cast<Size>(std::bit_floor(static_cast<std::uint64_t>(shortest / 2))));
-            ring = longest / block + 2;
-        }
-        Size cells(Size line) const { return (block + ring + lines) * line; }
-    };
-
-    Sliding(const Plan& plan, Size sources, Size line, Cell* memory)
+    Sliding(const SlidingPlan& plan, Size sources, Size line, Cell* memory)
         : block_(plan.block),
           ring_size_(plan.ring),
           sources_(sources),
@@ -210,8 +151,6 @@ class Sliding {
         held_from_ = from;
     }
 
-    static constexpr Size lines = 7;  // beside suffixes and whole blocks
-
     Size block_, ring_size_, sources_, line_;
     Cell *suffix_, *ring_, *made_, *middle_, *result_;
     Sum prefix_, others_;
@@ -219,6 +158,70 @@ class Sliding {
     Size reached_ = -1, ring_begin_ = -1;  // by the cursor of ends; the first source of those whole blocks that are known
     Size held_ = -1, held_from_ = 0;
     Size between_first_ = -1, between_last_ = -1;
+};
+
+// The tile of the two inner axes, pooled in memory along the second and then the first.
+template <class Op>
+class InnerPooling {
+  public:
+    using Cell = typename Op::Cell;
+    using Size = std::int64_t;
+
+    InnerPooling(const Ranges& a, const Ranges& b, Part results_a, Part results_b, Size lanes)
+        : a_(a), b_(b), ra_(results_a), rb_(results_b), sa_(sources_of(a, ra_)), sb_(sources_of(b, rb_)), lanes_(lanes) {}
+
+    const Part& sources_a() const { return sa_; }
+    const Part& sources_b() const { return sb_; }
+    Size results() const { return ra_.length() * rb_.length() * lanes_; }
+    bool trivial() const { return a_.longest() == 1 && b_.longest() == 1 && a_.step() == 1 && b_.step() == 1 && same(a_) && same(b_); }
+    // Of sources, of what has been pooled along one axis, and of the two that slide.
+    Size region() const { return trivial() ? 0 : sa_.length() * sb_.length() * lanes_; }
+    Size between() const { return trivial() ? 0 : sa_.length() * rb_.length() * lanes_; }
+    Size cells() const {
+        if (trivial()) return 0;
+        return region() + between() + std::max(SlidingPlan(a_).cells(rb_.length() * lanes_), SlidingPlan(b_).cells(lanes_));
+    }
+
+    // load(a, b, to): the lanes of a source. to: all results, in order.
+    template <class Load>
+    void run(const Load& load, Cell* memory, Cell* to) const {
+        if (trivial()) {
+            for (Size i = ra_.begin; i < ra_.end; ++i) {
+                for (Size j = rb_.begin; j < rb_.end; ++j, to += lanes_) load(i - a_.pad, j - b_.pad, to);
+            }
+            return;
+        }
+        Cell* const region_at = memory;
+        Cell* const between_at = memory + region();
+        Cell* const slide_at = between_at + between();
+        Cell* into = region_at;
+        for (Size i = sa_.begin; i < sa_.end; ++i) {
+            for (Size j = sb_.begin; j < sb_.end; ++j, into += lanes_) load(i, j, into);
+        }
+        const auto along = [&](const Ranges& r, Part sources, Part results, Size line, const Cell* from, Cell* out) {
+            Sliding<Op> sliding(SlidingPlan(r), r.sources, line, slide_at);
+            // Blocks may begin before the first source that these results see; what is not there is in no window.
+            const auto source = [&](int, Size k, Cell* s) {
+                if (k >= sources.begin && k < sources.end)
+                    std::copy_n(from + (k - sources.begin) * line, line, s);
+                else
+                    std::fill_n(s, line, Op::nothing());
+            };
+            for (Size m = results.begin; m < results.end; ++m, out += line)
+                std::copy_n(sliding.at(r.begin(m), r.end(m), source), line, out);
+        };
+        const Size width = rb_.length() * lanes_;
+        for (Size i = 0; i < sa_.length(); ++i) along(b_, sb_, rb_, lanes_, region_at + i * sb_.length() * lanes_, between_at + i * width);
+        along(a_, sa_, ra_, width, between_at, to);
+    }
+
+  private:
+    // Result m is source m - pad, and there.
+    static bool same(const Ranges& r) { return r.pad == 0 && r.sources == r.results; }
+
+    Ranges a_, b_;
+    Part ra_, rb_, sa_, sb_;
+    Size lanes_;
 };
 
 }  // namespace npconv

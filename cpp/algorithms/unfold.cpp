@@ -5,6 +5,7 @@
 
 #include "core/border.hpp"
 #include "core/parallel.hpp"
+#include "core/window_axes.hpp"
 
 namespace npconv {
 namespace {
@@ -38,17 +39,9 @@ struct Columns {
     Size step() const { return last ? taps * s.channels : 1; }
 };
 
-// The output whose tap k stands at place i of the axis, or -1.
-Size output_at(const Axis& a, Size i, Size k) {
-    const Size start = i + a.pad_before - k * a.dilation;
-    return start >= 0 && start % a.stride == 0 && start / a.stride < a.output ? start / a.stride : -1;
-}
-
-}  // namespace
-
 template <class X>
-void unfold(const PoolShape& s, const PoolCall& call, const TensorView<const X>& x, X* columns) {
-    const Columns c(s, call);
+void copy_windows(const Columns& c, const TensorView<const X>& x, X* columns) {
+    const PoolShape& s = c.s;
     const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
     const Size groups = c.last ? 1 : s.channels, run = c.last ? s.channels : 1;  // channels that stand side by side in the columns
     parallel_for(s.batch * groups * c.rows(), c.threads, [&](Size task, int) {
@@ -76,8 +69,8 @@ void unfold(const PoolShape& s, const PoolCall& call, const TensorView<const X>&
 }
 
 template <class X>
-void fold(const PoolShape& s, const PoolCall& call, const ColumnsView<X>& columns, X* y) {
-    const Columns c(s, call);
+void add_windows(const Columns& c, const ColumnsView& columns, X* y) {
+    const PoolShape& s = c.s;
     const Axis &d = s.axis[0], &h = s.axis[1], &w = s.axis[2];
     const Size groups = c.last ? 1 : s.channels, run = c.last ? s.channels : 1, rows = d.input * h.input;
     parallel_for(s.batch * groups * rows, c.threads, [&](Size task, int) {
@@ -90,7 +83,7 @@ void fold(const PoolShape& s, const PoolCall& call, const ColumnsView<X>& column
                 const Size oh = output_at(h, row % h.input, kh);
                 for (Size kw = 0; oh >= 0 && kw < w.kernel; ++kw) {
                     const Size tap = c.tap(kd, kh, kw), row_of_columns = c.last ? tap * s.channels + channel : channel * c.taps + tap;
-                    const X* from = columns.data + image * columns.batch + row_of_columns * columns.row +
+                    const X* from = static_cast<const X*>(columns.data) + image * columns.batch + row_of_columns * columns.row +
                                     (od * h.output + oh) * w.output * columns.output;
                     const Inside in = inside(w.at(0, kw), w.stride, w.input, 0, w.output);
                     for (Size o = in.begin; o < in.end; ++o) {
@@ -103,9 +96,14 @@ void fold(const PoolShape& s, const PoolCall& call, const ColumnsView<X>& column
     });
 }
 
-template void unfold(const PoolShape&, const PoolCall&, const TensorView<const float>&, float*);
-template void unfold(const PoolShape&, const PoolCall&, const TensorView<const double>&, double*);
-template void fold(const PoolShape&, const PoolCall&, const ColumnsView<float>&, float*);
-template void fold(const PoolShape&, const PoolCall&, const ColumnsView<double>&, double*);
+}  // namespace
+
+void unfold(const PoolShape& shape, const PoolCall& call, const AnyView& x, void* columns) {
+    with_real(call.dtype, [&]<class X>(X) { copy_windows(Columns(shape, call), typed<X>(x), static_cast<X*>(columns)); });
+}
+
+void fold(const PoolShape& shape, const PoolCall& call, const ColumnsView& columns, void* y) {
+    with_real(call.dtype, [&]<class X>(X) { add_windows(Columns(shape, call), columns, static_cast<X*>(y)); });
+}
 
 }  // namespace npconv

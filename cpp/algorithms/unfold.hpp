@@ -6,18 +6,15 @@
 
 namespace npconv {
 
-template <class X>
-void unfold(const PoolShape& shape, const PoolCall& call, const TensorView<const X>& x, X* columns);
+void unfold(const PoolShape& shape, const PoolCall& call, const AnyView& x, void* columns);
 
 // Columns with any strides.
-template <class X>
 struct ColumnsView {
-    const X* data;
+    const void* data;
     std::int64_t batch, row, output;  // elements between images; between channels and taps, a tap after the other; between outputs
 };
 
 // y: dense in the layout. Each element adds its columns in the order of the taps.
-template <class X>
-void fold(const PoolShape& shape, const PoolCall& call, const ColumnsView<X>& columns, X* y);
+void fold(const PoolShape& shape, const PoolCall& call, const ColumnsView& columns, void* y);
 
 }  // namespace npconv

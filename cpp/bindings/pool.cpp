@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Adaptive and global pooling, unpooling, unfold and fold, as Python sees them. Pooling with windows: pool_plan.cpp.
+// Adaptive and global pooling, unpooling, unfold and fold, as Python sees them. Pooling with windows: window_pool.cpp.
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
 
-#include "algorithms/pool_windows.hpp"
+#include "algorithms/adaptive_pool.hpp"
 #include "algorithms/unfold.hpp"
 #include "bindings/pool_arguments.hpp"
 #include "bindings/register.hpp"
@@ -21,26 +21,24 @@ PoolShape adaptive_shape(const Tensor& x, Shape output) {
 
 // Of averages, or of maxima with or without their places. axes: of the result, instead of the spatial ones of the pooling.
 template <bool Averages>
-py::object pool_adaptive(Arrays& arrays, int rank, const Shape& output, bool places, const PoolCall& call, const Shape* axes = nullptr) {
+py::object pool_adaptive(Arrays& arrays, int rank, const Shape& output, bool places, PoolCall call, const Shape* axes = nullptr) {
     const Tensor x(arrays, 0, rank, call.layout, Averages ? Accepted::reals : Accepted::numbers);
+    call.dtype = x.dtype;
     const PoolShape shape = adaptive_shape(x, output);
     const Shape wanted = x.with_spatial(axes ? *axes : spatial_of(shape, rank, &Axis::output));
     const Result to = arrays.result(x.dtype, "x", wanted, x.frame.form);
     py::array indices = places ? new_array(DType::i64, wanted) : no_array();
     auto* const at = places ? static_cast<std::int64_t*>(indices.mutable_data()) : nullptr;
-    compute_pool<Averages>(arrays, x, to, [&]<class X>(const TensorView<const X>& from, X* y) {
-        const PoolOperands<X> io{from, y, to.batch_step, at};
-        if constexpr (Averages)
-            adaptive_avg_pool(shape, call, io);
-        else
-            adaptive_max_pool(shape, call, io);
-    });
+    compute_pool(arrays, x.frame, to, at,
+                 [&](const PoolOperands& io) { Averages ? adaptive_avg_pool(shape, call, io) : adaptive_max_pool(shape, call, io); });
     return places ? py::object(py::make_tuple(to.given, indices)) : to.given;
 }
 
+// return_indices: of maxima.
 template <bool Averages>
-py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, bool places, py::handle layout, py::handle out,
+py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, py::handle return_indices, py::handle layout, py::handle out,
                             py::handle num_threads) {
+    const bool places = !Averages && parse_bool(return_indices, "return_indices");
     const Shape output = parse_output_size(output_size, rank, true);
     const PoolCall call = parse_call(layout, num_threads);
     at_least("output_size", output, is_sequence(output_size) ? 0 : 1);
@@ -49,12 +47,7 @@ py::object py_adaptive_pool(int rank, py::handle x, py::handle output_size, bool
 }
 
 py::object py_adaptive_avg_pool(int rank, py::handle x, py::handle output_size, py::handle layout, py::handle out, py::handle num_threads) {
-    return py_adaptive_pool<true>(rank, x, output_size, false, layout, out, num_threads);
-}
-
-py::object py_adaptive_max_pool(int rank, py::handle x, py::handle output_size, py::handle return_indices, py::handle layout,
-                                py::handle out, py::handle num_threads) {
-    return py_adaptive_pool<false>(rank, x, output_size, parse_bool(return_indices, "return_indices"), layout, out, num_threads);
+    return py_adaptive_pool<true>(rank, x, output_size, {}, layout, out, num_threads);
 }
 
 template <bool Averages>
@@ -70,10 +63,11 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices, py::h
                          py::handle output_size, py::handle layout, py::handle out, py::handle num_threads) {
     PoolRequest windows = parse_windows({kernel_size, stride, padding, {}, {}}, rank);
     const Shape output = output_size.is_none() ? Shape{} : parse_output_size(output_size, rank, false);
-    const PoolCall call = parse_call(layout, num_threads);
+    PoolCall call = parse_call(layout, num_threads);
     Arrays arrays({{"x", x_value}, {"indices", indices}}, out);
     arrays.keep_shapes();  // other threads run while places are looked at
     const Tensor x(arrays, 0, rank, call.layout, Accepted::numbers);
+    call.dtype = x.dtype;
     dtype_of(arrays[1], "indices", Accepted::places);
     expect_shape(arrays[1], "indices", "of x", x.shape);
     windows.what = "x";
@@ -83,23 +77,26 @@ py::object py_max_unpool(int rank, py::handle x_value, py::handle indices, py::h
     const PoolShape shape = validate_unpool(windows, output);
     const PlacedShape placed(shape.batch, shape.channels, {shape.axis[0].output, shape.axis[1].output, shape.axis[2].output},
                              {shape.axis[0].input, shape.axis[1].input, shape.axis[2].input});
-    const py::array places = readable(arrays[1]);
-    const PlacesView at = view_of<std::int64_t>(places, x.frame);
-    check_places(placed, 0, call, at, "the places of a plane of the result");
+    py::array memory = no_array();
+    const PlacesView at = places_of(arrays, x.frame, placed, 0, call, "the places of a plane of the result", memory);
     const Result to = arrays.result(x.dtype, "x", x.with_spatial(spatial_of(shape, rank, &Axis::input)), x.frame.form);
-    compute_pool<false>(arrays, x, to, [&](const auto& from, auto* y) { put_at_places(placed, call, from, at, y, to.batch_step); });
+    compute_pool(arrays, x.frame, to, nullptr, [&](const PoolOperands& io) { put_at_places(placed, call, io.x, at, io.y, io.y_batch); });
     return to.given;
 }
 
-// unfold and fold write a dense batch. run(shape, image, at) is called for all images at once where the result is dense, else image by
-// image. at: where its elements begin.
+// unfold and fold write a dense batch. run(shape, from, to) is called for all images at once where the result is dense, else image by
+// image. from, to: where the elements of an image begin.
 template <class Run>
-void by_dense_batches(const PoolShape& shape, const Result& result, const Run& run) {
+void by_dense_batches(const PoolShape& shape, DType dtype, const Result& result, const void* data, std::int64_t batch, const Run& run) {
+    char* to = result.data<char>();
+    const auto* from = static_cast<const char*>(data);
+    const std::int64_t bytes = size_of(dtype);
     if (shape.empty()) return;
-    if (shape.batch == 1 || result.batch_step == result.array.size() / shape.batch) return run(shape, 0, 0);
+    if (shape.batch == 1 || result.batch_step == result.array.size() / shape.batch) return run(shape, from, to);
     PoolShape one = shape;
     one.batch = 1;
-    for (std::int64_t image = 0; image < shape.batch; ++image) run(one, image, image * result.batch_step);
+    for (std::int64_t image = 0; image < shape.batch; ++image)
+        run(one, from + image * batch * bytes, to + image * result.batch_step * bytes);
 }
 
 Shape columns_shape(const PoolShape& s, Form form, Layout layout) {
@@ -123,17 +120,18 @@ py::object py_unfold(int rank, py::handle x_value, py::handle kernel_size, py::h
                      py::handle layout, py::handle out, py::handle num_threads) {
     PoolRequest windows = parse_windows({kernel_size, stride, padding, dilation, {}}, rank);
     windows.any_padding = true;
-    const PoolCall call = parse_call(layout, num_threads);
+    PoolCall call = parse_call(layout, num_threads);
     Arrays arrays({{"x", x_value}}, out);
     const Tensor x(arrays, 0, rank, call.layout);
+    call.dtype = x.dtype;
     check_taps(windows.kernel);
     const PoolShape shape = pool_shape(std::move(windows), x.sizes, "x");
     const Result columns = arrays.result(x.dtype, "x", columns_shape(shape, x.frame.form, call.layout), x.frame.form);
-    compute_pool(arrays, x, columns, [&](const auto& from, auto* y) {
-        by_dense_batches(shape, columns, [&](const PoolShape& part, std::int64_t image, std::int64_t at) {
-            auto images = from;
-            images.data += image * from.batch;
-            unfold(part, call, images, y + at);
+    compute_pool(arrays, x.frame, columns, nullptr, [&](const PoolOperands& io) {
+        by_dense_batches(shape, x.dtype, columns, io.x.data, io.x.batch, [&](const PoolShape& part, const void* from, void* to) {
+            AnyView images = io.x;
+            images.data = from;
+            unfold(part, call, images, to);
         });
     });
     return columns.given;
@@ -162,9 +160,9 @@ py::object py_fold(int rank, py::handle columns, py::handle output_size, py::han
                    py::handle dilation, py::handle layout, py::handle out, py::handle num_threads) {
     PoolRequest windows = parse_windows({kernel_size, stride, padding, dilation, {}}, rank);
     const Shape output = parse_output_size(output_size, rank, false);
-    const PoolCall call = parse_call(layout, num_threads);
+    PoolCall call = parse_call(layout, num_threads);
     Arrays arrays({{"cols", columns}}, out);
-    const DType dtype = dtype_of(arrays[0], "cols");
+    const DType dtype = call.dtype = dtype_of(arrays[0], "cols");
     const Shape given = shape_of(arrays[0]);
     if (given.size() != 2 && given.size() != 3) {
         throw py::value_error("cols must have 3 axes (2 without the batch), as unfold returns them; got shape " + tuple_text(given));
@@ -174,20 +172,13 @@ py::object py_fold(int rank, py::handle columns, py::handle output_size, py::han
     const PoolShape shape = folded_shape(std::move(windows), output, given, form, call.layout);
     const Result to = arrays.result(dtype, "cols", shape_in({rank, form, call.layout}, {shape.batch, shape.channels, output}), form);
     arrays.make_readable();
-    with_real(dtype, [&](auto t) {
-        using X = decltype(t);
-        const py::array& values = arrays[0];
-        const auto step = [&](py::ssize_t axis) { return values.strides(axis) / values.itemsize(); };
-        const py::ssize_t first = form == Form::batched ? 1 : 0, row = call.layout == Layout::channels_first ? first : first + 1;
-        const ColumnsView<X> from{static_cast<const X*>(values.data()), form == Form::batched ? step(0) : 0, step(row),
-                                  step(2 * first + 1 - row)};
-        X* const y = to.data<X>();
-        without_gil([&] {
-            by_dense_batches(shape, to, [&](const PoolShape& part, std::int64_t image, std::int64_t at) {
-                ColumnsView<X> images = from;
-                images.data += image * from.batch;
-                fold(part, call, images, y + at);
-            });
+    const py::array& values = arrays[0];
+    const auto step = [&](py::ssize_t axis) { return values.strides(axis) / values.itemsize(); };
+    const py::ssize_t first = form == Form::batched ? 1 : 0, row = call.layout == Layout::channels_first ? first : first + 1;
+    const ColumnsView from{values.data(), form == Form::batched ? step(0) : 0, step(row), step(2 * first + 1 - row)};
+    without_gil([&] {
+        by_dense_batches(shape, dtype, to, from.data, from.batch, [&](const PoolShape& part, const void* images, void* y) {
+            fold(part, call, {images, from.batch, from.row, from.output}, y);
         });
     });
     return to.given;
@@ -197,7 +188,7 @@ py::object py_fold(int rank, py::handle columns, py::handle output_size, py::han
 
 void register_pool(py::module_& m) {
     m.def("adaptive_avg_pool", &py_adaptive_avg_pool);
-    m.def("adaptive_max_pool", &py_adaptive_max_pool);
+    m.def("adaptive_max_pool", &py_adaptive_pool<false>);
     m.def("global_avg_pool", &py_global_pool<true>);
     m.def("global_max_pool", &py_global_pool<false>);
     m.def("max_unpool", &py_max_unpool);

@@ -59,7 +59,7 @@ Shape parse_output_size(py::handle value, int rank, bool none_entries) {
 
 PoolCall parse_call(py::handle layout, py::handle num_threads) {
     const Layout order = parse_layout(layout);
-    return {order, current_context().kernels, threads_for_call(parse_num_threads(num_threads))};
+    return {DType::f32, order, &current_context(), threads_for_call(parse_num_threads(num_threads))};
 }
 
 Form form_of_axes(const Shape& shape, int rank, const char* name, const char* operation, const std::string& given) {
@@ -92,11 +92,15 @@ std::array<std::int64_t, 3> three_sizes(const Shape& spatial) {
     return sizes;
 }
 
-void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places, const char* expected) {
-    const std::optional<std::int64_t> bad = without_gil([&] { return bad_place(shape, least, call, places); });
-    if (!bad) return;
-    throw py::value_error("indices must be from 0 to " + std::to_string(shape.many - 1) + ", " + expected + "; got " +
-                          std::to_string(*bad));
+PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& shape, std::int64_t least, const PoolCall& call,
+                     const char* expected, py::array& memory) {
+    memory = readable(arrays[1]);
+    const PlacesView places = view_of<std::int64_t>(memory, frame);
+    if (const std::optional<std::int64_t> bad = without_gil([&] { return bad_place(shape, least, call, places); })) {
+        throw py::value_error("indices must be from 0 to " + std::to_string(shape.many - 1) + ", " + expected + "; got " +
+                              std::to_string(*bad));
+    }
+    return places;
 }
 
 }  // namespace npconv

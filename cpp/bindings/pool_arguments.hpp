@@ -31,7 +31,7 @@ std::optional<std::int64_t> parse_divisor(py::handle value);
 // Ints, or None for the size of x (0 here).
 Shape parse_output_size(py::handle value, int rank, bool none_entries);
 
-// The call's layout, kernels and threads.
+// The call's layout, context and threads; its element type comes later.
 PoolCall parse_call(py::handle layout, py::handle num_threads);
 
 // Batched, without the batch, or without channels, by the number of axes. given: the shape in the caller's words, if it has other ones.
@@ -55,23 +55,19 @@ Shape spatial_of(const PoolShape& shape, int rank, std::int64_t Axis::*size);
 // An axis for each of the three that a plane has, from the sizes of the last ones.
 std::array<std::int64_t, 3> three_sizes(const Shape& spatial);
 
-// ValueError with a place that is below `least` or not in the plane.
-void check_places(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places, const char* expected);
+// Places (array 1 of a call) as a view of memory that is kept. ValueError with one that is below `least` or not in the plane.
+PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& shape, std::int64_t least, const PoolCall& call,
+                     const char* expected, py::array& memory);
 
-// compute(x, y) for the element type, without the GIL: from a view of the first array of a call, now readable, to where the result is.
-template <bool Reals = true, class Compute>
-void compute_pool(Arrays& arrays, const Tensor& x, const Result& to, const Compute& compute) {
+// A view of an array of a call, whatever its elements.
+inline AnyView any_view(const py::array& array, const Frame& frame) { return untyped(view_of<double>(array, frame)); }
+
+// compute(operands) without the GIL: from the first array of a call, made readable, to the result.
+template <class Compute>
+void compute_pool(Arrays& arrays, const Frame& frame, const Result& to, std::int64_t* places, const Compute& compute) {
     arrays.make_readable();
-    const auto run = [&](auto t) {
-        using X = decltype(t);
-        const TensorView<const X> from = view_of<X>(arrays[0], x.frame);
-        X* const y = to.data<X>();
-        without_gil([&] { compute(from, y); });
-    };
-    if constexpr (Reals)
-        with_real(x.dtype, run);
-    else
-        with_type(x.dtype, run);
+    const PoolOperands io{any_view(arrays[0], frame), to.data<void>(), to.batch_step, places};
+    without_gil([&] { compute(io); });
 }
 
 }  // namespace npconv

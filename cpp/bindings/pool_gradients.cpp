@@ -2,9 +2,9 @@
 // The gradients of pooling, as Python sees them.
 #include <pybind11/pybind11.h>
 
+#include "algorithms/adaptive_pool.hpp"
 #include "algorithms/global_pool.hpp"
 #include "algorithms/lp_gradient.hpp"
-#include "algorithms/pool_windows.hpp"
 #include "bindings/pool_arguments.hpp"
 #include "bindings/register.hpp"
 
@@ -26,12 +26,12 @@ Sizes input_sizes(const Shape& shape, const Tensor& g, const std::string& text) 
 }
 Sizes input_sizes(const Shape& shape, const Tensor& g) { return input_sizes(shape, g, tuple_text(g.shape)); }
 
-// From the gradient of a result to that of its input, of shape x: `compute(operands)`, x of the operands being the former.
+// From the gradient of a result to that of its input, of shape x: `compute(call, operands)`, x of the operands being the former.
 template <class Compute>
-py::object run_gradient(Arrays& arrays, const Tensor& g, const Shape& x, const Compute& compute) {
+py::object run_gradient(Arrays& arrays, const Tensor& g, const Shape& x, PoolCall call, const Compute& compute) {
+    call.dtype = g.dtype;
     const Result to = arrays.result(g.dtype, "grad_out", x, g.frame.form);
-    compute_pool(arrays, g, to,
-                 [&]<class X>(const TensorView<const X>& from, X* y) { compute(PoolOperands<X>{from, y, to.batch_step, nullptr}); });
+    compute_pool(arrays, g.frame, to, nullptr, [&](const PoolOperands& io) { compute(call, io); });
     return to.given;
 }
 
@@ -46,7 +46,7 @@ py::object grad_avg_pool(int rank, py::handle grad_out, py::handle input_shape, 
     const Tensor g(arrays, 0, rank, call.layout);
     const PoolShape shape = pool_shape(std::move(windows), input_sizes(x, g), "input_shape");
     expect_shape(arrays[0], "grad_out", of_arguments, g.with_spatial(spatial_of(shape, rank, &Axis::output)));
-    return run_gradient(arrays, g, x, [&](const auto& io) { avg_pool_gradient(shape, rule, call, io); });
+    return run_gradient(arrays, g, x, call, [&](const auto& of, const auto& io) { avg_pool_gradient(shape, rule, of, io); });
 }
 
 py::object grad_adaptive_avg_pool(int rank, py::handle grad_out, py::handle input_shape, py::handle layout, py::handle out,
@@ -58,7 +58,7 @@ py::object grad_adaptive_avg_pool(int rank, py::handle grad_out, py::handle inpu
     const Sizes sizes = input_sizes(x, g);
     at_least("the spatial sizes of grad_out", g.sizes.spatial, 1);
     const PoolShape shape = validate_adaptive("input_shape", sizes.batch, sizes.channels, sizes.spatial, g.sizes.spatial);
-    return run_gradient(arrays, g, x, [&](const auto& io) { adaptive_avg_pool_gradient(shape, call, io); });
+    return run_gradient(arrays, g, x, call, [&](const auto& of, const auto& io) { adaptive_avg_pool_gradient(shape, of, io); });
 }
 
 // Puts the gradient of a global pooling with its spatial axes in the place of the caller's, which may lack them.
@@ -102,20 +102,15 @@ py::object grad_global_avg_pool(int rank, py::handle grad_out, py::handle input_
     const Shape ones(static_cast<std::size_t>(rank), 1);
     const PoolShape shape = validate_adaptive("input_shape", sizes.batch, sizes.channels, sizes.spatial, ones);
     expect_ones(g, x, keep);
-    return run_gradient(arrays, g, x, [&](const auto& io) { adaptive_avg_pool_gradient(shape, call, io); });
+    return run_gradient(arrays, g, x, call, [&](const auto& of, const auto& io) { adaptive_avg_pool_gradient(shape, of, io); });
 }
 
-// The gradient of a pooling of which x (array 1) is looked at again: `compute(x, gradient, y, batch step of y)`.
+// The gradient of a pooling of which x (array 1) is looked at again: `compute(call, x, operands)`.
 template <class Compute>
-py::object run_with_input(Arrays& arrays, const Tensor& g, const Tensor& x, const Compute& compute) {
+py::object run_with_input(Arrays& arrays, const Tensor& g, const Tensor& x, PoolCall call, const Compute& compute) {
+    call.dtype = x.dtype;
     const Result to = arrays.result(x.dtype, "x", x.shape, x.frame.form);
-    arrays.make_readable();
-    with_real(x.dtype, [&](auto t) {
-        using X = decltype(t);
-        const TensorView<const X> values = view_of<X>(arrays[1], x.frame), gradient = view_of<X>(arrays[0], g.frame);
-        X* const y = to.data<X>();
-        without_gil([&] { compute(values, gradient, y, to.batch_step); });
-    });
+    compute_pool(arrays, g.frame, to, nullptr, [&](const PoolOperands& io) { compute(call, any_view(arrays[1], x.frame), io); });
     return to.given;
 }
 
@@ -130,8 +125,8 @@ py::object grad_lp_pool(int rank, py::handle grad_out, py::handle x_value, py::h
     expect_dtype(arrays[0], "grad_out", x.dtype, "x");
     const PoolShape shape = pool_shape(std::move(windows), x.sizes, "x");
     expect_shape(arrays[0], "grad_out", of_arguments, x.with_spatial(spatial_of(shape, rank, &Axis::output)));
-    return run_with_input(arrays, g, x, [&](const auto& values, const auto& gradient, auto* y, std::int64_t y_batch) {
-        lp_pool_gradient(shape, power, call, values, gradient, y, y_batch);
+    return run_with_input(arrays, g, x, call, [&](const auto& of, const AnyView& values, const auto& io) {
+        lp_pool_gradient(shape, power, of, values, io.x, io.y, io.y_batch);
     });
 }
 
@@ -153,18 +148,9 @@ py::object grad_global_max_pool(int rank, py::handle grad_out, py::handle x_valu
                               given);
     }
     expect_ones(g, x.shape, keep);
-    return run_with_input(arrays, g, x, [&](const auto& values, const auto& gradient, auto* y, std::int64_t y_batch) {
-        global_max_pool_gradient(shape, call, values, gradient, y, y_batch);
+    return run_with_input(arrays, g, x, call, [&](const auto& of, const AnyView& values, const auto& io) {
+        global_max_pool_gradient(shape, of, values, io.x, io.y, io.y_batch);
     });
-}
-
-// Places (array 1) as a view, judged: each is from `least` to the last of a plane.
-PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& placed, std::int64_t least, const PoolCall& call,
-                     const char* expected, py::array& memory) {
-    memory = readable(arrays[1]);
-    const PlacesView at = view_of<std::int64_t>(memory, frame);
-    check_places(placed, least, call, at, expected);
-    return at;
 }
 
 py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices, py::handle input_shape, py::handle layout, py::handle out,
@@ -184,7 +170,7 @@ py::object grad_max_pool(int rank, py::handle grad_out, py::handle indices, py::
     const PlacedShape placed(sizes.batch, sizes.channels, three_sizes(g.sizes.spatial), three_sizes(sizes.spatial));
     py::array memory = no_array();
     const PlacesView at = places_of(arrays, g.frame, placed, -1, call, "the places of a plane of the input, or -1 for none", memory);
-    return run_gradient(arrays, g, x, [&](const auto& io) { add_at_places(placed, call, io.x, at, io.y, io.y_batch); });
+    return run_gradient(arrays, g, x, call, [&](const auto& of, const auto& io) { add_at_places(placed, of, io.x, at, io.y, io.y_batch); });
 }
 
 py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices, py::handle layout, py::handle num_threads) {
@@ -203,8 +189,8 @@ py::object grad_max_unpool(int rank, py::handle grad_out, py::handle indices, py
     const PlacedShape placed(sizes.batch, sizes.channels, three_sizes(sizes.spatial), three_sizes(g.sizes.spatial));
     py::array memory = no_array();
     const PlacesView at = places_of(arrays, g.frame, placed, 0, call, "the places of a plane of grad_out", memory);
-    return run_gradient(arrays, g, shape, [&](const auto& io) {
-        if (placed.batch * placed.channels * placed.few > 0) take_from_places(placed, call, io.x, at, io.y);
+    return run_gradient(arrays, g, shape, call, [&](const auto& of, const auto& io) {
+        if (placed.batch * placed.channels * placed.few > 0) take_from_places(placed, of, io.x, at, io.y);
     });
 }
 

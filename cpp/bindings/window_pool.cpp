@@ -7,8 +7,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
-#include "algorithms/pool_plan.hpp"
+#include "algorithms/pooling.hpp"
 #include "bindings/context.hpp"
 #include "bindings/planned_call.hpp"
 #include "bindings/pool_arguments.hpp"
@@ -17,14 +18,28 @@
 namespace npconv {
 namespace {
 
+// What is made of each window, as Python says it: null handles are no arguments of the function.
+struct RuleKeywords {
+    PoolKind kind;
+    py::handle return_indices, count_include_pad, divisor_override, norm_type;
+};
+
+PoolRule parse_rule(const RuleKeywords& k) {
+    PoolRule rule{k.kind};
+    if (k.return_indices) rule.places = parse_bool(k.return_indices, "return_indices");
+    if (k.count_include_pad) rule.average = {parse_bool(k.count_include_pad, "count_include_pad"), parse_divisor(k.divisor_override)};
+    if (k.norm_type) rule.power = parse_norm_type(k.norm_type);
+    return rule;
+}
+
 class Pooling final : public Operation {
   public:
-    Pooling(int rank, PoolRequest windows, const PoolRule& rule, Layout layout, int num_threads)
-        : windows_(std::move(windows)), rule_(rule), frame_{rank, Form::batched, layout} {
+    Pooling(int rank, const WindowKeywords& windows, const RuleKeywords& rule, py::handle layout, py::handle num_threads)
+        : windows_(parse_windows(windows, rank)), rule_(parse_rule(rule)), frame_{rank, Form::batched, parse_layout(layout)} {
         constexpr const char* makers[] = {"plan_max_pool", "plan_min_pool", "plan_avg_pool", "plan_lp_pool"};
-        maker = makers[static_cast<std::size_t>(rule.kind)];
+        maker = makers[static_cast<std::size_t>(rule_.kind)];
         kind = "a pooling";
-        asked_threads = num_threads;
+        asked_threads = parse_num_threads(num_threads);
     }
 
     DType dtype_from(const py::array& array, const char* name) const override { return dtype_of(array, name, accepted()); }
@@ -47,21 +62,13 @@ class Pooling final : public Operation {
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
         py::array places = rule_.places ? new_array(DType::i64, call.result) : no_array();
         auto* const at = rule_.places ? static_cast<std::int64_t*>(places.mutable_data()) : nullptr;
-        const Frame frame{frame_.rank, call.form, frame_.layout};
-        const auto compute = [&](auto t) {
-            using X = decltype(t);
-            const PoolOperands<X> io{view_of<X>(arrays[0], frame), to.data<X>(), to.batch_step, at};
-            without_gil([&] {
-                if (plan_)
-                    plan_->run(call.batch, io, call.threads);
-                else
-                    pool(shape_, rule_, {frame.layout, current_context().kernels, call.threads}, io);
-            });
-        };
-        if (extreme())
-            with_type(dtype, compute);
-        else
-            with_real(dtype, compute);
+        const PoolOperands io{any_view(arrays[0], {frame_.rank, call.form, frame_.layout}), to.data<void>(), to.batch_step, at};
+        without_gil([&] {
+            if (plans_.empty()) return pool(shape_, rule_, {dtype, frame_.layout, &current_context(), call.threads}, io);
+            const PoolExecution& plan = plans_[side_by_side(frame_.layout, shape_.channels, shape_.axis[2].input, io.x) ? 1 : 0];
+            if (call.batch == shape_.batch) return run_pool(plan, io, call.threads);
+            if (call.batch > 0) run_pool(plan.with_batch(call.batch), io, call.threads);
+        });
         return rule_.places ? py::object(py::make_tuple(to.given, places)) : to.given;
     }
 
@@ -71,10 +78,11 @@ class Pooling final : public Operation {
         if (shape_.planes() > most / std::max({std::int64_t{1}, shape_.inputs(), shape_.outputs()})) {
             throw py::value_error("x_shape must be that of an array, and a result, of at most 2^40 elements; got " + x.text());
         }
-        plan_ = std::make_unique<PoolPlan>(shape_, x.free_batch, rule_, dtype, frame_.layout, *current_context().kernels);
+        for (std::size_t i = plans_.size(); !shape_.empty() && i < 2; ++i) plans_.push_back(plan_pool(problem(i == 1), current_context()));
     }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
-        auto other = std::make_unique<Pooling>(frame_.rank, windows_, rule_, frame_.layout, asked_threads);
+        auto other = std::make_unique<Pooling>(*this);
+        other->plans_.clear();
         other->ask(std::move(shape), Arrays({}), 0, dtype, planned_names);
         other->pack(Arrays({}), 0);
         return other;
@@ -97,42 +105,32 @@ class Pooling final : public Operation {
         }
         return keywords;
     }
-    std::string algorithm() const override { return plan_->algorithm(); }
-    std::int64_t flops() const override { return plan_->operations(); }
-    std::int64_t workspace_bytes(int threads) const override { return plan_->workspace_bytes(threads); }
-    std::string explain(int threads) const override { return plan_->explain(threads); }
+    std::string algorithm() const override { return plans_.empty() ? "none" : name_of(plans_[1].way); }
+    std::int64_t flops() const override { return operations_of(shape_); }
+    std::int64_t workspace_bytes(int threads) const override {
+        std::int64_t most = 0;
+        for (const PoolExecution& plan : plans_) most = std::max(most, most_workspace_bytes(plan, x.free_batch, threads));
+        return most;
+    }
+    std::string explain(int threads) const override {
+        return npconv::explain(problem(true), x.free_batch, plans_.empty() ? nullptr : &plans_[1], {threads, workspace_bytes(threads), 0});
+    }
 
   private:
     static constexpr const char* of_result = "the size of the result in bytes";
+    PoolProblem problem(bool neighbours) const { return {shape_, rule_, dtype, frame_.layout, false, neighbours}; }
     bool extreme() const { return rule_.kind == PoolKind::maximum || rule_.kind == PoolKind::minimum; }
 
     PoolRequest windows_;
     PoolRule rule_;
     Frame frame_;
     PoolShape shape_;
-    std::unique_ptr<PoolPlan> plan_;
+    std::vector<PoolExecution> plans_;  // of an x without neighbours side by side, and with them
 };
-
-// What is made of each window, as Python says it: null handles are no arguments of the function.
-struct RuleKeywords {
-    PoolKind kind;
-    py::handle return_indices, count_include_pad, divisor_override, norm_type;
-};
-
-PoolRule parse_rule(const RuleKeywords& k) {
-    PoolRule rule{k.kind};
-    if (k.return_indices) rule.places = parse_bool(k.return_indices, "return_indices");
-    if (k.count_include_pad) rule.average = {parse_bool(k.count_include_pad, "count_include_pad"), parse_divisor(k.divisor_override)};
-    if (k.norm_type) rule.power = parse_norm_type(k.norm_type);
-    return rule;
-}
 
 py::object pool_once(int rank, py::handle x, const WindowKeywords& windows, const RuleKeywords& rule, py::handle layout, py::handle out,
                      py::handle num_threads) {
-    PoolRequest request = parse_windows(windows, rank);
-    const PoolRule parsed = parse_rule(rule);
-    const Layout order = parse_layout(layout);
-    Pooling operation(rank, std::move(request), parsed, order, parse_num_threads(num_threads));
+    Pooling operation(rank, windows, rule, layout, num_threads);
     Arrays arrays({{"x", x}}, out);
     return call_once(operation, arrays);
 }
@@ -153,10 +151,7 @@ PlannedCall plan_pool(py::handle x_shape, const WindowKeywords& windows, const R
                       py::handle num_threads) {
     PlannedShape x = parse_x_shape(x_shape);
     const int rank = rank_of_windows(x, windows.kernel_size);
-    PoolRequest request = parse_windows(windows, rank);
-    const PoolRule parsed = parse_rule(rule);
-    const Layout order = parse_layout(layout);
-    auto operation = std::make_unique<Pooling>(rank, std::move(request), parsed, order, parse_num_threads(num_threads));
+    auto operation = std::make_unique<Pooling>(rank, windows, rule, layout, num_threads);
     const DType type = parse_dtype(dtype, operation->accepted());
     return {std::move(operation), std::move(x), Arrays({}), type};
 }

@@ -14,6 +14,9 @@ namespace {
 //
 #include "kernels/pool_slide.inl"
 //
+#include "kernels/pool_spread.inl"
+#include "kernels/pool_stage.inl"
+//
 #include "kernels/pool_rows.inl"
 //
 #include "kernels/pool_results.inl"
@@ -23,7 +26,7 @@ namespace {
 #include "kernels/pool_strips.inl"
 //
 #include "kernels/pool.inl"
-#include "kernels/pool_windows.inl"
+#include "kernels/pool_runs.inl"
 
 // Wide: as Vec, with elements that places fit beside.
 template <class Vec, class Wide>

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One block of a pooling, by the way that the plan has chosen: rows, slices and volumes of lines in general.
 
+// Windows that are read in x, all rows of one at once.
+template <class Op>
+void pool_in_place(const PoolBlock<typename Op::T>& b) {
+    if (b.strips) return pool_strips<Op>(b);
+    if (b.few_taps) return pool_taps<Op>(b);
+    b.axis[2].stride == 2 ? pool_steps<Op, 2>(b) : pool_steps<Op, 4>(b);
+}
+
 template <class Op, class X>
 void pool(const PoolBlock<X>& b) {
-    if (b.strips && pool_strips<Op, X>(b)) return;
-    if (b.slab_rows > 0) return Slab<Op, X>(b).run();
     using Cells = typename Op::Cells;
     if constexpr (!Op::placed && sizeof(X) == sizeof(typename Op::T)) {
-        if (b.whole_steps) return b.axis[2].stride == 2 ? pool_steps<Op, 2>(b) : pool_steps<Op, 4>(b);
-        if (b.few_taps) return pool_taps<Op>(b);
+        if (b.strips || b.whole_steps || b.few_taps) {
+            if constexpr (Op::idempotent) {
+                if (b.before == PoolBefore::flip) return pool_in_place<Minimum<typename Op::Vec>>(b);
+            }
+            return pool_in_place<Op>(b);
+        }
     }
+    if (b.slab_rows > 0) return Slab<Op, X>(b).run();
     const Rows<Op, X> row(b);
     const Results<Op, X> results(b);
     const PoolAxis &depth = b.axis[0], &height = b.axis[1];

@@ -14,66 +14,70 @@ constexpr Element lowest() {
     }
 }
 
+// Values in reverse order, whose maxima are minima: -v, of integers ~v. Its own inverse. V: an element T, or a vector of such.
+template <class T, class V>
+[[gnu::always_inline]] constexpr V reversed(V v) {
+    if constexpr (static_cast<T>(0.5) != 0)
+        return -v;
+    else
+        return static_cast<V>(~v);
+}
+
+// Vectors of values. taken(v): what of a vector of x is pooled; given(v): what of a result is written to y.
 template <class Vec_>
-struct Maximum {
+struct Values {
     using Vec = Vec_;
     using T = typename Vec::T;
     using Cell = typename Vec::V;
     using Cells = T*;
-    static constexpr bool placed = false, idempotent = true;
-    static constexpr T nothing = lowest<T>();
+    static constexpr bool placed = false;
     [[gnu::always_inline]] static Cell load(const T* p) { return Vec::load(p); }
     [[gnu::always_inline]] static void store(T* p, Cell c) { Vec::store(p, c); }
-    [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::later(first, second); }
+    [[gnu::always_inline]] static Cell taken(Cell v) { return v; }
+    [[gnu::always_inline]] static Cell given(Cell v) { return v; }
     static Cells cells(const PoolBuffer& b) { return static_cast<T*>(b.values); }
     static T* values(Cells c) { return c; }
 };
 
-// The same without a NaN: in fewer operations, for cells among which none has been seen.
-template <class Vec_>
-struct OrderedMaximum : Maximum<Vec_> {
-    using Cell = typename Vec_::V;
-    [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec_::larger(first, second); }
+template <class Vec>
+struct Sum : Values<Vec> {
+    using Cell = typename Vec::V;
+    static constexpr bool idempotent = false, nan_matters = false;
+    static constexpr typename Vec::T nothing = 0;
+    [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::add(first, second); }
 };
 
-template <class Op>
+// nan_matters: is the join without a NaN faster?
+template <class Vec>
+struct Maximum : Values<Vec> {
+    using Cell = typename Vec::V;
+    static constexpr bool idempotent = true, nan_matters = static_cast<typename Vec::T>(0.5) != 0;
+    static constexpr typename Vec::T nothing = lowest<typename Vec::T>();
+    [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::later(first, second); }
+};
+
+// Minima by kernels that read x in place. Others find values that are reversed already (PoolBefore::flip).
+template <class Vec>
+struct Minimum : Maximum<Vec> {
+    using Cell = typename Vec::V;
+    [[gnu::always_inline]] static Cell taken(Cell v) { return reversed<typename Vec::T>(v); }
+    [[gnu::always_inline]] static Cell given(Cell v) { return reversed<typename Vec::T>(v); }
+};
+
+// For cells among which no NaN has been seen: in fewer operations.
+template <class Op, bool NanMatters>
 struct OrderedOf {
     using Type = Op;
 };
-template <>
-struct OrderedOf<Maximum<F32>> {
-    using Type = OrderedMaximum<F32>;
-};
-template <>
-struct OrderedOf<Maximum<F64>> {
-    using Type = OrderedMaximum<F64>;
+template <class Op>
+struct OrderedOf<Op, true> {
+    struct Type : Op {
+        using Cell = typename Op::Cell;
+        [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Op::Vec::larger(first, second); }
+    };
 };
 template <class Op>
-using Ordered = typename OrderedOf<Op>::Type;
-
-template <class A, class B>
-struct SameType {
-    static constexpr bool value = false;
-};
-template <class A>
-struct SameType<A, A> {
-    static constexpr bool value = true;
-};
-
-template <class Vec_>
-struct Sum {
-    using Vec = Vec_;
-    using T = typename Vec::T;
-    using Cell = typename Vec::V;
-    using Cells = T*;
-    static constexpr bool placed = false, idempotent = false;
-    static constexpr T nothing = 0;
-    [[gnu::always_inline]] static Cell load(const T* p) { return Vec::load(p); }
-    [[gnu::always_inline]] static void store(T* p, Cell c) { Vec::store(p, c); }
-    [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::add(first, second); }
-    static Cells cells(const PoolBuffer& b) { return static_cast<T*>(b.values); }
-    static T* values(Cells c) { return c; }
-};
+using Ordered = typename OrderedOf<Op, Op::nan_matters>::Type;
 
 template <int Bytes>
 struct PlaceOf {
@@ -101,7 +105,7 @@ struct PlacedMaximum {
         Cells operator+(std::int64_t n) const { return {value + n, place + n}; }
         Cells operator-(std::int64_t n) const { return {value - n, place - n}; }
     };
-    static constexpr bool placed = true, idempotent = true;
+    static constexpr bool placed = true, idempotent = true, nan_matters = false;
     static constexpr T nothing = lowest<T>();
     [[gnu::always_inline]] static Cell load(Cells p) {
         Cell c{Vec::load(p.value), {}};

@@ -47,9 +47,9 @@ template <class Op, int Step, int N, bool All>
             const std::int64_t here = left - s * L;
             fetch_ahead(p);
             if constexpr (All)
-                v[s] = Vec::load(p);
+                v[s] = Op::taken(Vec::load(p));
             else
-                v[s] = here >= L ? Vec::load(p) : here > 0 ? Vec::load_n(p, static_cast<int>(here)) : Vec::set1(0);
+                v[s] = Op::taken(here >= L ? Vec::load(p) : here > 0 ? Vec::load_n(p, static_cast<int>(here)) : Vec::set1(0));
         }
         const auto even = Vec::even(v[0], v[1]), odd = Vec::odd(v[0], v[1]);
         typename Op::Cell cell;
@@ -132,7 +132,7 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
                     continue;
                 }
             }
-            run([](auto v) { return v; });
+            run([](typename Op::Cell v) { return Op::given(v); });
         }
     }
 }
@@ -169,12 +169,66 @@ template <class Op, class Counts, int Vectors, class Load>
     }
 }
 
+// `unit` channels of a pixel from its n taps, so many to each row.
+template <class Op, class Then>
+[[gnu::always_inline]] inline void taps_pixel(const typename Op::T* const* taps, RowCount rows, int n, std::int64_t unit, typename Op::T* y,
+                                              const Then& finished) {
+    using Vec = typename Op::Vec;
+    using T = typename Op::T;
+    constexpr std::int64_t L = Vec::lanes;
+    const int all_rows = rows.slices * rows.rows, in_row = all_rows > 0 ? n / all_rows : 0;
+    std::int64_t c = 0;
+    if (n == 0) {
+        T v[L];
+        Vec::store(v, finished(Vec::set1(Op::nothing)));
+        for (; c < unit; ++c) y[c] = v[0];
+        return;
+    }
+    const auto fours = [&](auto counts) {
+        for (; c + 4 * L <= unit; c += 4 * L) {
+            typename Vec::V v[4] = {};
+            const auto load = [c](const T* p, int u) {
+                if constexpr (decltype(counts)::taps != 3) fetch_ahead(p + c + u * Vec::lanes);  // not where they overlap
+                return Op::taken(Vec::load(p + c + u * Vec::lanes));
+            };
+            taps_joined<Op, decltype(counts), 4>(taps, rows, in_row, load, v);
+            for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
+        }
+    };
+    const auto are = [&](int slices, int rows_of_slice, int taps_of_row) {
+        return rows.slices == slices && rows.rows == rows_of_slice && in_row == taps_of_row;
+    };
+    if (are(1, 1, 1))
+        fours(TapCounts<1, 1, 1>{});
+    else if (are(1, 2, 2))
+        fours(TapCounts<1, 2, 2>{});
+    else if (are(1, 3, 3))
+        fours(TapCounts<1, 3, 3>{});
+    else if (are(2, 2, 2))
+        fours(TapCounts<2, 2, 2>{});
+    else if (are(1, 1, 4))
+        fours(TapCounts<1, 1, 4>{});
+    else
+        fours(TapCounts<0, 0, 0>{});
+    for (; c < unit; c += L) {
+        const int m = unit - c < L ? static_cast<int>(unit - c) : static_cast<int>(L);
+        typename Vec::V v[1] = {};
+        const auto join = [&](const auto& load) { taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, load, v); };
+        if (m == L) {
+            join([c](const T* p, int) { return Op::taken(Vec::load(p + c)); });
+            Vec::store(y + c, finished(v[0]));
+        } else {
+            join([c, m](const T* p, int) { return Op::taken(Vec::load_n(p + c, m)); });
+            Vec::store_n(y + c, finished(v[0]), m);
+        }
+    }
+}
+
 // Channels last, windows of few taps: each output pixel at once from all its taps.
 template <class Op>
 void pool_taps(const PoolBlock<typename Op::T>& b) {
     using Vec = typename Op::Vec;
     using T = typename Op::T;
-    constexpr std::int64_t L = Vec::lanes;
     const Results<Op, T> results(b);
     const Taps width(b.axis[2]);
     for (std::int64_t d = b.begin[0]; d < b.end[0]; ++d) {
@@ -182,12 +236,11 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
             const T* taps[most_rows];
             std::int64_t row[most_rows];
             const RowCount rows = rows_of(b, d, h, row);
-            const int all_rows = rows.slices * rows.rows;
             T* y = b.y + results.row_at(d, h);
             const T row_divisor = b.after == PoolAfter::divide ? results.row_divisor(d, h) : T(1);
             for (std::int64_t w = b.begin[2]; w < b.end[2]; ++w, y += b.y_pixel) {
                 int n = 0;
-                for (int r = 0; r < all_rows; ++r) {
+                for (int r = 0; r < rows.slices * rows.rows; ++r) {
                     for (std::int64_t t = 0; t < width.count; ++t) {
                         const std::int64_t i = width.at(w, t);
                         if (i >= 0) taps[n++] = b.x + row[r] + i * b.x_step[2];
@@ -201,62 +254,13 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                         divisor = 1;
                     }
                 }
-                const auto finished = [&](typename Vec::V v) {
+                taps_pixel<Op>(taps, rows, n, b.unit, y, [&](typename Vec::V v) {
                     if constexpr (static_cast<T>(0.5) != 0) {
                         if (factor != 1) return Vec::mul(v, Vec::set1(factor));
                         if (divisor != 1) return Vec::div(v, Vec::set1(divisor));
                     }
-                    return v;
-                };
-                const int in_row = all_rows > 0 ? n / all_rows : 0;
-                std::int64_t c = 0;
-                if (n == 0) {
-                    for (; c < b.unit; ++c) {
-                        T v[L];
-                        Vec::store(v, finished(Vec::set1(Op::nothing)));
-                        y[c] = v[0];
-                    }
-                }
-                const auto fours = [&](auto counts) {
-                    for (; c + 4 * L <= b.unit; c += 4 * L) {
-                        typename Vec::V v[4] = {};
-                        taps_joined<Op, decltype(counts), 4>(
-                            taps, rows, in_row,
-                            [c](const T* p, int u) {
-                                if constexpr (decltype(counts)::taps != 3) fetch_ahead(p + c + u * Vec::lanes);  // not where they overlap
-                                return Vec::load(p + c + u * Vec::lanes);
-                            },
-                            v);
-                        for (int u = 0; u < 4; ++u) Vec::store(y + c + u * L, finished(v[u]));
-                    }
-                };
-                const auto are = [&](int slices, int rows_of_slice, int taps_of_row) {
-                    return rows.slices == slices && rows.rows == rows_of_slice && in_row == taps_of_row;
-                };
-                if (are(1, 1, 1))
-                    fours(TapCounts<1, 1, 1>{});
-                else if (are(1, 2, 2))
-                    fours(TapCounts<1, 2, 2>{});
-                else if (are(1, 3, 3))
-                    fours(TapCounts<1, 3, 3>{});
-                else if (are(2, 2, 2))
-                    fours(TapCounts<2, 2, 2>{});
-                else if (are(1, 1, 4))
-                    fours(TapCounts<1, 1, 4>{});
-                else if (n > 0)
-                    fours(TapCounts<0, 0, 0>{});
-                for (; n > 0 && c < b.unit; c += L) {
-                    const int m = b.unit - c < L ? static_cast<int>(b.unit - c) : static_cast<int>(L);
-                    typename Vec::V v[1] = {};
-                    if (m == L) {
-                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(taps, rows, in_row, [c](const T* p, int) { return Vec::load(p + c); }, v);
-                        Vec::store(y + c, finished(v[0]));
-                    } else {
-                        taps_joined<Op, TapCounts<0, 0, 0>, 1>(
-                            taps, rows, in_row, [c, m](const T* p, int) { return Vec::load_n(p + c, m); }, v);
-                        Vec::store_n(y + c, finished(v[0]), m);
-                    }
-                }
+                    return Op::given(v);
+                });
             }
         }
     }

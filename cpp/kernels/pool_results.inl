@@ -38,14 +38,25 @@ struct Results {
             run([by](auto v) { return Vec::div(v, by); });
     }
 
+    // run(v -> v), of minima what reverses v again.
+    template <class Run>
+    [[gnu::always_inline]] void as_it_is(const Run& run) const {
+        if constexpr (Op::idempotent) {
+            if (b.before == PoolBefore::flip) return run([](auto v) { return reversed<T>(v); });
+        }
+        run([](auto v) { return v; });
+    }
+
     // y's row (d, h) from the n lines that are joined in it.
     void operator()(std::int64_t d, std::int64_t h, const Cells* lines, int n) const {
         X* y = b.y + row_at(d, h);
         if constexpr (same_type) {
-            if (n > 0 && b.after == PoolAfter::nothing && b.y_pixel == unit) return joined(lines, n, y, [](auto v) { return v; });
+            if (n > 0 && b.after == PoolAfter::nothing && b.y_pixel == unit) {
+                return as_it_is([&](const auto& then) { joined<Op>(lines, n, y, then); });
+            }
             if constexpr (real) {
                 if (n > 0 && b.after == PoolAfter::divide && b.y_pixel == unit && !b.counted[2]) {
-                    return divided(row_divisor(d, h), [&](const auto& then) { joined(lines, n, y, then); });
+                    return divided(row_divisor(d, h), [&](const auto& then) { joined<Op>(lines, n, y, then); });
                 }
             }
         }
@@ -86,15 +97,17 @@ struct Results {
             }
         }
         constexpr bool narrow = sizeof(X) < sizeof(T);  // a window of nothing: the lowest of X, not of T
-        if (!narrow && b.y_pixel == unit) {
+        const bool flipped = b.before == PoolBefore::flip;
+        const auto given = [flipped](T v) {
+            const X x = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
+            return flipped ? reversed<X>(x) : x;
+        };
+        if (!narrow && !flipped && b.y_pixel == unit) {
             for (std::int64_t i = 0; i < length; ++i) y[i] = static_cast<X>(values[i]);
             return;
         }
         for (std::int64_t o = 0; o < outputs; ++o) {
-            for (std::int64_t c = 0; c < unit; ++c) {
-                const T v = values[o * unit + c];
-                y[o * b.y_pixel + c] = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
-            }
+            for (std::int64_t c = 0; c < unit; ++c) y[o * b.y_pixel + c] = given(values[o * unit + c]);
         }
     }
 
@@ -102,37 +115,43 @@ struct Results {
         return b.power == 1 ? v : b.power == 2 ? __builtin_sqrt(v) : b.power == 3 ? __builtin_cbrt(v) : __builtin_pow(v, 1 / b.power);
     }
 
-    template <class Then>
-    [[gnu::always_inline]] inline void joined(const Cells* lines, int n, X* y, const Then& then) const {
+    // y = the n lines, joined; of several rows of y line l is at line[l] + i * step.
+    template <class Join, class Lines, class Then>
+    [[gnu::always_inline]] void joined(const Lines& lines, int n, T* y, const Then& then, std::int64_t rows = 1,
+                                       std::int64_t step = 0) const {
         switch (n) {
-            case 1: return joined_n<1>(lines, 1, y, then);
-            case 2: return joined_n<2>(lines, 2, y, then);
-            case 3: return joined_n<3>(lines, 3, y, then);
-            case 5: return joined_n<5>(lines, 5, y, then);
-            default: return joined_n<0>(lines, n, y, then);
+            case 1: return joined_n<Join, 1>(lines, 1, y, then, rows, step);
+            case 2: return joined_n<Join, 2>(lines, 2, y, then, rows, step);
+            case 3: return joined_n<Join, 3>(lines, 3, y, then, rows, step);
+            case 5: return joined_n<Join, 5>(lines, 5, y, then, rows, step);
+            default: return joined_n<Join, 0>(lines, n, y, then, rows, step);
         }
     }
 
-    template <int N, class Then>
-    void joined_n(const Cells* lines, int n, X* y, const Then& then) const {
-        if constexpr (same_type) {
-            const T* line[N > 0 ? N : most_lines] = {};  // in registers: no store to y can alter them
+    template <class Join, int N, class Lines, class Then>
+    void joined_n(const Lines& lines, int some, T* y, const Then& then, std::int64_t rows, std::int64_t step) const {
+        const int n = N > 0 ? N : some;
+        const T* line[N > 0 ? N : most_lines] = {};  // in registers: no store to y can alter them
 #pragma GCC unroll 8
-            for (int l = 0; l < (N > 0 ? N : n); ++l) line[l] = lines[l];
+        for (int l = 0; l < n; ++l) line[l] = lines[l];
+        const std::int64_t end = length, y_step = b.axis[2].output;
+        for (std::int64_t row = 0; row < rows; ++row, y += y_step) {
             const auto at = [&](std::int64_t i) {
                 auto v = Vec::load(line[0] + i);
 #pragma GCC unroll 8
-                for (int l = 1; l < (N > 0 ? N : n); ++l) v = Op::join(v, Vec::load(line[l] + i));
+                for (int l = 1; l < n; ++l) v = Join::join(v, Vec::load(line[l] + i));
                 return then(v);
             };
-            const std::int64_t end = length;
             std::int64_t i = 0;
             for (; i + L <= end; i += L) Vec::store(y + i, at(i));
-            if (i == end) return;
-            if (end >= L)
-                Vec::store(y + end - L, at(end - L));  // some again
-            else
-                Vec::store_n(y, at(0), static_cast<int>(end));
+            if (i < end) {
+                if (end >= L)
+                    Vec::store(y + end - L, at(end - L));  // some again
+                else
+                    Vec::store_n(y, at(0), static_cast<int>(end));
+            }
+#pragma GCC unroll 8
+            for (int l = 0; l < n; ++l) line[l] += step;
         }
     }
 };

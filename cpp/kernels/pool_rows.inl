@@ -1,121 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pooling along the width: one row of x becomes one line of cells. A row is first put down with its border around: with a stride as phases
-// (de-interleaved: every tap of all outputs is then one run), densely otherwise.
-
-// Have NaNs been among the values? Only where it makes a difference: see OrderedMaximum. A sum of them all tells; where infinities of both
-// signs meet it says yes without one, which costs time alone.
-template <class Op>
-struct NanWatch {
-    using Vec = typename Op::Vec;
-    static constexpr bool needed = !SameType<Op, Ordered<Op>>::value;
-    typename Vec::V sum = Vec::set1(0);
-    typename Op::T single = 0;
-    [[gnu::always_inline]] void see(typename Vec::V v) {
-        if constexpr (needed) sum = Vec::add(sum, v);
-    }
-    [[gnu::always_inline]] void see_one(typename Op::T v) {
-        if constexpr (needed) single += v;
-    }
-    [[gnu::always_inline]] bool seen() const {
-        if constexpr (needed) return Vec::any_nan(Vec::add(sum, Vec::set1(single)));
-        return true;
-    }
-};
-
-// One vector of each phase from Step vectors.
-template <class Vec, int Step>
-[[gnu::always_inline]] inline void split_step(const typename Vec::V (&v)[Step], typename Vec::T* phase, std::int64_t pitch) {
-    if constexpr (Step == 2) {
-        Vec::store(phase, Vec::even(v[0], v[1]));
-        Vec::store(phase + pitch, Vec::odd(v[0], v[1]));
-    } else {
-        const auto e0 = Vec::even(v[0], v[1]), e1 = Vec::even(v[2], v[3]), o0 = Vec::odd(v[0], v[1]), o1 = Vec::odd(v[2], v[3]);
-        Vec::store(phase, Vec::even(e0, e1));
-        Vec::store(phase + pitch, Vec::even(o0, o1));
-        Vec::store(phase + 2 * pitch, Vec::odd(e0, e1));
-        Vec::store(phase + 3 * pitch, Vec::odd(o0, o1));
-    }
-}
-
-// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands
-// anything.
-template <class Op, int Step>
-[[gnu::always_inline]] inline void split_phases(const typename Op::T* from, std::int64_t n, typename Op::T* phase, std::int64_t pitch,
-                                                NanWatch<Op>& watch) {
-    using Vec = typename Op::Vec;
-    constexpr std::int64_t L = Vec::lanes;
-    typename Vec::V v[Step];
-    std::int64_t q = 0;
-    const auto whole = [&] {
-        for (int i = 0; i < Step; ++i) {
-            v[i] = Vec::load(from + q * Step + i * L);
-            watch.see(v[i]);
-        }
-        split_step<Vec, Step>(v, phase + q, pitch);
-    };
-    for (; (q + L) * Step <= n; q += L) whole();
-    if (q * Step == n) return;
-    if (n >= Step * L) {  // the last whole vectors once more, and less than a step
-        const std::int64_t steps = n / Step;
-        for (std::int64_t i = steps * Step; i < n; ++i) {
-            phase[i % Step * pitch + steps] = from[i];
-            watch.see_one(from[i]);
-        }
-        q = steps - L;
-        whole();
-        return;
-    }
-    for (int i = 0; i < Step; ++i) {
-        const std::int64_t here = n - i * L;
-        v[i] = here >= L ? Vec::load(from + i * L) : here > 0 ? Vec::load_n(from + i * L, static_cast<int>(here)) : Vec::set1(0);
-        watch.see(v[i]);
-    }
-    split_step<Vec, Step>(v, phase, pitch);
-}
-
-// A row of n values that begins `before` places after the border does: the border before it, and after it up to `length`.
-template <class Op>
-[[gnu::always_inline]] inline void put_dense(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
-                                             std::int64_t length, NanWatch<Op>& watch) {
-    using Vec = typename Op::Vec;
-    constexpr std::int64_t L = Vec::lanes;
-    const auto nothing = Vec::set1(Op::nothing);
-    const auto keep = [&watch](typename Op::T* p, typename Vec::V value) {
-        watch.see(value);
-        Vec::store(p, value);
-    };
-    for (std::int64_t i = 0; i < before; i += L) Vec::store(to + i, nothing);
-    typename Op::T* const row = to + before;
-    std::int64_t i = 0;
-    for (; i + L <= n; i += L) keep(row + i, Vec::load(from + i));
-    if (i < n && n >= L)
-        keep(row + n - L, Vec::load(from + n - L));  // some again
-    else if (i < n)
-        keep(row, Vec::load_n(from, static_cast<int>(n)));
-    for (i = before + n; i < length; i += L) Vec::store(to + i, nothing);
-}
-
-// The same as phases, `pitch` apart.
-template <class Op, int Step>
-[[gnu::always_inline]] inline void put_phases(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
-                                              std::int64_t pitch, std::int64_t length, NanWatch<Op>& watch) {
-    using Vec = typename Op::Vec;
-    constexpr std::int64_t L = Vec::lanes;
-    const auto nothing = Vec::set1(Op::nothing);
-    for (int f = 0; before > 0 && f < Step; ++f) {
-        for (std::int64_t q = 0; q * Step < before; q += L) Vec::store(to + f * pitch + q, nothing);
-    }
-    const std::int64_t uneven = (Step - before % Step) % Step, first = uneven < n ? uneven : n;  // up to the first whole step
-    if (first < n) split_phases<Op, Step>(from + first, n - first, to + (before + first) / Step, pitch, watch);
-    for (int f = 0; f < Step; ++f) {
-        const std::int64_t beyond = before + n - f;  // places of this phase before it: q * Step < beyond
-        for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; q += L) Vec::store(to + f * pitch + q, nothing);
-    }
-    for (std::int64_t i = 0; i < first; ++i) {
-        to[(before + i) % Step * pitch + (before + i) / Step] = from[i];
-        watch.see_one(from[i]);
-    }
-}
+// Pooling along the width: one row of x becomes one line of cells.
 
 template <class Op, class X>
 struct Rows {
@@ -173,21 +57,17 @@ struct Rows {
                         to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel] / divisor);
                 }
             }
-        } else if (b.before == PoolBefore::power) {
-            if constexpr (static_cast<T>(0.5) != 0) {
+        } else if (b.before == PoolBefore::flip) {
+            if constexpr (Op::idempotent) flip(row, step, channel, to);
+        } else {
+            if (unit == 1 && step == 1) {
+                for (std::int64_t w = low; w < high; ++w) to[w - low] = static_cast<T>(row[w]);
+            } else {
                 for (std::int64_t w = low; w < high; ++w) {
                     for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel]);
                 }
-                raise(to, (high - low) * unit);
             }
-        } else if (b.before == PoolBefore::flip) {
-            if constexpr (Op::idempotent) flip(row, step, channel, to);
-        } else if (unit == 1 && step == 1) {
-            for (std::int64_t w = low; w < high; ++w) to[w - low] = static_cast<T>(row[w]);
-        } else {
-            for (std::int64_t w = low; w < high; ++w) {
-                for (std::int64_t c = 0; c < unit; ++c) to[(w - low) * unit + c] = static_cast<T>(row[w * step + c * channel]);
-            }
+            if (b.before == PoolBefore::power) raise(to, (high - low) * unit);
         }
         return to - low * unit;
     }
@@ -211,16 +91,10 @@ struct Rows {
     }
 
     static void flip_run(const X* __restrict from, std::int64_t step, std::int64_t n, T* __restrict to) {
-        const auto flipped = [](X v) {
-            if constexpr (static_cast<X>(0.5) != 0)
-                return static_cast<T>(-v);
-            else
-                return static_cast<T>(static_cast<X>(~v));
-        };
         if (step == 1) {
-            for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i]);
+            for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(reversed<X>(from[i]));
         } else {
-            for (std::int64_t i = 0; i < n; ++i) to[i] = flipped(from[i * step]);
+            for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(reversed<X>(from[i * step]));
         }
     }
 
@@ -247,7 +121,11 @@ struct Rows {
         const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
         const std::int64_t place = (d * b.axis[1].input + h) * a.input;
         if (a.spread) {
-            spread(from, pixel, to);
+            if constexpr (!Op::idempotent) {
+                const Cells staged = Op::cells(b.staged);
+                stage(from, pixel, 0, staged, b.row_pitch - L);
+                spread_row<Op>(b, places, staged, to);
+            }
         } else if (b.dense) {
             dense(from, pixel, place, to);
         } else if (unit == 1) {
@@ -328,12 +206,13 @@ struct Rows {
     template <class Join>
     void taps_of(Cells staged, std::int64_t n, Cells to) const {
         const std::int64_t step = a.dilation * unit;
+        const auto at = [step](std::int64_t t) { return t * step; };
         switch (a.kernel) {
             case 1: return copy_cells<Op>(to, staged, n);
-            case 2: return few_taps<Join, 2>(staged, step, n, to);
-            case 3: return few_taps<Join, 3>(staged, step, n, to);
-            case 4: return few_taps<Join, 4>(staged, step, n, to);
-            case 5: return few_taps<Join, 5>(staged, step, n, to);
+            case 2: return join_runs<Join, 2>(staged, at, n, to);
+            case 3: return join_runs<Join, 3>(staged, at, n, to);
+            case 4: return join_runs<Join, 4>(staged, at, n, to);
+            case 5: return join_runs<Join, 5>(staged, at, n, to);
             default: break;
         }
         for (std::int64_t i = 0; i < n; i += L) {
@@ -343,12 +222,16 @@ struct Rows {
         }
     }
 
-    template <class Join, int K>
-    static void few_taps(Cells staged, std::int64_t step, std::int64_t n, Cells to) {
+    // to[i] = staged[i], staged[i + at(1)], ... of K taps, joined.
+    template <class Join, int K, class At>
+    static void join_runs(Cells staged, const At& at, std::int64_t n, Cells to) {
+        std::int64_t offset[K];
+#pragma GCC unroll 8
+        for (int t = 0; t < K; ++t) offset[t] = at(t);
         for (std::int64_t i = 0; i < n; i += L) {
             typename Op::Cell c = Op::load(staged + i);
 #pragma GCC unroll 8
-            for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (i + t * step)));
+            for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (offset[t] + i)));
             Op::store(to + i, c);
         }
     }
@@ -426,9 +309,10 @@ struct Rows {
 
     template <class Join>
     void join_phases(Cells staged, std::int64_t n, Cells to) const {
-        if (a.dilation == 1 && a.kernel == 2) return phase_taps<Join, 2>(staged, n, to);
-        if (a.dilation == 1 && a.kernel == 3) return phase_taps<Join, 3>(staged, n, to);
         const std::int64_t s = a.stride, pitch = b.row_pitch;
+        const auto at = [s, pitch](std::int64_t t) { return t % s * pitch + t / s; };
+        if (a.dilation == 1 && a.kernel == 2) return join_runs<Join, 2>(staged, at, n, to);
+        if (a.dilation == 1 && a.kernel == 3) return join_runs<Join, 3>(staged, at, n, to);
         const std::int64_t k = a.kernel, phase_step = a.dilation % s, place_step = a.dilation / s;
         for (std::int64_t i = 0; i < n; i += L) {
             typename Op::Cell c = Op::load(staged + i);
@@ -442,19 +326,6 @@ struct Rows {
                 }
                 c = Join::join(c, Op::load(staged + (f * pitch + q)));
             }
-            Op::store(to + i, c);
-        }
-    }
-
-    template <class Join, int K>
-    void phase_taps(Cells staged, std::int64_t n, Cells to) const {
-        std::int64_t at[K];
-#pragma GCC unroll 8
-        for (int t = 0; t < K; ++t) at[t] = t % a.stride * b.row_pitch + t / a.stride;
-        for (std::int64_t i = 0; i < n; i += L) {
-            typename Op::Cell c = Op::load(staged + i);
-#pragma GCC unroll 8
-            for (int t = 1; t < K; ++t) c = Join::join(c, Op::load(staged + (at[t] + i)));
             Op::store(to + i, c);
         }
     }
@@ -498,60 +369,5 @@ struct Rows {
             return {v, typename Op::Places{} + static_cast<typename Op::Place>(place)};
         else
             return v;
-    }
-
-    // The other way round: place w + pad_before == q * stride + f takes from the inputs q - (shift of each tap of phase f).
-    void spread(const T* from, std::int64_t pixel, Cells to) const {
-        if constexpr (!Op::idempotent) {
-            const Cells staged = Op::cells(b.staged);
-            stage(from, pixel, 0, staged, b.row_pitch - L);
-            const std::int64_t s = a.stride, back = (span - 1) / s;
-            const std::int64_t q0 = (b.begin[2] + a.pad_before) / s, n = (places - back) * unit;  // of a phase
-            T* line = to - (b.begin[2] + a.pad_before - q0 * s) * unit;
-            T* part = static_cast<T*>(b.partial.values);
-            for (std::int64_t f = 0; f < s; ++f) {
-                T* p = part + f * b.row_pitch;
-                // Its taps: t, t + repeat, ...; the farthest input is added first.
-                std::int64_t t = f, repeat = s;
-                if (a.dilation > 1) {
-                    for (t = 0; t < s && (t * a.dilation) % s != f;) ++t;
-                    for (repeat = 1; (repeat * a.dilation) % s != 0;) ++repeat;
-                }
-                if (t >= a.kernel || t >= s) {
-                    for (std::int64_t i = 0; i < n; ++i) p[i] = 0;
-                    continue;
-                }
-                const std::int64_t last = t + (a.kernel - 1 - t) / repeat * repeat;
-                for (std::int64_t i = 0; i < n; i += L) {
-                    auto sum = Vec::load(staged + (i + (back - last * a.dilation / s) * unit));
-                    for (std::int64_t tap = last - repeat; tap >= t; tap -= repeat)
-                        sum = Vec::add(sum, Vec::load(staged + (i + (back - tap * a.dilation / s) * unit)));
-                    Vec::store(p + i, sum);
-                }
-            }
-            if (unit == 1 && s == 2) {
-                for (std::int64_t i = 0; i < n; i += L) {
-                    const auto even = Vec::load(part + i), odd = Vec::load(part + b.row_pitch + i);
-                    Vec::store(line + 2 * i, Vec::zip_low(even, odd));
-                    Vec::store(line + 2 * i + L, Vec::zip_high(even, odd));
-                }
-            } else if (unit == 1 && s == 4) {
-                for (std::int64_t i = 0; i < n; i += L) {
-                    const auto p0 = Vec::load(part + i), p1 = Vec::load(part + b.row_pitch + i);
-                    const auto p2 = Vec::load(part + 2 * b.row_pitch + i), p3 = Vec::load(part + 3 * b.row_pitch + i);
-                    const auto e0 = Vec::zip_low(p0, p2), e1 = Vec::zip_high(p0, p2), o0 = Vec::zip_low(p1, p3), o1 = Vec::zip_high(p1, p3);
-                    Vec::store(line + 4 * i, Vec::zip_low(e0, o0));
-                    Vec::store(line + 4 * i + L, Vec::zip_high(e0, o0));
-                    Vec::store(line + 4 * i + 2 * L, Vec::zip_low(e1, o1));
-                    Vec::store(line + 4 * i + 3 * L, Vec::zip_high(e1, o1));
-                }
-            } else {
-                for (std::int64_t q = 0; q * unit < n; ++q) {
-                    for (std::int64_t f = 0; f < s; ++f) {
-                        for (std::int64_t c = 0; c < unit; ++c) line[(q * s + f) * unit + c] = part[f * b.row_pitch + q * unit + c];
-                    }
-                }
-            }
-        }
     }
 };

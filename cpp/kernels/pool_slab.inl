@@ -41,14 +41,7 @@ struct Slab {
                 const std::int64_t count = b.end[1] - first < b.slab_rows ? b.end[1] - first : b.slab_rows;
                 slots = count + (span - 1) / a.stride;
                 apart = slots * b.slot + L;
-                const bool nan = stage(d, first);
-                if (nan) {
-                    pool_staged<Op>();
-                    finish<Op>(o, first, count);
-                } else {
-                    pool_staged<Ordered<Op>>();
-                    finish<Ordered<Op>>(o, first, count);
-                }
+                stage(d, first) ? pool_staged<Op>(o, first, count) : pool_staged<Ordered<Op>>(o, first, count);
             }
         }
     }
@@ -104,20 +97,26 @@ struct Slab {
     }
 
     template <class Join>
-    void pool_staged() const {
+    void pool_staged(std::int64_t o, std::int64_t first, std::int64_t count) const {
         if (b.dense)
             row.template every_place<Join>(staged, used * apart, pooled);
         else
             row.template join_phases<Join>(staged, used * apart, pooled);
+        finish<Join>(o, first, count);
     }
 
     template <class Join>
     void finish(std::int64_t d, std::int64_t first, std::int64_t count) const {
         if constexpr (Results<Op, X>::same_type) {
-            if (b.after == PoolAfter::nothing) return put<Join>(d, first, count, [](auto v) { return v; });
+            const int n = static_cast<int>(a.kernel);
+            const T* lines[most_lines];
+            for (int t = 0; t < n; ++t) lines[t] = Op::values(pooled) + line_at(t);
+            T* y = b.y + results.row_at(d, first);
+            const auto put = [&](const auto& then) { results.template joined<Join>(lines, n, y, then, count, b.slot); };
+            if (b.after == PoolAfter::nothing) return results.as_it_is(put);
             if constexpr (Results<Op, X>::real) {
                 if (b.after == PoolAfter::divide && !b.counted[2] && !b.counted[1]) {
-                    return results.divided(results.row_divisor(d, first), [&](const auto& then) { put<Join>(d, first, count, then); });
+                    return results.divided(results.row_divisor(d, first), put);
                 }
             }
         }
@@ -132,44 +131,5 @@ struct Slab {
     std::int64_t line_at(std::int64_t tap) const {
         const std::int64_t at = tap * a.dilation;
         return at % a.stride * apart + at / a.stride * b.slot;
-    }
-
-    template <class Join, class Then>
-    void put(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
-        switch (a.kernel) {
-            case 1: return put_n<Join, 1>(d, first, count, then);
-            case 2: return put_n<Join, 2>(d, first, count, then);
-            case 3: return put_n<Join, 3>(d, first, count, then);
-            case 5: return put_n<Join, 5>(d, first, count, then);
-            default: return put_n<Join, 0>(d, first, count, then);
-        }
-    }
-
-    template <class Join, int N, class Then>
-    void put_n(std::int64_t d, std::int64_t first, std::int64_t count, const Then& then) const {
-        const int n = N > 0 ? N : static_cast<int>(a.kernel);
-        const T* line[N > 0 ? N : most_lines] = {};
-#pragma GCC unroll 8
-        for (int t = 0; t < n; ++t) line[t] = Op::values(pooled) + line_at(t);
-        const std::int64_t length = results.length, slot = b.slot, y_step = b.axis[2].output;
-        T* y = b.y + results.row_at(d, first);
-        for (std::int64_t i = 0; i < count; ++i, y += y_step) {
-            const auto at = [&](std::int64_t j) {
-                auto v = Vec::load(line[0] + j);
-#pragma GCC unroll 8
-                for (int t = 1; t < n; ++t) v = Join::join(v, Vec::load(line[t] + j));
-                return then(v);
-            };
-            std::int64_t j = 0;
-            for (; j + L <= length; j += L) Vec::store(y + j, at(j));
-            if (j < length) {
-                if (length >= L)
-                    Vec::store(y + length - L, at(length - L));  // some again
-                else
-                    Vec::store_n(y, at(0), static_cast<int>(length));
-            }
-#pragma GCC unroll 8
-            for (int t = 0; t < n; ++t) line[t] += slot;
-        }
     }
 };

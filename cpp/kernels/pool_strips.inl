@@ -28,8 +28,8 @@ struct Strips {
                 if (depth < 0 || depth >= b.axis[0].input) {
                     for (std::int64_t i = 0; i < count; ++i) results(d, first + i, nullptr, 0);
                 } else if constexpr (Op::idempotent) {
-                    const auto as_it_is = [](V v) { return v; };
-                    if (rows<Ordered<Op>>(d, depth, first, count, as_it_is)) rows<Op>(d, depth, first, count, as_it_is);
+                    const auto given = [](V v) { return Op::given(v); };
+                    if (rows<Ordered<Op>>(d, depth, first, count, given)) rows<Op>(d, depth, first, count, given);
                 } else {
                     results.divided(results.row_divisor(d, first), [&](const auto& then) { rows<Op>(d, depth, first, count, then); });
                 }
@@ -50,7 +50,7 @@ struct Strips {
             const int lanes = n < L ? static_cast<int>(n) : static_cast<int>(L);
             const Column column{x + at * S, b.x_step[1], -top, h.input - top, count, y + at, b.axis[2].output, lanes};
             if (low >= 0 && high <= w.input) {
-                column.template run<Join>(watch, then, [](const T* p, int) { return Vec::load(p); });
+                column.template run<Join>(watch, then, [](const T* p, int) { return Op::taken(Vec::load(p)); });
                 continue;
             }
             typename Vec::Mask mask[loads];
@@ -59,8 +59,9 @@ struct Strips {
                 const std::int64_t from = low + place(l), begin = clamped(-from), end = clamped(w.input - from);
                 mask[l] = Vec::between(static_cast<int>(begin < end ? begin : end), static_cast<int>(end));
             }
-            const V nothing = Vec::set1(Op::nothing);
-            column.template run<Join>(watch, then, [&mask, nothing](const T* p, int l) { return Vec::load_masked(p, mask[l], nothing); });
+            const V nothing = Op::taken(Vec::set1(Op::nothing));
+            column.template run<Join>(watch, then,
+                                      [&mask, nothing](const T* p, int l) { return Op::taken(Vec::load_masked(p, mask[l], nothing)); });
         }
         return watch.seen();
     }
@@ -127,16 +128,13 @@ struct Strips {
     };
 };
 
-// Is there a kernel of strips for this block? Then it has run.
-template <class Op, class X>
-bool pool_strips(const PoolBlock<X>& b) {
-    if constexpr (!Op::placed && sizeof(X) == sizeof(typename Op::T) && Op::Vec::masks) {
+template <class Op>
+void pool_strips(const PoolBlock<typename Op::T>& b) {
+    if constexpr (Op::Vec::masks) {
         const std::int64_t k = b.axis[2].kernel;
         if (b.axis[2].stride == 1)
             k == 2 ? Strips<Op, 1, 2>(b).run() : k == 3 ? Strips<Op, 1, 3>(b).run() : Strips<Op, 1, 5>(b).run();
         else
             k == 2 ? Strips<Op, 2, 2>(b).run() : Strips<Op, 2, 3>(b).run();
-        return true;
     }
-    return false;
 }

@@ -27,9 +27,6 @@ constexpr Size large_gather = 1 << 20;      // bytes of rows from which the taps
 constexpr Size most_anew = 64;              // times that a line may be made anew where memory is short
 constexpr Size slab_bytes = 32 << 10;       // of rows in slots, to stay in the first-level cache
 constexpr Size most_slab_kernel = 8;        // rows of a window that are joined at once
-constexpr Size box_bytes = 32 << 10;        // of x, flipped, in the first-level cache,
-constexpr Size most_box_bytes = 256 << 10;  // or in the second where neighbours would share much of them
-constexpr Size most_between = 64;           // rows between two windows in the same box
 constexpr Size enough_tasks = 32;
 constexpr Size least_cells = 8192;  // of a task that is not a whole plane
 
@@ -44,13 +41,13 @@ Size steps_of_doubling(Size k, PoolOp op) {
 }
 
 struct Tiler {
-    const PoolProblem& p;
+    const KernelPool& p;
     PoolTiling t;
     Size lanes = 1;
     bool wide = false;  // elements of buffers are not those of x
     bool masks = false;
 
-    explicit Tiler(const PoolProblem& problem) : p(problem) {}
+    explicit Tiler(const KernelPool& problem) : p(problem) {}
 
     void set_elements() {
         with_type(p.dtype, [&](auto x) {
@@ -97,7 +94,7 @@ struct Tiler {
         const PoolAxis& w = t.axis[2];
         const auto taps_of = [](const PoolAxis& a) { return a.spread ? (a.kernel - 1) / a.stride + 1 : a.kernel; };
         const Size rows = taps_of(t.axis[0]) * taps_of(t.axis[1]), taps = rows * taps_of(w);
-        t.whole_steps = plain() && !spread() && !t.channels_last && !p.counted_width && !dilated() && w.kernel == w.stride &&
+        t.whole_steps = plain() && !spread() && !t.channels_last && !p.counted[2] && !dilated() && w.kernel == w.stride &&
                         (w.stride == 2 || w.stride == 4) && w.pad_before == 0 && w.output <= w.input / w.stride &&
                         rows <= most_rows_of_steps;
         const bool side_by_side = w.stride == 1 && !w.spread && p.channels < lanes;  // whole vectors across pixels are better then
@@ -110,7 +107,7 @@ struct Tiler {
         const Size k = w.kernel, s = w.stride;
         t.strips = plain() && !spread() && masks && !t.channels_last && !t.whole_steps && t.axis[0].kernel == 1 && !dilated() &&
                    h.kernel == k && h.stride == s && ((s == 1 && (k == 2 || k == 3 || k == 5)) || (s == 2 && (k == 2 || k == 3))) &&
-                   !p.counted_width && !p.counted_height;
+                   !p.counted[2] && !p.counted[1];
         for (std::size_t i = 0; i < 2; ++i) {
             PoolAxis& a = t.axis[i];
             a.blocks = !a.spread && a.dilation == 1 && a.kernel >= from_blocks && 2 * a.stride + 1 < a.kernel - 1;
@@ -177,7 +174,6 @@ struct Tiler {
         const Size bytes = slot * (t.element_bytes + t.place_bytes) * used * (phases + 1);
         const Size rows = std::min(slab_bytes / bytes - extra, h.output);
         if (rows < 1 || (rows < h.output && rows < 4 * extra)) return;
-        if (p.flipped && reach_of_slabs(h) * places * t.element_bytes > most_box_bytes) return;
         t.slab_rows = rows;
         t.slot = slot;
         const Size all = used * ((rows + extra) * slot + lanes);
@@ -192,27 +188,6 @@ struct Tiler {
         t.axis[0].slots = t.axis[1].slots = 0;
     }
 
-    // Rows of x that slabs of one output row read: all rows of a step.
-    static Size reach_of_slabs(const PoolAxis& h) { return (span(h) - 1) / h.stride * h.stride + std::min(h.stride, span(h)); }
-
-    void choose_boxes(Size unit) {
-        const PoolAxis &d = t.axis[0], &h = t.axis[1], &w = t.axis[2];
-        t.box_reach = t.slab_rows > 0 ? reach_of_slabs(h) : span(h);
-        t.box_beyond = t.strips ? 2 * lanes + 2 : 0;  // strips have whole vectors
-        const Size places = std::min((t.width.longest() - 1) * w.stride + span(w) + t.box_beyond, w.input);
-        const Size row = std::min(span(d), d.input) * places * unit;
-        const auto rows_in = [&](Size bytes) { return (bytes / (row * t.element_bytes) - t.box_reach) / h.stride + 1; };
-        const Size enough = std::max(rows_in(box_bytes), 8 * (t.box_reach - h.stride) / h.stride);
-        t.box_rows = std::max<Size>(std::min(enough, rows_in(most_box_bytes)), 1);
-        const Size between = h.stride - t.box_reach;  // rows that no window has: a box would hold them for nothing
-        if (between >= most_between || between * row >= worth_a_block)
-            t.box_rows = 1;
-        else if (t.slab_rows > 0 && (t.strips || t.slab_rows <= rows_in(most_box_bytes)))
-            t.box_rows = std::max<Size>(t.box_rows / t.slab_rows, 1) * t.slab_rows;
-        t.box_rows = std::min(t.box_rows, t.height.longest());
-        t.elements[0] = row * std::min((t.box_rows - 1) * h.stride + t.box_reach, h.input);
-    }
-
     // Blocks of fewer outputs along the width, or of fewer channels, where windows stand so far apart that most of a row would be read for
     // nothing, and where memory is short. No sum depends on either, nor on whether rows stand in a slab. Where this does not help the
     // windows are too large for the kernels.
@@ -221,7 +196,7 @@ struct Tiler {
         const Size whole = width, channels = unit;
         const Size depth = ceil_div(t.axis[0].output, t.depth.parts);
         const auto bytes = [&] {
-            if (!p.counted) return t.bytes();
+            if (!p.counted[0] && !p.counted[1] && !p.counted[2]) return t.bytes();
             return t.bytes() + 8 * (t.counts(0, depth) + t.counts(1, height) + t.counts(2, width));
         };
         const auto again = [&] {
@@ -311,10 +286,9 @@ struct Tiler {
         if (direct()) t.axis[0].slots = t.axis[1].slots = 0;
         narrow(ceil_div(w.output, t.width.parts), ceil_div(h.output, t.height.parts), unit);
         // What has been decided so far, and with it the order of sums, does not depend on the strides of x.
-        if (p.side_by_side && !wide && !p.divided_before && !p.flipped) t.elements[0] = 0;
-        t.by_pixel = t.by_pixel && (!p.side_by_side || p.flipped);
-        t.gathered = direct() && !p.side_by_side && !p.flipped;
-        if (p.flipped && !t.by_pixel && plain() && (direct() || t.slab_rows > 0)) choose_boxes(unit);
+        if (p.side_by_side && !wide && !p.divided_before && (direct() || !p.flipped)) t.elements[0] = 0;
+        t.by_pixel = t.by_pixel && !p.side_by_side;
+        t.gathered = direct() && !p.side_by_side;
         t.set_batch(p.batch, t.channels_last ? 1 : p.channels);
     }
 
@@ -352,6 +326,6 @@ Size PoolTiling::bytes() const {
     return sum + round_up(8 * axis[0].slots, 64) + round_up(8 * axis[1].slots, 64);
 }
 
-PoolTiling tile_pool(const PoolProblem& problem) { return Tiler(problem).made(); }
+PoolTiling tile_pool(const KernelPool& problem) { return Tiler(problem).made(); }
 
 }  // namespace npconv

@@ -15,7 +15,7 @@ namespace npconv {
 enum class PoolOp { maximum, maximum_and_place, sum, sum_of_powers };
 
 // A pooling along three axes, as the kernels see it: of the forward pass, or of the gradient of an average.
-struct PoolProblem {
+struct KernelPool {
     PoolOp op = PoolOp::maximum;
     std::int64_t batch = 1, channels = 1;
     std::array<PoolAxis, 3> axis{};  // without `blocks` and `slots`
@@ -23,9 +23,8 @@ struct PoolProblem {
     Layout layout = Layout::channels_first;
     bool side_by_side = true;  // neighbours in x: along the width, or between channels
     bool divided_before = false;
-    bool flipped = false;                                // minima: values are pooled in reverse order, see algorithms/min_pool.hpp
-    bool counted_width = false, counted_height = false;  // quotients differ along the width, the height
-    bool counted = false;                                // along any axis
+    bool flipped = false;           // minima: values are pooled in reverse order (PoolBefore::flip)
+    std::array<bool, 3> counted{};  // quotients differ along an axis
     const KernelTable* kernels = nullptr;
 };
 
@@ -38,13 +37,10 @@ struct PoolTiling {
     SpreadSplit channels, depth, height, width;
     bool whole_steps = false, few_taps = false, strips = false, dense = false;
     bool gathered = false;  // the rows of x are copied for each output row, because their elements are not side by side
-    bool by_pixel = false;  // or of windows that are dilated far, and for minima: the taps of one output pixel at a time
+    bool by_pixel = false;  // or of windows that are dilated far: the taps of one output pixel at a time
     std::int64_t slab_rows = 0, slot = 0;
     std::int64_t row_pitch = 0, line = 0, lead = 0;
     std::int64_t planes_of_task = 1;  // small ones
-    // Minima, where kernels read x in place: output rows that one copy of a box of x serves. A window has `box_reach` rows of it, and rows
-    // of the box have `box_beyond` columns beyond the last window: what kernels may read. 0: no boxes.
-    std::int64_t box_rows = 0, box_reach = 0, box_beyond = 0;
     // Elements of each buffer, in the order of PoolBlock, and their size; of places likewise.
     static constexpr std::size_t buffers = 9;
     std::array<std::int64_t, buffers> elements{};
@@ -61,6 +57,6 @@ struct PoolTiling {
     std::int64_t bytes() const;  // of one thread, but for tables of divisors
 };
 
-PoolTiling tile_pool(const PoolProblem& problem);
+PoolTiling tile_pool(const KernelPool& problem);
 
 }  // namespace npconv

@@ -7,18 +7,19 @@
 #include <sstream>
 #include <string>
 
-#include "algorithms/pool_windows.hpp"
+#include "contexts.hpp"
 #include "core/pool_shape.hpp"
+#include "core/window_axes.hpp"
 #include "kernels/registry.hpp"
-#include "plan/pool_tiling.hpp"
+#include "plan/pool_execution.hpp"
 
 namespace npconv::test {
 namespace {
 
 using Size = std::int64_t;
 
-PoolProblem square(PoolOp op, Size batch, Size channels, Size size, Size kernel, Size stride, Size pad, Layout layout) {
-    PoolProblem p;
+KernelPool square(PoolOp op, Size batch, Size channels, Size size, Size kernel, Size stride, Size pad, Layout layout) {
+    KernelPool p;
     p.op = op;
     p.batch = batch;
     p.channels = channels;
@@ -52,43 +53,40 @@ TEST(PoolTiling, BlocksCoverTheResultOnce) {
     }
 }
 
-TEST(PoolTiling, BoxesOfMinimaHoldTheirWindowsAndAreBounded) {
-    bool boxes = false, rows = false;
+TEST(PoolTiling, MinimaAreCutAsMaximaAre) {
     for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
         for (const Size channels : {1, 3, 64, 257}) {
-            for (const Size size : {7, 35, 224, 1500, 40000}) {
+            for (const Size size : {7, 35, 224, 1500}) {
                 for (const Size kernel : {2, 3, 7, 31}) {
                     if (kernel > size) continue;
                     for (const Size stride : {Size{1}, Size{2}, kernel}) {
-                        PoolProblem p = square(PoolOp::maximum, 2, channels, size, kernel, stride, kernel / 2, layout);
+                        KernelPool p = square(PoolOp::maximum, 2, channels, size, kernel, stride, kernel / 2, layout);
+                        const PoolTiling maxima = tile_pool(p);
                         p.flipped = true;
-                        const PoolTiling t = tile_pool(p);
-                        ASSERT_TRUE(t.served);
-                        EXPECT_FALSE(t.gathered);
-                        EXPECT_LE(t.bytes(), 6 << 20) << channels << " " << size << " " << kernel << " " << stride;
-                        (t.box_rows > 0 ? boxes : rows) = true;
-                        if (t.box_rows == 0) continue;
-                        EXPECT_GE(t.box_reach, kernel);
-                        const Size unit = t.channels_last ? channels / t.channels.parts : 1;
-                        const Size columns = std::min((t.width.longest() - 1) * stride + kernel, size);
-                        EXPECT_GE(t.elements[0], std::min((t.box_rows - 1) * stride + kernel, size) * columns * unit);
-                        p.op = PoolOp::maximum_and_place;
-                        EXPECT_EQ(tile_pool(p).box_rows, 0);
+                        const PoolTiling minima = tile_pool(p);
+                        ASSERT_TRUE(minima.served);
+                        EXPECT_EQ(minima.whole_steps, maxima.whole_steps);
+                        EXPECT_EQ(minima.few_taps, maxima.few_taps);
+                        EXPECT_EQ(minima.strips, maxima.strips);
+                        EXPECT_EQ(minima.slab_rows, maxima.slab_rows);
+                        EXPECT_EQ(minima.tasks(), maxima.tasks());
+                        // Kernels that read x in place reverse it there; others a row of it in memory.
+                        const bool in_place = minima.whole_steps || minima.few_taps || minima.strips;
+                        EXPECT_EQ(minima.elements[0] > 0, !in_place);
                     }
                 }
             }
         }
     }
-    EXPECT_TRUE(boxes && rows);
 }
 
 // Windows, strides and dilations from 1 to 2^20, drawn for each axis alone.
 TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
     std::mt19937_64 random(1);
     const auto any = [&](std::initializer_list<Size> from) { return from.begin()[random() % from.size()]; };
-    int served = 0, boxes = 0;
+    int served = 0;
     for (int i = 0; i < 100000; ++i) {
-        PoolProblem p;
+        KernelPool p;
         p.op = static_cast<PoolOp>(random() % 4);
         p.flipped = p.op == PoolOp::maximum || p.op == PoolOp::maximum_and_place;
         p.dtype = p.op == PoolOp::sum_of_powers || random() % 2 ? DType::f32 : DType::f64;
@@ -110,11 +108,9 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
         const PoolTiling t = tile_pool(p);
         if (!t.served) continue;
         ++served;
-        boxes += t.box_rows > 0;
         EXPECT_LE(t.bytes(), 6 << 20) << static_cast<int>(p.op) << ' ' << p.channels << drawn.str();
     }
     EXPECT_GT(served, 2000);
-    EXPECT_GT(boxes, 300);
 }
 
 TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {
@@ -122,7 +118,7 @@ TEST(PoolTiling, StridesOfXDoNotChangeTheOrderOfSums) {
         for (const PoolOp op : {PoolOp::maximum, PoolOp::maximum_and_place, PoolOp::sum, PoolOp::sum_of_powers}) {
             for (const Size kernel : {2, 3, 4, 5, 9}) {
                 for (const Size stride : {Size{1}, Size{2}, kernel}) {
-                    PoolProblem p = square(op, 1, 32, 200, kernel, stride, 1, layout);
+                    KernelPool p = square(op, 1, 32, 200, kernel, stride, 1, layout);
                     const PoolTiling one = tile_pool(p);
                     p.side_by_side = false;
                     const PoolTiling other = tile_pool(p);
@@ -145,6 +141,52 @@ TEST(PoolTiling, LongWindowsArePooledFromBlocksAndHugeOnesLeftToOthers) {
     EXPECT_TRUE(tile_pool(square(PoolOp::maximum, 1, 1, 2048, 31, 1, 15, Layout::channels_first)).axis[1].blocks);
     EXPECT_FALSE(tile_pool(square(PoolOp::maximum, 1, 1, 2048, 4, 1, 1, Layout::channels_first)).axis[1].blocks);
     EXPECT_FALSE(tile_pool(square(PoolOp::maximum, 1, 1, 10, 500, 1, 499, Layout::channels_first)).served);
+}
+
+PoolProblem line(Size n, Size kernel, Size stride, const PoolRule& rule = {}) {
+    PoolProblem p;
+    p.rule = rule;
+    p.shape.axis[2] = {n, (n - kernel) / stride + 1, kernel, stride, 1, 0, 0};
+    return p;
+}
+
+TEST(PoolExecution, HasTheWayThatServes) {
+    const Context on = context_of(best_kernels());
+    EXPECT_EQ(plan_pool(line(1000, 3, 2), on).way, PoolWay::kernels);
+    PoolProblem wide = line(1000, 3, 1);
+    wide.shape.axis[2] = {1000, 1000, 1001, 1, 3, 1500, 1500};
+    EXPECT_EQ(plan_pool(wide, on).way, PoolWay::windows);
+    for (const PoolKind kind : {PoolKind::maximum, PoolKind::minimum, PoolKind::average, PoolKind::norm}) {
+        const PoolExecution e = plan_pool(line(4'000'000, 2'000'000, 1, {.kind = kind, .power = 3}), on);
+        EXPECT_EQ(e.way, PoolWay::sliding);
+        ASSERT_TRUE(e.sliding.has_value());
+        EXPECT_TRUE(e.sliding->fits());
+        EXPECT_GT(e.workspace_bytes(1), 0);
+        EXPECT_LE(e.workspace_bytes(1), 6'000'000);
+    }
+    PoolProblem gradient = line(4'000'000, 2'000'000, 1, {.kind = PoolKind::average});
+    gradient.gradient = true;
+    EXPECT_EQ(plan_pool(gradient, on).way, PoolWay::sliding);
+}
+
+TEST(PoolExecution, OfAnotherBatchIsWhatIsPlannedForIt) {
+    const Context on = context_of(best_kernels());
+    for (const PoolKind kind : {PoolKind::maximum, PoolKind::average, PoolKind::norm}) {
+        for (const Size kernel : {2, 3, 9, 5000}) {
+            PoolProblem p = line(10'000, kernel, 2, {.kind = kind, .power = 2});
+            p.shape.channels = 5;
+            const PoolExecution one = plan_pool(p, on);
+            for (const Size batch : {1, 3, 100}) {
+                p.shape.batch = batch;
+                const PoolExecution want = plan_pool(p, on), got = one.with_batch(batch);
+                EXPECT_EQ(got.way, want.way);
+                EXPECT_EQ(got.tiling.tasks(), want.tiling.tasks());
+                EXPECT_EQ(got.tiling.planes_of_task, want.tiling.planes_of_task);
+                EXPECT_EQ(got.threads(8), want.threads(8));
+                EXPECT_EQ(got.workspace_bytes(8), want.workspace_bytes(8));
+            }
+        }
+    }
 }
 
 PoolRequest request(Size n, Size kernel, Size stride, Size pad, bool ceil_mode) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "algorithms/pool_divisors.hpp"
+#include "plan/pool_divisors.hpp"
 
 #include <algorithm>
 
@@ -8,8 +8,11 @@
 
 namespace npconv {
 
+namespace {
+
 using Size = std::int64_t;
 
+// Outputs for which an average counts all taps: first to second.
 std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
     const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
     const Size low = ceil_div(std::max<Size>(a.pad_before - before, 0), a.stride);
@@ -18,6 +21,8 @@ std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
     const Size high = last < 0 ? 0 : std::min(last / a.stride + 1, a.output);
     return {std::min(low, a.output), std::max(high, std::min(low, a.output))};
 }
+
+}  // namespace
 
 Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
     const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
@@ -41,6 +46,10 @@ std::array<bool, 3> divisors_that_differ(const PoolShape& shape, const AverageRu
         for (Size o = high; o < a.output && !differ[i]; ++o) differ[i] = count(o) != first;
     }
     return differ;
+}
+
+WindowDivisors::WindowDivisors(const PoolShape& shape, const AverageRule& rule) : shape_(shape), rule_(rule) {
+    for (std::size_t i = 0; i < 3; ++i) complete_[i] = complete_windows(shape.axis[i], rule.count_include_pad);
 }
 
 }  // namespace npconv
