@@ -39,7 +39,8 @@ std::size_t place_of(const Problem& p) {
 }
 
 std::shared_ptr<const ConvExecution> planned(Problem p, const Context& on, const std::string& wanted) {
-    if (p.lane == Lane::automatic && !p.shape.empty()) p.lane = plan_gemm(p, on).problem.lane;  // chosen once, for whatever falls back
+    if (p.packed_as.lane == Lane::automatic && !p.shape.empty())
+        p.packed_as.lane = plan_gemm(p, on).problem.packed_as.lane;  // chosen once, for whatever falls back
     return std::make_shared<const ConvExecution>(plan_conv(p, on, decide(p, on, wanted).algorithm));
 }
 

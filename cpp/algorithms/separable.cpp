@@ -124,8 +124,8 @@ Planned<PlannedOperation> planned_separable(const SeparableProblem& problem, con
     expect_served(problem, on, "depthwise_w, stride, padding and dilation");
     // As the weights are packed, so is every shape cut.
     SeparableProblem p = problem;
-    p.depthwise.depthwise_lane = format_of(depthwise_of(p, on)).lane;
-    p.pointwise.lane = format_of(pointwise_of(p, on)).lane;
+    p.depthwise.packed_as.depthwise_lane = format_of(depthwise_of(p, on)).lane;
+    p.pointwise.packed_as.lane = format_of(pointwise_of(p, on)).lane;
     auto operation = std::make_shared<const PlannedSeparable>(p, on, threads);
     Parameters packed = operation->pack(weights, threads);
     return {std::move(operation), std::move(packed)};

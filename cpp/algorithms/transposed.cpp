@@ -77,7 +77,7 @@ void PlannedTransposed::choose() {
 
 void PlannedTransposed::set_phases() {
     execution_ = std::make_shared<const PhasesExecution>(plan_phases(forward_, *on_, way_));
-    if (!phases().parts.empty()) forward_.lane = phases().parts[0].problem.lane;  // for other shapes, too
+    if (!phases().parts.empty()) forward_.packed_as.lane = phases().parts[0].problem.packed_as.lane;  // for other shapes, too
 }
 
 // Each way to compute the phases that serves.

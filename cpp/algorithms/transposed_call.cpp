@@ -57,8 +57,9 @@ class TransposedCall {
         if (!convolution()) return;
         Problem p = of_.phases().parts[0].problem;
         of_.way_.algorithm = decide(p, on, algorithm).algorithm;
-        of_.forward_.lane = p.lane = plan_gemm(p, on).problem.lane;
-        of_.forward_.depthwise_lane = p.depthwise_lane = plan_conv(p, on, of_.way_.algorithm).problem().depthwise_lane;
+        of_.forward_.packed_as.lane = p.packed_as.lane = plan_gemm(p, on).problem.packed_as.lane;
+        of_.forward_.packed_as.depthwise_lane = p.packed_as.depthwise_lane =
+            plan_conv(p, on, of_.way_.algorithm).problem().packed_as.depthwise_lane;
         set_part(p);
     }
 

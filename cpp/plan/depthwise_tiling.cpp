@@ -206,7 +206,7 @@ std::string depthwise_refusal(const Problem& p, const Context& on) {
 }
 
 DepthwiseTiling tile_depthwise(const Problem& p, const Context& on) {
-    if (p.depthwise_lane != Lane::automatic) return tile_with(p, on, p.depthwise_lane);
+    if (p.packed_as.depthwise_lane != Lane::automatic) return tile_with(p, on, p.packed_as.depthwise_lane);
     if (on.limits.depthwise.lane != Lane::automatic) return tile_with(p, on, on.limits.depthwise.lane);
     if (p.shape.empty() || !planes_serve(p, on)) return tile_with(p, on, Lane::channel);
     // One image decides: the sign of a zero may differ, and must be the same for every batch.

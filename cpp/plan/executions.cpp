@@ -7,7 +7,7 @@ namespace npconv {
 
 GemmExecution plan_gemm(const Problem& p, const Context& on) {
     GemmExecution e{p, &on, tile_gemm(p, on)};
-    e.problem.lane = e.tiling.lane;
+    e.problem.packed_as.lane = e.tiling.lane;
     return e;
 }
 
@@ -15,7 +15,7 @@ GemmExecution plan_gemm_pieces(const Problem& p, const Context& on) { return {p,
 
 DepthwiseExecution plan_depthwise(const Problem& p, const Context& on) {
     DepthwiseExecution e{p, &on, tile_depthwise(p, on)};
-    e.problem.depthwise_lane = e.tiling.lane;
+    e.problem.packed_as.depthwise_lane = e.tiling.lane;
     return e;
 }
 
@@ -30,7 +30,7 @@ ConvExecution plan_conv_by_direct(const Problem& p, const Context& on) {
 ConvExecution plan_conv_by_winograd(const Problem& p, const Context& on, Algorithm algorithm) {
     const Problem direct = direct_problem(p);
     WinogradExecution e{{p, &on, tile_winograd(p, on, *winograd_tiles(algorithm))}, plan_gemm_pieces(direct, on), plan_gemm(direct, on)};
-    e.problem.transformed = e.tiling.prepared ? Transformed::packed : Transformed::made;
+    e.problem.packed_as.transformed = e.tiling.prepared ? Transformed::packed : Transformed::made;
     return {algorithm, std::move(e)};
 }
 

@@ -195,7 +195,7 @@ GemmTiling tile_with(const Problem& p, const Context& on, const GemmEntry& kerne
 }
 
 GemmTiling tile(const Problem& p, const Context& on, const GemmEntry& kernels) {
-    if (p.lane != Lane::automatic) return tile_with(p, on, kernels, p.lane);
+    if (p.packed_as.lane != Lane::automatic) return tile_with(p, on, kernels, p.packed_as.lane);
     if (on.limits.gemm.lane != Lane::automatic) return tile_with(p, on, kernels, on.limits.gemm.lane);
     if (p.layout == Layout::channels_last || p.shape.without_products()) return tile_with(p, on, kernels, Lane::channel);
     Problem image = p;  // packed weights serve every batch, and a plain call does what a plan does: one image decides

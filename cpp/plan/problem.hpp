@@ -24,6 +24,15 @@ enum class Packing { once, every_call };
 // Where Winograd's transformed weights come from: packed beside the taps, or made where they are used. The result is the same, bit by bit.
 enum class Transformed { automatic, packed, made };
 
+// Given, where weights are packed already and are to be shared: how. Automatic: they are not, and the answer says how they will be.
+struct PackedAs {
+    Lane lane = Lane::automatic;            // by the GEMM path
+    Lane depthwise_lane = Lane::automatic;  // by depthwise kernels (depthwise_tiling.hpp)
+    Transformed transformed = Transformed::automatic;
+
+    bool operator==(const PackedAs&) const = default;
+};
+
 struct Problem {
     ConvShape shape;
     bool free_batch = false;  // shape.batch is 1 then, and stands for any
@@ -33,10 +42,8 @@ struct Problem {
     Border border = Border::zeros;
     bool flip = false;
     ActivationSpec activation;
-    Lane lane = Lane::automatic;
-    Lane depthwise_lane = Lane::automatic;  // the same of depthwise convolution (depthwise_tiling.hpp)
     Packing packing = Packing::once;
-    Transformed transformed = Transformed::automatic;
+    PackedAs packed_as;
     std::int64_t all_channels = 0;  // of the output, of a group, if the shape has only a section of them (sections.hpp)
 
     bool operator==(const Problem&) const = default;

@@ -35,12 +35,12 @@ SeparableProblem separable_problem(const Problem& depthwise, const Context& on, 
     p.border = Border::zeros;
     p.flip = false;
     p.activation = activation;
-    both.depthwise.depthwise_lane = Lane::channel;
+    both.depthwise.packed_as.depthwise_lane = Lane::channel;
     const std::int64_t least = 3 * on.vector_bytes() / size_of(p.dtype);  // pixels of a block of planes: vectors, an odd number
     if (affordable_pixels(both, on) >= least && depthwise_refusal(depthwise, on).empty()) {
-        both.depthwise.depthwise_lane = tile_depthwise(depthwise, on).lane;
+        both.depthwise.packed_as.depthwise_lane = tile_depthwise(depthwise, on).lane;
     }
-    p.lane = both.depthwise.depthwise_lane == Lane::channel ? Lane::channel : Lane::automatic;
+    p.packed_as.lane = both.depthwise.packed_as.depthwise_lane == Lane::channel ? Lane::channel : Lane::automatic;
     return both;
 }
 

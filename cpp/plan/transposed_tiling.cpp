@@ -128,7 +128,7 @@ double cycles_with(const Context& on, const Phases& phases, Algorithm algorithm,
     double cycles = 0.0;
     for (const PhasePart& part : phases.parts) {
         Problem p = part.problem;
-        p.lane = lane;
+        p.packed_as.lane = lane;
         p.shape.batch = 1;
         cycles += consider(p, on, p.shape.in_channels == 0 ? Algorithm::gemm : algorithm).cycles;
     }
@@ -181,7 +181,7 @@ double cycles_of_planes(const Problem& forward, const Context& on) {
 Lane lane_of(const Context& on, const Phases& phases) {
     if (phases.parts.empty()) return Lane::channel;
     const Problem& p = phases.parts[0].problem;
-    if (p.lane != Lane::automatic) return p.lane;
+    if (p.packed_as.lane != Lane::automatic) return p.packed_as.lane;
     if (on.limits.gemm.lane != Lane::automatic) return on.limits.gemm.lane;
     if (p.layout == Layout::channels_last) return Lane::channel;
     const auto cycles = [&](Lane lane) { return cycles_with(on, phases, Algorithm::gemm, lane); };
@@ -231,8 +231,8 @@ Phases phases_of(const Problem& forward, const Context& on, Arrangement arrangem
     if (one_phase(forward.shape)) return phases;
     const Lane lane = lane_of(on, phases);
     for (PhasePart& part : phases.parts) {
-        part.problem.lane = lane;
-        part.problem.depthwise_lane = Lane::channel;
+        part.problem.packed_as.lane = lane;
+        part.problem.packed_as.depthwise_lane = Lane::channel;
     }
     return phases;
 }
@@ -271,9 +271,9 @@ PhaseProspect prospect_of_phases(const Problem& forward, const Context& on, Algo
             if (!gemm && part.problem.shape.in_channels > 0) prospect.refusal = depthwise_refusal(part.problem, on);
             if (!prospect.refusal.empty()) return;
         }
-        const double cycles = phases.by_tap
-                                  ? cycles_by_tap(forward, on, phases)
-                                  : cycles_with(on, phases, algorithm, phases.parts.empty() ? Lane::channel : phases.parts[0].problem.lane);
+        const double cycles = phases.by_tap ? cycles_by_tap(forward, on, phases)
+                                            : cycles_with(on, phases, algorithm,
+                                                          phases.parts.empty() ? Lane::channel : phases.parts[0].problem.packed_as.lane);
         if (prospect.way.cycles == 0.0 || cycles < prospect.way.cycles) prospect.way = {algorithm, arrangement, cycles};
     };
     constexpr std::int64_t narrowest = 4;                      // columns of y: fewer leave nearly all lanes empty

@@ -137,7 +137,7 @@ WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTi
     const std::int64_t weights = t.points_of_set() * t.products() * vectors * t.lanes * element(p);
     const bool many_weights = weights > on.limits.winograd.most_prepared;
     t.far = weights > on.limits.winograd.far_weights;
-    t.prepared = p.transformed == Transformed::automatic ? !many_weights : p.transformed == Transformed::packed;
+    t.prepared = p.packed_as.transformed == Transformed::automatic ? !many_weights : p.packed_as.transformed == Transformed::packed;
     if (s.empty()) return t;
     const std::int64_t fit = std::max<std::int64_t>(1, on.limits.winograd.bytes_of_v / std::max<std::int64_t>(1, bytes_of_tile(p, t)));
     // Tiles of few points are small: as many more make a block.
@@ -161,7 +161,7 @@ WinogradTiling tile(const Problem& p, const Context& on, const std::array<AxisTi
     t.block_of_sum = block_of_sum(t, on);
     if (t.few && apart) cut(t, s.batch, s.groups, tiles = of_plane * planes, 1);
     const bool used_often = p.packing == Packing::once || t.blocks / s.groups > 2;
-    if (p.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
+    if (p.packed_as.transformed == Transformed::automatic) t.prepared = t.prepared && used_often && !t.few;
     while (true) {
         t.shared = t.blocks < on.limits.winograd.enough_blocks && (t.far || t.chunks.parts > 1);
         t.inputs = EvenSplit(t.channels.units_of_phase, t.shared ? std::min(t.channels.units_of_phase, most_inputs) : 1);
@@ -221,7 +221,7 @@ std::int64_t many_winograd_images(const Context& on) {
 
 Problem direct_problem(const Problem& problem) {
     Problem p = problem;
-    p.lane = Lane::channel;
+    p.packed_as.lane = Lane::channel;
     return p;
 }
 

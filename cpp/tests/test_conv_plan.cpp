@@ -123,7 +123,7 @@ template <class T>
 
 std::string words(const Problem& p) {
     return std::string(p.layout == Layout::channels_last ? ", channels last" : ", channels first") + ", lane " +
-           std::to_string(static_cast<int>(p.lane)) + (p.flip ? ", flip" : "");
+           std::to_string(static_cast<int>(p.packed_as.lane)) + (p.flip ? ", flip" : "");
 }
 
 TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
@@ -134,7 +134,7 @@ TYPED_TEST(ConvPlans, GemmIsExactOnSmallIntegers) {
             const Context on = round % 3 ? small_context(table, random) : usual_context(table, random);
             const ConvRequest r = of_type<T>(anything_small(random, round % 4 == 0 ? 40 : 5));
             Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
-            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
+            p.packed_as.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             p.flip = random.integer(0, 1) == 1;
             if (random.integer(0, 1)) p.activation = {Activation::clip, -20, 300};
             SCOPED_TRACE(text_of(r) + words(p));
@@ -157,7 +157,7 @@ TYPED_TEST(ConvPlans, InPlaceOnTheResidual) {
             const Context on = small_context(table, random);
             const ConvRequest r = of_type<T>(anything_small(random, 20));
             Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
-            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
+            p.packed_as.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             SCOPED_TRACE(text_of(r) + words(p));
             Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
             t.fill([&] { return random.small_integer<T>(); });
@@ -181,7 +181,7 @@ TYPED_TEST(ConvPlans, NonFiniteValuesReachWhatTheyShould) {
             ConvRequest r = of_type<T>(anything_small(random, 6));
             r.border = random.integer(0, 2) ? Border::zeros : r.border;
             Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
-            p.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
+            p.packed_as.lane = static_cast<Lane>(random.integer(0, round % 2 ? 1 : 2));
             SCOPED_TRACE(text_of(r) + words(p));
             Tensors<T> t(p, guard_sides[random.integer(0, 1)]);
             t.fill([&] { return random.small_integer<T>(); });
@@ -247,13 +247,13 @@ TYPED_TEST(ConvPlans, BitwiseTheSameHoweverItIsCut) {
             Context on = usual;
             for (int round = 0; round < 12; ++round) {
                 on.limits = other_tiles(random);
-                p.lane = static_cast<Lane>(round % 3);
+                p.packed_as.lane = static_cast<Lane>(round % 3);
                 on.machine.core = all_cores[round / 3 % 3];
                 const Guarded<T> y = t.result();
                 run(p, on, t, "gemm", 2, y);
                 ASSERT_TRUE(same(y.data(), expected.data(), y.size())) << "round " << round << words(p);
             }
-            p.lane = Lane::automatic;
+            p.packed_as.lane = Lane::automatic;
             p.layout = Layout::channels_last;  // of y; x stays where it is
             const Guarded<T> last = t.result();
             on.limits = {};
@@ -344,7 +344,7 @@ TYPED_TEST(ConvPlans, ChannelsAPowerOfTwoApart) {
             for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
                 const ConvRequest r = of_type<T>(image(9, 11, 7, 5, kernel));
                 Problem p = problem_of(r);
-                p.lane = lane;
+                p.packed_as.lane = lane;
                 SCOPED_TRACE(text_of(r) + words(p));
                 Random random(7);
                 Tensors<T> t(p, GuardPages::after);

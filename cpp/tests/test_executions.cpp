@@ -96,11 +96,11 @@ void expect_tiled(const ConvExecution& execution, const Problem& p, const Contex
     if (const auto* gemm = std::get_if<GemmExecution>(&execution.way)) {
         EXPECT_EQ(execution.algorithm, Algorithm::gemm);
         EXPECT_TRUE(gemm->tiling == tile_gemm(p, on));
-        pinned.lane = gemm->tiling.lane;
+        pinned.packed_as.lane = gemm->tiling.lane;
     } else if (const auto* depthwise = std::get_if<DepthwiseExecution>(&execution.way)) {
         EXPECT_EQ(execution.algorithm, Algorithm::depthwise);
         EXPECT_TRUE(depthwise->tiling == tile_depthwise(p, on));
-        pinned.depthwise_lane = depthwise->tiling.lane;
+        pinned.packed_as.depthwise_lane = depthwise->tiling.lane;
     } else if (const auto* direct = std::get_if<DirectExecution>(&execution.way)) {
         EXPECT_EQ(execution.algorithm, Algorithm::direct);
         EXPECT_TRUE(direct->tiling == tile_direct(p, on));
@@ -113,7 +113,7 @@ void expect_tiled(const ConvExecution& execution, const Problem& p, const Contex
         EXPECT_EQ(winograd->whole.tiling.lane, Lane::channel);
         EXPECT_TRUE(winograd->pieces.tiling.panels == winograd->tiling.panels && winograd->pieces.tiling.k == winograd->tiling.order)
             << "all read the same packed taps";
-        pinned.transformed = winograd->tiling.prepared ? Transformed::packed : Transformed::made;
+        pinned.packed_as.transformed = winograd->tiling.prepared ? Transformed::packed : Transformed::made;
     } else {
         EXPECT_EQ(execution.algorithm, Algorithm::naive);
     }

@@ -112,7 +112,7 @@ TYPED_TEST(PackedWeightsOf, PanelsAreTheDefinition) {
             ConvRequest r = anything_small(random, round % 4 ? 9 : 60);
             r.dtype = sizeof(T) == 4 ? DType::f32 : DType::f64;
             Problem p = problem_of(r);
-            p.lane = static_cast<Lane>(random.integer(0, 2));
+            p.packed_as.lane = static_cast<Lane>(random.integer(0, 2));
             p.flip = random.integer(0, 1) == 1;
             const ConvShape& s = p.shape;
             const GuardPages side = guard_sides[round % 2];
@@ -127,7 +127,7 @@ TYPED_TEST(PackedWeightsOf, PanelsAreTheDefinition) {
                 w.view.batch = row;
             }
             for (T& value : w.memory) value = random.real<T>();
-            SCOPED_TRACE(text_of(r) + ", lane " + std::to_string(static_cast<int>(p.lane)) + (p.flip ? ", flip" : ""));
+            SCOPED_TRACE(text_of(r) + ", lane " + std::to_string(static_cast<int>(p.packed_as.lane)) + (p.flip ? ", flip" : ""));
             const Buffer packed = pack(plan_conv_by_gemm(p, on), untyped(w.view), static_cast<int>(random.integer(1, 3))).data;
             spare += expect_panels(p, on, w.view, packed);
             if (this->HasFailure()) return;

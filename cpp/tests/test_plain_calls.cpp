@@ -37,8 +37,8 @@ TEST(PlainCalls, RememberWhatWasDecided) {
                 EXPECT_EQ(&execution->on(), &asked);
                 Problem with_lane = p;
                 if (!p.shape.empty()) {
-                    with_lane.lane = tile_gemm(p, asked).lane;
-                    EXPECT_EQ(execution->problem().lane, with_lane.lane);
+                    with_lane.packed_as.lane = tile_gemm(p, asked).lane;
+                    EXPECT_EQ(execution->problem().packed_as.lane, with_lane.packed_as.lane);
                 }
                 EXPECT_EQ(execution->algorithm, decide(with_lane, asked, wanted).algorithm);
             };
@@ -67,7 +67,7 @@ TEST(PlainCalls, AreRightFromManyThreads) {
         problems.push_back(problem_of(image(20, 20, channels, 2 * channels, 3)));
         problems.back().packing = Packing::every_call;
         Problem with_lane = problems.back();
-        with_lane.lane = tile_gemm(with_lane, on).lane;
+        with_lane.packed_as.lane = tile_gemm(with_lane, on).lane;
         expected.push_back(decide(with_lane, on, "auto").algorithm);
     }
     std::atomic<int> wrong{0};

@@ -98,7 +98,7 @@ void expect_covered_once(const GemmTiling& t, const Problem& p, const GemmLimits
     ASSERT_EQ(t.lanes, kernels.lanes);
     const bool pixel = t.lane == Lane::pixel;
     ASSERT_TRUE(pixel || t.lane == Lane::channel);
-    ASSERT_TRUE(p.lane == Lane::automatic || p.lane == t.lane);
+    ASSERT_TRUE(p.packed_as.lane == Lane::automatic || p.packed_as.lane == t.lane);
     ASSERT_EQ(t.unit, pixel ? 1 : kernels.lanes);
     ASSERT_TRUE(t.nv >= 1 && t.mr >= 1 && t.nv <= (pixel ? kernels.pixel_nv : kernels.nv)) << t.nv;
     ASSERT_LE(t.mr, pixel ? kernels.pixel_mr : kernels.mr[t.nv - 1]) << t.nv << " vectors, " << t.mr << " rows";
@@ -153,7 +153,7 @@ TEST(GemmTiling, CoversEveryPixelChannelAndKOnce) {
                         r.batch = 1 + in % 2;
                         SCOPED_TRACE(text_of(r));
                         Problem p = problem_of(r);
-                        p.lane = all_lanes[shapes % 3];
+                        p.packed_as.lane = all_lanes[shapes % 3];
                         expect_covered_once(p, on);
                         if (::testing::Test::HasFatalFailure()) return;
                         ++shapes;
@@ -176,7 +176,7 @@ TEST(GemmTiling, CoversEverythingOnceWhereAllIsCutSmall) {
             r.dtype = dtype;
             SCOPED_TRACE(text_of(r));
             Problem p = problem_of(r, round % 2 ? Layout::channels_last : Layout::channels_first);
-            p.lane = all_lanes[random.integer(0, round % 2 ? 1 : 2)];
+            p.packed_as.lane = all_lanes[random.integer(0, round % 2 ? 1 : 2)];
             expect_covered_once(p, on);
             if (::testing::Test::HasFatalFailure()) return;
             const GemmTiling t = tile_gemm(p, on);
@@ -204,7 +204,7 @@ TEST(GemmTiling, LanesAreAPureChoice) {
                         ++(lane == Lane::pixel ? pixel : channel);
                         const auto cycles = [&](Lane with) {
                             Problem forced = p;
-                            forced.lane = with;
+                            forced.packed_as.lane = with;
                             return gemm_cycles(p, on, tile_gemm(forced, on));
                         };
                         ASSERT_EQ(lane == Lane::pixel, cycles(Lane::pixel) < cycles(Lane::channel)) << text_of(r);
@@ -235,7 +235,7 @@ TEST(GemmTiling, FollowsTheCore) {
         const Context wide = context_with({2, false}, *set.table), far_sighted = context_with({2, true}, *set.table),
                       narrow = context_with({1, false}, *set.table);
         Problem p = problem_of(image(56, 56, 128, 128, 3));
-        p.lane = Lane::channel;
+        p.packed_as.lane = Lane::channel;
         const GemmTiling t = tile_gemm(p, wide);
         EXPECT_TRUE(set.table->entries->vector_bytes < 64 || t.mr * t.nv + t.nv + 1 <= 32) << t.mr << " x " << t.nv;
         EXPECT_TRUE(t.always_copied);
@@ -243,17 +243,17 @@ TEST(GemmTiling, FollowsTheCore) {
         p.layout = Layout::channels_last;
         EXPECT_FALSE(tile_gemm(p, wide).always_copied);
         Problem strided = problem_of(image(28, 28, 512, 1024));
-        strided.lane = Lane::channel;
+        strided.packed_as.lane = Lane::channel;
         strided.shape.axis[1].stride = strided.shape.axis[2].stride = 2;
         EXPECT_FALSE(tile_gemm(strided, wide).always_copied);
         p.layout = Layout::channels_first;
         EXPECT_FALSE(tile_gemm(p, far_sighted).always_copied);
         EXPECT_GE(tile_gemm(p, far_sighted).mr, t.mr);
         Problem aliased = problem_of(image(32, 32, 128, 128, 3));
-        aliased.lane = Lane::channel;
+        aliased.packed_as.lane = Lane::channel;
         EXPECT_TRUE(tile_gemm(aliased, far_sighted).always_copied) << "all channels share four sets";
         Problem shortest = problem_of(image(56, 56, 24, 144));
-        shortest.lane = Lane::channel;
+        shortest.packed_as.lane = Lane::channel;
         EXPECT_LE(tile_gemm(shortest, far_sighted).mr * tile_gemm(shortest, far_sighted).nv, 20);
         EXPECT_EQ(tile_gemm(p, narrow).always_copied, set.table->entries->vector_bytes < 64) << "two narrower vectors a cycle, everywhere";
     }
@@ -270,7 +270,7 @@ TEST(GemmTiling, SizesWithoutProductsAreNotMultiplied) {
             for (const Lane lane : {Lane::automatic, Lane::channel, Lane::pixel}) {
                 for (const Layout layout : {Layout::channels_first, Layout::channels_last}) {
                     Problem p = problem_of(r, layout);
-                    p.lane = lane;
+                    p.packed_as.lane = lane;
                     EXPECT_EQ(gemm_cycles(p, on, tile_gemm(p, on)), 0.0);
                     decide(p, on, "auto");
                 }
@@ -302,7 +302,7 @@ void expect_bounded_workspace(const Problem& problem, const Context& on, const s
         p.layout = layout;
         for (const Lane lane : all_lanes) {
             if (lane == Lane::pixel && layout == Layout::channels_last) continue;
-            p.lane = lane;
+            p.packed_as.lane = lane;
             const GemmExecution execution = plan_gemm(p, on);
             for (const int threads : {1, 2, 64})
                 EXPECT_LE(workspace_bytes(execution, 1.0, threads), workspace_of_a_thread * threads)
@@ -460,7 +460,7 @@ TEST(PackedFormat, IsTheSameForEveryMap) {
             ASSERT_EQ(format_of_gemm(p), format);
             ASSERT_EQ(format_of_naive(p), format_of_naive(before));
             ASSERT_NE(format_of_naive(p), format);
-            p.lane = format.lane == Lane::pixel ? Lane::channel : Lane::pixel;
+            p.packed_as.lane = format.lane == Lane::pixel ? Lane::channel : Lane::pixel;
             ASSERT_NE(format_of_gemm(p), format) << "the other lane";
             p = before;
             ++p.shape.out_channels;
@@ -575,7 +575,7 @@ TEST(Planner, ExplainsItself) {
         }
         EXPECT_EQ(text.find("depth "), std::string::npos);  // the axis
         Problem pixel = problem_of(image(32, 32, 3, 8));
-        pixel.lane = Lane::pixel;
+        pixel.packed_as.lane = Lane::pixel;
         const GemmTiling u = tile_gemm(pixel, on);
         const std::string other = std::to_string(u.nv * u.lanes) + " pixels x " + std::to_string(u.mr) + " channels, lane = pixel";
         EXPECT_NE(explained(pixel, "gemm", {1, 0, 0}).find(other), std::string::npos) << other;

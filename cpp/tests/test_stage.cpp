@@ -146,7 +146,7 @@ void check_blocks(const ConvRequest& request, const Way& way, const Context& on,
     SCOPED_TRACE(text_of(r) + (way.layout == Layout::channels_last ? ", channels last" : ", channels first") +
                  (way.lane == Lane::pixel ? ", lane = pixel" : ", lane = channel"));
     Problem p = problem_of(r, way.layout);
-    p.lane = way.lane;
+    p.packed_as.lane = way.lane;
     const ConvShape& s = p.shape;
     const GuardPages side = guard_sides[random.integer(0, 1)];
     const auto extent = extent_of<T>(s);
