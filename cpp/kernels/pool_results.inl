@@ -121,8 +121,9 @@ struct Results {
             const X x = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
             return flipped ? reversed<X>(x) : x;
         };
-        if (!narrow && !flipped && b.y_pixel == unit) {
-            for (std::int64_t i = 0; i < length; ++i) y[i] = static_cast<X>(values[i]);
+        if (!narrow && b.y_pixel == unit) {  // two loops, which become vectors
+            for (std::int64_t i = 0; !flipped && i < length; ++i) y[i] = static_cast<X>(values[i]);
+            for (std::int64_t i = 0; flipped && i < length; ++i) y[i] = reversed<X>(static_cast<X>(values[i]));
             return;
         }
         for (std::int64_t o = 0; o < outputs; ++o) {
