@@ -48,24 +48,27 @@ struct Windows {
     }
 
     const X* plane(Size image, Size channel) const { return io.x.data + image * io.x.batch + channel * io.x.channel; }
+    // body(offset of the first element of a row of the window).
+    template <class Body>
+    void each_row(const Box& b, const Body& body) const {
+        b.each_row([&](Size i, Size j) { body(i * step[0] + j * step[1] + b.w.first * step[2]); });
+    }
     // In y, or in the dense array of places.
     Size result(Size image, Size channel, Size o, Size batch) const {
         return image * batch + (last ? o * shape.channels + channel : channel * shape.outputs() + o);
     }
 
-    // n elements of a row of a window: where the first stands, and its place in the plane.
+    // n elements of a row of a window, from (d, h, w) on.
     struct RowPart {
-        Size offset, place, n;
+        Size d, h, w, n;
     };
+    Size offset(const RowPart& p) const { return p.d * step[0] + p.h * step[1] + p.w * step[2]; }
+    Size place(const RowPart& p) const { return (p.d * shape.axis[1].input + p.h) * shape.axis[2].input + p.w; }
     // body(RowPart) of the rows of a window, in parts of at most `most` elements.
     template <class Body>
     void each_part(const Box& b, Size most, const Body& body) const {
         b.each_row([&](Size i, Size j) {
-            for (Size k = 0; k < b.w.count; k += most) {
-                const Size w = b.w.first + k * b.w.step;
-                body(RowPart{i * step[0] + j * step[1] + w * step[2], (i * shape.axis[1].input + j) * shape.axis[2].input + w,
-                             std::min(most, b.w.count - k)});
-            }
+            for (Size k = 0; k < b.w.count; k += most) body(RowPart{i, j, b.w.first + k * b.w.step, std::min(most, b.w.count - k)});
         });
     }
 
@@ -104,21 +107,22 @@ struct Windows {
         const X* x = plane(image, channel);
         const Size apart = b.w.step * step[2];
         X best = lowest<X>(), copy[run];
-        RowPart found{0, -1, 0};
+        RowPart found{};
+        Size at = -1;
         each_part(b, run, [&](const RowPart& part) {
-            const X v = kernels.maximum_of_run(ordered(minima, x + part.offset, apart, part.n, copy), part.n);
+            const X v = kernels.maximum_of_run(ordered(minima, x + offset(part), apart, part.n, copy), part.n);
             if (found.n > 0 && !newer(best, v)) return;
             best = v;
             found = part;
         });
         if (found.n > 0 && (io.places || best == X(0) || best != best)) {
-            const X* row = ordered(minima, x + found.offset, apart, found.n, copy);
+            const X* row = ordered(minima, x + offset(found), apart, found.n, copy);
             const Size k = place_of(row, found.n, best);
             best = row[k];
-            found.place += k * b.w.step;
+            at = place(found) + k * b.w.step;
         }
         io.y[result(image, channel, o, io.y_batch)] = minima ? reversed(best) : best;
-        if (io.places) io.places[result(image, channel, o, shape.channels * shape.outputs())] = found.place;
+        if (io.places) io.places[result(image, channel, o, shape.channels * shape.outputs())] = at;
     }
 
     void extremes_of_pixel(bool minima, Size image, Size o, const Box& b) const {
@@ -133,7 +137,7 @@ struct Windows {
             if (places) std::fill_n(places, n, Size{-1});
             each_part(b, places ? 1 : std::max<Size>(run / n, 1), [&](const RowPart& part) {
                 Size apart = b.w.step * step[2];
-                const X* from = ordered_pixels(minima, x + part.offset, apart, part.n, n, copy);
+                const X* from = ordered_pixels(minima, x + offset(part), apart, part.n, n, copy);
                 if (!places) {
                     if (first) std::copy_n(from, n, y);
                     kernels.join_pixels(from, apart, part.n, n, y);
@@ -141,7 +145,7 @@ struct Windows {
                 for (Size l = 0; places && l < n; ++l) {
                     if (!first && !newer(y[l], from[l])) continue;
                     y[l] = from[l];
-                    places[l] = part.place;
+                    places[l] = place(part);
                 }
                 first = false;
             });
@@ -152,48 +156,74 @@ struct Windows {
     // finish(sum, number of the output, its window) of the sums of value(element); as_they_are: of the elements.
     template <class Value, class Finish>
     void sums(const Value& value, bool as_they_are, const Finish& finish) const {
-        const Size channels = last ? shape.channels : 1;
         each([&](Size image, Size channel, Size o, const Box& b) {
-            for (Size c = 0; c < channels; c += at_once) {
-                const Size n = std::min(at_once, channels - c);
-                const X* x = plane(image, channel + c);
-                X* y = io.y + result(image, channel + c, o, io.y_batch);
+            const X* x = plane(image, channel);
+            if (!last) {
+                PairwiseSum sum;
+                each_row(b, [&](Size row) { sum_row(x + row, b.w, value, as_they_are, sum); });
+                double total = sum.total();
+                if (as_they_are && !std::isfinite(total)) {  // perhaps by the float32 sums of a few
+                    PairwiseSum exact;
+                    each_row(b, [&](Size row) { sum_row(x + row, b.w, value, false, exact); });
+                    total = exact.total();
+                }
+                io.y[result(image, channel, o, io.y_batch)] = static_cast<X>(finish(total, o, b));
+                return;
+            }
+            X* y = io.y + result(image, 0, o, io.y_batch);
+            for (Size c = 0; c < shape.channels; c += at_once) {
+                const Size n = std::min(at_once, shape.channels - c);
+                PairwiseSums<at_once> sum(n);
+                each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, as_they_are, sum); });
                 double total[at_once];
-                sum(x, n, b, value, as_they_are, total);
-                if (as_they_are && !std::all_of(total, total + n, [](double v) { return std::isfinite(v); }))
-                    sum(x, n, b, value, false, total);  // what is infinite may be the float32 sums of a few
-                for (Size l = 0; l < n; ++l) y[l] = static_cast<X>(finish(total[l], o, b));
+                sum.total(total);
+                if (as_they_are && !std::all_of(total, total + n, [](double v) { return std::isfinite(v); })) {
+                    PairwiseSums<at_once> exact(n);
+                    each_row(b, [&](Size row) { sum_pixels(x + row + c * io.x.channel, n, b.w, value, false, exact); });
+                    exact.total(total);
+                }
+                for (Size l = 0; l < n; ++l) y[c + l] = static_cast<X>(finish(total[l], o, b));
             }
         });
     }
 
     template <class Value>
-    void sum(const X* x, Size channels, const Box& b, const Value& value, bool as_they_are, double* total) const {
-        PairwiseSums<at_once> sums(channels);
-        const Size stride = b.w.step * step[2];
-        double some[at_once];
-        each_part(b, last ? run / at_once : run, [&](const RowPart& part) {
-            const X* pixels = x + part.offset;
-            if (as_they_are) {
-                sum_pixels(pixels, stride, part.n, channels, some);
-                return sums.add(some);
+    void sum_row(const X* row, const Window& w, const Value& value, bool as_they_are, PairwiseSum& sum) const {
+        const Size stride = w.step * step[2];
+        for (Size k = 0; k < w.count; k += run) {
+            const Size n = std::min(run, w.count - k);
+            if (!as_they_are) {
+                for (Size l = 0; l < n; ++l) sum.add(value(row[(k + l) * stride]));
+            } else if (stride == 1 || n == 1) {
+                sum.add(kernels.sum_of_run(row + k * stride, n));
+            } else {
+                X copy[run];
+                for (Size l = 0; l < n; ++l) copy[l] = row[(k + l) * stride];
+                sum.add(kernels.sum_of_run(copy, n));
             }
-            for (Size p = 0; p < part.n; ++p) {
-                for (Size c = 0; c < channels; ++c) some[c] = value(pixels[p * stride + c * io.x.channel]);
-                sums.add(some);
-            }
-        });
-        sums.total(total);
+        }
     }
 
-    void sum_pixels(const X* pixels, Size stride, Size n, Size channels, double* some) const {
-        X copy[run];
-        if (!last) {
-            some[0] = kernels.sum_of_run(ordered(false, pixels, stride, n, copy), n);
-            return;
+    template <class Value>
+    void sum_pixels(const X* row, Size channels, const Window& w, const Value& value, bool as_they_are, PairwiseSums<at_once>& sum) const {
+        const Size stride = w.step * step[2], most = run / at_once;
+        double some[at_once];
+        for (Size k = 0; k < w.count; k += most) {
+            const Size n = std::min(most, w.count - k);
+            const X* pixels = row + k * stride;
+            if (!as_they_are) {
+                for (Size p = 0; p < n; ++p) {
+                    for (Size c = 0; c < channels; ++c) some[c] = value(pixels[p * stride + c * io.x.channel]);
+                    sum.add(some);
+                }
+                continue;
+            }
+            X copy[run];
+            Size apart = stride;
+            const X* from = ordered_pixels(false, pixels, apart, n, channels, copy);
+            kernels.sums_of_pixels(from, apart, n, channels, some);
+            sum.add(some);
         }
-        const X* from = ordered_pixels(false, pixels, stride, n, channels, copy);
-        kernels.sums_of_pixels(from, stride, n, channels, some);
     }
 };
 

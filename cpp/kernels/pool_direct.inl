@@ -126,7 +126,7 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
             T* y = b.y + results.row_at(d, h);
             const std::int64_t x_step = a.stride * b.x_step[1];
             const auto run = [&](const auto& then) { step_rows<Op, Step>(x, x_step, row, n, count, results.outputs, y, width, then); };
-            if constexpr (static_cast<T>(0.5) != 0) {
+            if constexpr (!Op::idempotent) {
                 if (b.after == PoolAfter::divide) {
                     results.divided(results.row_divisor(d, h), run);
                     continue;
@@ -247,7 +247,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                     }
                 }
                 T divisor = row_divisor, factor = 1;
-                if constexpr (static_cast<T>(0.5) != 0) {
+                if constexpr (!Op::idempotent) {
                     if (b.counted[2]) divisor *= b.counted[2][w];
                     if (results.power_of_two(static_cast<double>(divisor))) {
                         factor = 1 / divisor;
@@ -255,7 +255,7 @@ void pool_taps(const PoolBlock<typename Op::T>& b) {
                     }
                 }
                 taps_pixel<Op>(taps, rows, n, b.unit, y, [&](typename Vec::V v) {
-                    if constexpr (static_cast<T>(0.5) != 0) {
+                    if constexpr (!Op::idempotent) {
                         if (factor != 1) return Vec::mul(v, Vec::set1(factor));
                         if (divisor != 1) return Vec::div(v, Vec::set1(divisor));
                     }

@@ -1,6 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What becomes of joined lines in y.
 
+// What becomes of a vector on its way to y. Not lambdas: functions for lines are compiled once for each.
+template <class Vec>
+struct Unchanged {
+    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const { return v; }
+};
+template <class Vec>
+struct ReversedAgain {
+    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const { return reversed<typename Vec::T>(v); }
+};
+template <class Vec>
+struct TimesFactor {
+    typename Vec::V factor;
+    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const { return Vec::mul(v, factor); }
+};
+template <class Vec>
+struct OverDivisor {
+    typename Vec::V divisor;
+    [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const { return Vec::div(v, divisor); }
+};
+
 template <class Op, class X>
 struct Results {
     using Vec = typename Op::Vec;
@@ -8,7 +28,7 @@ struct Results {
     using Cells = typename Op::Cells;
     static constexpr std::int64_t L = Vec::lanes;
     static constexpr bool same_type = sizeof(X) == sizeof(T) && !Op::placed;
-    static constexpr bool real = static_cast<T>(0.5) != 0;
+    static constexpr bool sums = !Op::idempotent;
 
     const PoolBlock<X>& b;
     const std::int64_t outputs, unit, length;
@@ -31,20 +51,19 @@ struct Results {
     // run(v -> v / divisor): by a product where that is exact.
     template <class Run>
     [[gnu::always_inline]] static void divided(X divisor, const Run& run) {
-        const auto factor = Vec::set1(1 / divisor), by = Vec::set1(divisor);
         if (power_of_two(static_cast<double>(divisor)))
-            run([factor](auto v) { return Vec::mul(v, factor); });
+            run(TimesFactor<Vec>{Vec::set1(1 / divisor)});
         else
-            run([by](auto v) { return Vec::div(v, by); });
+            run(OverDivisor<Vec>{Vec::set1(divisor)});
     }
 
     // run(v -> v), of minima what reverses v again.
     template <class Run>
     [[gnu::always_inline]] void as_it_is(const Run& run) const {
         if constexpr (Op::idempotent) {
-            if (b.before == PoolBefore::flip) return run([](auto v) { return reversed<T>(v); });
+            if (b.before == PoolBefore::flip) return run(ReversedAgain<Vec>{});
         }
-        run([](auto v) { return v; });
+        run(Unchanged<Vec>{});
     }
 
     // y's row (d, h) from the n lines that are joined in it.
@@ -54,7 +73,7 @@ struct Results {
             if (n > 0 && b.after == PoolAfter::nothing && b.y_pixel == unit) {
                 return as_it_is([&](const auto& then) { joined<Op>(lines, n, y, then); });
             }
-            if constexpr (real) {
+            if constexpr (sums) {
                 if (n > 0 && b.after == PoolAfter::divide && b.y_pixel == unit && !b.counted[2]) {
                     return divided(row_divisor(d, h), [&](const auto& then) { joined<Op>(lines, n, y, then); });
                 }
@@ -79,7 +98,7 @@ struct Results {
     }
 
     void put(std::int64_t d, std::int64_t h, const T* values, X* y) const {
-        if constexpr (real) {
+        if constexpr (sums) {
             if (b.after == PoolAfter::divide) {
                 const X divisor = row_divisor(d, h);
                 for (std::int64_t o = 0; o < outputs; ++o) {
@@ -102,8 +121,9 @@ struct Results {
             const X x = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
             return flipped ? reversed<X>(x) : x;
         };
-        if (!narrow && !flipped && b.y_pixel == unit) {
-            for (std::int64_t i = 0; i < length; ++i) y[i] = static_cast<X>(values[i]);
+        if (!narrow && b.y_pixel == unit) {  // two loops, which become vectors
+            for (std::int64_t i = 0; !flipped && i < length; ++i) y[i] = static_cast<X>(values[i]);
+            for (std::int64_t i = 0; flipped && i < length; ++i) y[i] = reversed<X>(static_cast<X>(values[i]));
             return;
         }
         for (std::int64_t o = 0; o < outputs; ++o) {
@@ -116,8 +136,8 @@ struct Results {
     }
 
     // y = the n lines, joined; of several rows of y line l is at line[l] + i * step.
-    template <class Join, class Lines, class Then>
-    [[gnu::always_inline]] void joined(const Lines& lines, int n, T* y, const Then& then, std::int64_t rows = 1,
+    template <class Join, class Then>
+    [[gnu::always_inline]] void joined(const T* const* lines, int n, T* y, const Then& then, std::int64_t rows = 1,
                                        std::int64_t step = 0) const {
         switch (n) {
             case 1: return joined_n<Join, 1>(lines, 1, y, then, rows, step);
@@ -128,8 +148,8 @@ struct Results {
         }
     }
 
-    template <class Join, int N, class Lines, class Then>
-    void joined_n(const Lines& lines, int some, T* y, const Then& then, std::int64_t rows, std::int64_t step) const {
+    template <class Join, int N, class Then>
+    void joined_n(const T* const* lines, int some, T* y, const Then& then, std::int64_t rows, std::int64_t step) const {
         const int n = N > 0 ? N : some;
         const T* line[N > 0 ? N : most_lines] = {};  // in registers: no store to y can alter them
 #pragma GCC unroll 8

@@ -114,7 +114,7 @@ struct Slab {
             T* y = b.y + results.row_at(d, first);
             const auto put = [&](const auto& then) { results.template joined<Join>(lines, n, y, then, count, b.slot); };
             if (b.after == PoolAfter::nothing) return results.as_it_is(put);
-            if constexpr (Results<Op, X>::real) {
+            if constexpr (Results<Op, X>::sums) {
                 if (b.after == PoolAfter::divide && !b.counted[2] && !b.counted[1]) {
                     return results.divided(results.row_divisor(d, first), put);
                 }
