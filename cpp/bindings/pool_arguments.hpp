@@ -59,14 +59,11 @@ std::array<std::int64_t, 3> three_sizes(const Shape& spatial);
 PlacesView places_of(const Arrays& arrays, const Frame& frame, const PlacedShape& shape, std::int64_t least, const PoolCall& call,
                      const char* expected, py::array& memory);
 
-// A view of an array of a call, whatever its elements.
-inline AnyView any_view(const py::array& array, const Frame& frame) { return untyped(view_of<double>(array, frame)); }
-
 // compute(operands) without the GIL: from the first array of a call, made readable, to the result.
 template <class Compute>
 void compute_pool(Arrays& arrays, const Frame& frame, const Result& to, std::int64_t* places, const Compute& compute) {
     arrays.make_readable();
-    const PoolOperands io{any_view(arrays[0], frame), to.data<void>(), to.batch_step, places};
+    const PoolOperands io{view_of(arrays[0], frame), to.data<void>(), to.batch_step, places};
     without_gil([&] { compute(io); });
 }
 

@@ -110,7 +110,7 @@ template <class Compute>
 py::object run_with_input(Arrays& arrays, const Tensor& g, const Tensor& x, PoolCall call, const Compute& compute) {
     call.dtype = x.dtype;
     const Result to = arrays.result(x.dtype, "x", x.shape, x.frame.form);
-    compute_pool(arrays, g.frame, to, nullptr, [&](const PoolOperands& io) { compute(call, any_view(arrays[1], x.frame), io); });
+    compute_pool(arrays, g.frame, to, nullptr, [&](const PoolOperands& io) { compute(call, view_of(arrays[1], x.frame), io); });
     return to.given;
 }
 

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-
 namespace npconv {
 
 Settings parse_settings(const Keywords& k, int rank) {

@@ -35,11 +35,16 @@ PoolRule parse_rule(const RuleKeywords& k) {
 class Pooling final : public Operation {
   public:
     Pooling(int rank, const WindowKeywords& windows, const RuleKeywords& rule, py::handle layout, py::handle num_threads)
-        : windows_(parse_windows(windows, rank)), rule_(parse_rule(rule)), frame_{rank, Form::batched, parse_layout(layout)} {
+        : Pooling{parse_windows(windows, rank),
+                  parse_rule(rule),
+                  {rank, Form::batched, parse_layout(layout)},
+                  parse_num_threads(num_threads)} {}  // braces: parsed in this order
+    Pooling(PoolRequest windows, PoolRule rule, Frame frame, int threads)
+        : windows_(std::move(windows)), rule_(std::move(rule)), frame_(frame) {
         constexpr const char* makers[] = {"plan_max_pool", "plan_min_pool", "plan_avg_pool", "plan_lp_pool"};
         maker = makers[static_cast<std::size_t>(rule_.kind)];
         kind = "a pooling";
-        asked_threads = parse_num_threads(num_threads);
+        asked_threads = threads;
     }
 
     DType dtype_from(const py::array& array, const char* name) const override { return dtype_of(array, name, accepted()); }
@@ -62,7 +67,7 @@ class Pooling final : public Operation {
     py::object run(const Call& call, Arrays& arrays, const Result& to) const override {
         py::array places = rule_.places ? new_array(DType::i64, call.result) : no_array();
         auto* const at = rule_.places ? static_cast<std::int64_t*>(places.mutable_data()) : nullptr;
-        const PoolOperands io{any_view(arrays[0], {frame_.rank, call.form, frame_.layout}), to.data<void>(), to.batch_step, at};
+        const PoolOperands io{view_of(arrays[0], {frame_.rank, call.form, frame_.layout}), to.data<void>(), to.batch_step, at};
         without_gil([&] {
             if (plans_.empty()) return pool(shape_, rule_, {dtype, frame_.layout, &current_context(), call.threads}, io);
             const PoolExecution& plan = plans_[side_by_side(frame_.layout, shape_.channels, shape_.axis[2].input, io.x) ? 1 : 0];
@@ -81,8 +86,7 @@ class Pooling final : public Operation {
         for (std::size_t i = plans_.size(); !shape_.empty() && i < 2; ++i) plans_.push_back(plan_pool(problem(i == 1), current_context()));
     }
     std::unique_ptr<Operation> for_shape(PlannedShape shape) const override {
-        auto other = std::make_unique<Pooling>(*this);
-        other->plans_.clear();
+        auto other = std::make_unique<Pooling>(windows_, rule_, frame_, asked_threads);
         other->ask(std::move(shape), Arrays({}), 0, dtype, planned_names);
         other->pack(Arrays({}), 0);
         return other;
