@@ -73,62 +73,67 @@ pybind11::list winograd_axes_of(const std::array<std::int64_t, 3>& output, const
     return axes;
 }
 
+// Small problems are cut as large ones are.
+Limits tiny_limits() {
+    Limits tiny;
+    tiny.gemm = {.pixels_of_block = 14,
+                 .pixel_lanes_of_block = 32,
+                 .larger_block = 2,
+                 .k_of_block = 7,
+                 .taps_of_block = 4,
+                 .widest_tile = 1,
+                 .channels_of_chunk = 64,
+                 .enough_tasks = 1,
+                 .products_of_copy = 1,
+                 .often_used = 1,
+                 .used_from_afar = 1,
+                 .used_aliased = 1,
+                 .larger_copy = 2,
+                 .bytes_of_copy = 4096,
+                 .bytes_of_weights = 3000,
+                 .macs_of_region = 1};
+    tiny.direct = {.macs_of_block = 1,
+                   .columns_of_block = 1,
+                   .bytes_of_sums = 1024,
+                   .bytes_of_copy = 2048,
+                   .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
+                   .taps_of_chunk = 1,
+                   .channels_of_chunk = 1,
+                   .vectors_in_place = 1,
+                   .enough_tasks = 1};
+    tiny.transposed = {.pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2, .bytes_of_planes = 400};
+    tiny.weight_gradient = {.pixels_of_block = 9,
+                            .bytes_of_sums = 4096,
+                            .bytes_of_all_sums = 1 << 20,
+                            .rows_of_task = 3,
+                            .bytes_of_window = 2048,
+                            .bytes_of_window_of_groups = 2048,
+                            .enough_tasks = 5};
+    tiny.winograd = {.tiles_of_block = 2,
+                     .tiles_of_far_block = 3,
+                     .bytes_of_v = WinogradLimits{}.bytes_of_v,
+                     .bytes_of_workspace = WinogradLimits{}.bytes_of_workspace,
+                     .far_weights = 40'000,
+                     .rows_of_k_block = 16,
+                     .channels_of_chunk = 16,
+                     .most_prepared = 150'000,
+                     .enough_blocks = 8,
+                     .slow_weights = 50'000};
+    tiny.depthwise.bytes_of_block = tiny.depthwise.bytes_of_window = tiny.depthwise.bytes_of_plane = 4096;
+    tiny.depthwise.channels_of_chunk = 2;
+    tiny.separable = {.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
+    return tiny;
+}
+
 }  // namespace
 
 void register_testing(pybind11::module_& m) {
     m.def("_kernel_runs", &kernel_runs);
     m.def("_buffer_bytes_made", &buffer_bytes_made);
     m.def("_set_small_tiles", [](bool small) {
-        Limits tiny;
-        tiny.gemm = {.pixels_of_block = 14,
-                     .pixel_lanes_of_block = 32,
-                     .larger_block = 2,
-                     .k_of_block = 7,
-                     .taps_of_block = 4,
-                     .widest_tile = 1,
-                     .channels_of_chunk = 64,
-                     .enough_tasks = 1,
-                     .products_of_copy = 1,
-                     .often_used = 1,
-                     .used_from_afar = 1,
-                     .used_aliased = 1,
-                     .larger_copy = 2,
-                     .bytes_of_copy = 4096,
-                     .bytes_of_weights = 3000,
-                     .macs_of_region = 1};
-        tiny.direct = {.macs_of_block = 1,
-                       .columns_of_block = 1,
-                       .bytes_of_sums = 1024,
-                       .bytes_of_copy = 2048,
-                       .most_bytes_of_copy = DirectLimits{}.most_bytes_of_copy,
-                       .taps_of_chunk = 1,
-                       .channels_of_chunk = 1,
-                       .vectors_in_place = 1,
-                       .enough_tasks = 1};
-        tiny.transposed = {.pixels_of_block = 5, .bytes_of_block = 2048, .enough_tasks = 3, .rows_of_band = 2, .bytes_of_planes = 400};
-        tiny.weight_gradient = {.pixels_of_block = 9,
-                                .bytes_of_sums = 4096,
-                                .bytes_of_all_sums = 1 << 20,
-                                .rows_of_task = 3,
-                                .bytes_of_window = 2048,
-                                .bytes_of_window_of_groups = 2048,
-                                .enough_tasks = 5};
-        tiny.winograd = {.tiles_of_block = 2,
-                         .tiles_of_far_block = 3,
-                         .bytes_of_v = WinogradLimits{}.bytes_of_v,
-                         .bytes_of_workspace = WinogradLimits{}.bytes_of_workspace,
-                         .far_weights = 40'000,
-                         .rows_of_k_block = 16,
-                         .channels_of_chunk = 16,
-                         .most_prepared = 150'000,
-                         .enough_blocks = 8,
-                         .slow_weights = 50'000};
-        tiny.depthwise.bytes_of_block = tiny.depthwise.bytes_of_window = tiny.depthwise.bytes_of_plane = 4096;
-        tiny.depthwise.channels_of_chunk = 2;
-        tiny.separable = {.bytes_of_block = 2048, .pixels_of_block = 20, .fewest_pixels = 7};
         change_context([&](Context& on) {
             const Lane gemm = on.limits.gemm.lane, depthwise = on.limits.depthwise.lane;  // stay
-            on.limits = small ? tiny : Limits{};
+            on.limits = small ? tiny_limits() : Limits{};
             on.limits.gemm.lane = gemm;
             on.limits.depthwise.lane = depthwise;
         });
