@@ -448,7 +448,7 @@ TEST(PackedFormat, IsTheSameForEveryMap) {
             EXPECT_EQ(format.panels, tile_gemm(given, on).panels);
             EXPECT_EQ(format.unit, tile_gemm(given, on).unit);
             const Problem before = plan_conv_by_gemm(given, on).problem();
-            EXPECT_EQ(before.lane, format.lane);
+            EXPECT_EQ(before.packed_as.lane, format.lane);
             Problem p = before;
             p.shape.batch = random.integer(0, 50);
             for (Axis& a : p.shape.axis) {
