@@ -85,9 +85,11 @@ def least_time(call: Callable[[], object], seconds: float) -> float:
 def work() -> None:
     """A worker: reads a case, or a number of seconds to measure the last one for; answers a line each."""
     call: Callable[[], object] = lambda: None  # noqa: E731
+    cores = os.sched_getaffinity(0)
     for line in sys.stdin:
         asked = json.loads(line)
         if isinstance(asked, dict):
+            os.sched_setaffinity(0, set(sorted(cores)[: asked["threads"]]))  # the same for both builds
             try:
                 call = call_of(Case(**asked))
                 call()
@@ -118,12 +120,15 @@ class Build:
 
 
 def ratio(builds: list[Build], case: Case, rounds: int, seconds: float) -> float | None:
-    """New time over old; None where a build has no such call."""
-    if not all(build.ask(vars(case)) is True for build in builds):
-        return None
+    """New time over old; None where a build has no such call.
+
+    Each round makes the arrays and plans anew: which pages they get can change a time by half.
+    """
     best = [math.inf, math.inf]
     for _ in range(rounds):
         for i, build in enumerate(builds):
+            if build.ask(vars(case)) is not True:
+                return None
             best[i] = min(best[i], build.ask(seconds))
     return best[1] / best[0]
 
