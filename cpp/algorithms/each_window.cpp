@@ -50,7 +50,7 @@ struct Windows {
     const X* plane(Size image, Size channel) const { return io.x.data + image * io.x.batch + channel * io.x.channel; }
     // body(offset of the first element of a row of the window).
     template <class Body>
-    void each_row(const Box& b, const Body& body) const {
+    void each_row(const WindowBox& b, const Body& body) const {
         b.each_row([&](Size i, Size j) { body(i * step[0] + j * step[1] + b.w.first * step[2]); });
     }
     // In y, or in the dense array of places.
@@ -66,7 +66,7 @@ struct Windows {
     Size place(const RowPart& p) const { return (p.d * shape.axis[1].input + p.h) * shape.axis[2].input + p.w; }
     // body(RowPart) of the rows of a window, in parts of at most `most` elements.
     template <class Body>
-    void each_part(const Box& b, Size most, const Body& body) const {
+    void each_part(const WindowBox& b, Size most, const Body& body) const {
         b.each_row([&](Size i, Size j) {
             for (Size k = 0; k < b.w.count; k += most) body(RowPart{i, j, b.w.first + k * b.w.step, std::min(most, b.w.count - k)});
         });
@@ -94,7 +94,7 @@ struct Windows {
     }
 
     void extremes(bool minima) const {
-        each([&](Size image, Size channel, Size o, const Box& b) {
+        each([&](Size image, Size channel, Size o, const WindowBox& b) {
             if (last)
                 extremes_of_pixel(minima, image, o, b);
             else
@@ -103,7 +103,7 @@ struct Windows {
     }
 
     // The part of a row that has the maximum, by whole parts; then the first place in it that has it, of NaNs the last.
-    void extreme(bool minima, Size image, Size channel, Size o, const Box& b) const {
+    void extreme(bool minima, Size image, Size channel, Size o, const WindowBox& b) const {
         const X* x = plane(image, channel);
         const Size apart = b.w.step * step[2];
         X best = lowest<X>(), copy[run];
@@ -125,7 +125,7 @@ struct Windows {
         if (io.places) io.places[result(image, channel, o, shape.channels * shape.outputs())] = at;
     }
 
-    void extremes_of_pixel(bool minima, Size image, Size o, const Box& b) const {
+    void extremes_of_pixel(bool minima, Size image, Size o, const WindowBox& b) const {
         X copy[run];
         for (Size c = 0; c < shape.channels; c += run) {
             const Size n = std::min(run, shape.channels - c);
@@ -156,7 +156,7 @@ struct Windows {
     // finish(sum, number of the output, its window) of the sums of value(element); as_they_are: of the elements.
     template <class Value, class Finish>
     void sums(const Value& value, bool as_they_are, const Finish& finish) const {
-        each([&](Size image, Size channel, Size o, const Box& b) {
+        each([&](Size image, Size channel, Size o, const WindowBox& b) {
             const X* x = plane(image, channel);
             if (!last) {
                 PairwiseSum sum;
@@ -239,11 +239,11 @@ void pool_each_window(const WindowAxes& axes, const PoolShape& shape, const Pool
         if (rule.kind == PoolKind::norm) {
             const double p = rule.power;
             return windows.sums([p](X v) { return raised(std::abs(static_cast<double>(v)), p); }, false,
-                                [p](double sum, Size, const Box&) { return root(sum, p); });
+                                [p](double sum, Size, const WindowBox&) { return root(sum, p); });
         }
         const WindowDivisors divisors(shape, rule.average);
         windows.sums([](X v) { return static_cast<double>(v); }, true,
-                     [&](double sum, Size o, const Box& b) {
+                     [&](double sum, Size o, const WindowBox& b) {
                          return sum / (rule.average.of_window ? static_cast<double>(b.cells()) : divisors.of(axes.place(o)));
                      });
     });

@@ -49,7 +49,7 @@ struct Norms {
 
     double anew(Size image, Size number) const {
         const Size channel = last ? number % s.channels : number / s.outputs(), o = last ? number / s.channels : number % s.outputs();
-        const Box box = axes.box(o);
+        const WindowBox box = axes.box(o);
         const X* plane = io.x.data + image * io.x.batch + channel * io.x.channel;
         const auto& step = io.x.spatial;
         const auto each = [&](const auto& body) {

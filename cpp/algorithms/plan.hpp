@@ -49,7 +49,7 @@ class PlannedOperation {
     // As the planner counts it; nothing where it does not.
     virtual std::optional<WorkCounts> work(bool /*packing*/) const { return {}; }
 
-    // Is this planned for calls of such a batch by so many threads? Else for_call() is what runs.
+    // True if a call of this batch by this number of threads runs the operation itself. If false, it runs what for_call() returns.
     virtual bool serves(std::int64_t batch, int threads) const = 0;
     virtual std::shared_ptr<const PlannedOperation> for_call(std::int64_t batch, int threads) const = 0;
 

@@ -105,7 +105,7 @@ struct Spread {
     }
 
     // The share that an output gives to each column of its window.
-    void add_share(const Part& p, const std::array<Size, 3>& o, const Box& b, X* line, X* share) const {
+    void add_share(const Part& p, const std::array<Size, 3>& o, const WindowBox& b, X* line, X* share) const {
         const double divisor = rule.of_window ? static_cast<double>(b.cells()) : divisors.of(o);
         const X* from = p.g + o[0] * io.x.spatial[0] + o[1] * io.x.spatial[1] + o[2] * io.x.spatial[2];
         const Size first = b.w.first - p.first_column, step = one_row ? pixel : p.n;
@@ -119,7 +119,7 @@ struct Spread {
         for (Size k = taps.begin; k < taps.end; ++k) kernels.add(share, p.n, line + (first + k * b.w.step) * step);
     }
 
-    void add_line(const Part& p, const Box& b, const X* line) const {
+    void add_line(const Part& p, const WindowBox& b, const X* line) const {
         b.each_row([&](Size id, Size ih) {
             if (ih < p.first_row || ih >= p.end_row) return;
             X* to = row_of(p, id, ih);

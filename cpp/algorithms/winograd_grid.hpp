@@ -58,7 +58,8 @@ void find_places(const WinogradTiling& t, const TileGrid& grid, std::int64_t ima
     }
 }
 
-// Calls f(size, first tile, tiles) for the runs of equal tiles of a row, and of so many more of the input.
+// Calls f(size, first tile, number of tiles) for each run of tiles of one size in a row of the block. `more`: the number of tiles beyond
+// the block that count, too, because the input of the block reaches into them.
 template <class F>
 void for_each_run(const WinogradTiling& t, const TileBlock& b, std::int64_t more, const F& f) {
     const AxisTiles& columns = t.axis[2];

@@ -76,7 +76,7 @@ AnyView untyped(const TensorView<T>& view) {
     return {view.data, view.batch, view.channel, view.spatial};
 }
 
-// So many elements further.
+// The address `elements` elements after `data`.
 inline const void* moved(const void* data, std::int64_t elements, DType dtype) {
     return static_cast<const std::byte*>(data) + elements * size_of(dtype);
 }

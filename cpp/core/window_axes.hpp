@@ -8,12 +8,12 @@
 
 namespace npconv {
 
-// The inputs first, first + step, ... of one axis: so many.
+// `count` inputs of one axis: first, first + step, ...
 struct Window {
     std::int64_t first, count, step;
 };
 
-struct Box {
+struct WindowBox {
     Window d, h, w;
     std::int64_t cells() const { return d.count * h.count * w.count; }
     // body(depth, height) of the rows of the window, in order.
@@ -41,7 +41,7 @@ class WindowAxes {
     }
     Window at(std::size_t axis, std::int64_t o) const;
     // The window of output number o of a plane; its place on each axis.
-    Box box(std::int64_t o) const {
+    WindowBox box(std::int64_t o) const {
         const std::array<std::int64_t, 3> i = place(o);
         return {at(0, i[0]), at(1, i[1]), at(2, i[2])};
     }

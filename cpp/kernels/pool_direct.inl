@@ -142,7 +142,7 @@ struct TapCounts {
     static constexpr int slices = Slices, rows = Rows, taps = Taps;
 };
 
-// The taps of a pixel, so many to each row, joined row by row and slice by slice.
+// Joins the taps of a pixel row by row, then slice by slice. taps_of_row: the number of taps in each row.
 template <class Op, class Counts, int Vectors, class Load>
 [[gnu::always_inline]] inline void taps_joined(const typename Op::T* const* taps, RowCount some, int taps_of_row, const Load& load,
                                                typename Op::Cell (&all)[Vectors]) {
@@ -169,7 +169,7 @@ template <class Op, class Counts, int Vectors, class Load>
     }
 }
 
-// `unit` channels of a pixel from its n taps, so many to each row.
+// Pools `unit` channels of one pixel from its n taps. `rows`: the numbers of slices and of rows of taps, which are all of one length.
 template <class Op, class Then>
 [[gnu::always_inline]] inline void taps_pixel(const typename Op::T* const* taps, RowCount rows, int n, std::int64_t unit, typename Op::T* y,
                                               const Then& finished) {
