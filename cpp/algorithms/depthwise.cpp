@@ -383,11 +383,15 @@ T pack_channels(const DepthwiseExecution& e, const TensorView<const T>& w, std::
     of_channel.shape.in_channels = 1;
     T largest = 0;
     for_each_tap(of_channel, w, order_k(of_channel.shape, taps, taps).block(0), [&](std::int64_t offset, std::int64_t tap) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-            for (std::int64_t i = 0; i < s.in_channels; ++i) {
-                const T value = w.data[c * w.batch + i * w.channel + offset];
-                to[((c / lanes * s.in_channels + i) * taps + tap) * lanes + c % lanes] = value;
-                largest = larger_magnitude(largest, std::abs(value));
+        T* vector = to + tap * lanes;
+        for (std::int64_t c = 0; c < channels; c += lanes) {
+            const std::int64_t used = std::min(lanes, channels - c);
+            for (std::int64_t i = 0; i < s.in_channels; ++i, vector += taps * lanes) {
+                for (std::int64_t lane = 0; lane < used; ++lane) {
+                    const T value = w.data[(c + lane) * w.batch + i * w.channel + offset];
+                    vector[lane] = value;
+                    largest = larger_magnitude(largest, std::abs(value));
+                }
             }
         }
     });

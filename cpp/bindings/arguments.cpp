@@ -97,6 +97,12 @@ std::string ints_expected(const char* name, int rank, py::handle value) {
            shown(value);
 }
 
+std::string padding_expected(int rank, py::handle value) {
+    const std::string n = std::to_string(rank);
+    return "padding must be an int, a tuple of " + n + (rank == 1 ? " int" : " ints") + ", a tuple of " + n + " (before, after) pair" +
+           (rank == 1 ? "" : "s") + ", or one of " + names_of(padding_names) + "; got " + shown(value);
+}
+
 std::string activation_expected(py::handle value, const std::string& argument) {
     return argument + " must be None, one of " + names_of(activation_names) + ", (\"leaky_relu\", slope) or (\"clip\", low, high); got " +
            shown(value);
@@ -211,14 +217,11 @@ Padding parse_padding(py::handle value, int rank) {
         padding.kind = parse_name(padding_names, value, "padding");
         return padding;
     }
-    const std::string expected = "padding must be an int, a tuple of " + std::to_string(rank) + (rank == 1 ? " int" : " ints") +
-                                 ", a tuple of " + std::to_string(rank) + " (before, after) pair" + (rank == 1 ? "" : "s") +
-                                 ", or one of " + names_of(padding_names) + "; got ";
     if (is_int(value)) {
         padding.before = padding.after = parse_ints(value, "padding", rank);
         return padding;
     }
-    if (!is_sequence(value)) throw py::type_error(expected + shown(value));
+    if (!is_sequence(value)) throw py::type_error(padding_expected(rank, value));
     const auto sequence = snapshot(value);
     std::size_t pairs = 0;
     for (const py::handle item : sequence) {
@@ -227,18 +230,18 @@ Padding parse_padding(py::handle value, int rank) {
             padding.after.push_back(padding.before.back());
         } else if (is_sequence(item)) {
             const auto pair = snapshot(item);
-            if (pair.size() != 2) throw py::value_error(expected + shown(value));
-            if (!is_int(py::object(pair[0])) || !is_int(py::object(pair[1]))) throw py::type_error(expected + shown(value));
+            if (pair.size() != 2) throw py::value_error(padding_expected(rank, value));
+            if (!is_int(py::object(pair[0])) || !is_int(py::object(pair[1]))) throw py::type_error(padding_expected(rank, value));
             padding.before.push_back(parse_int(py::object(pair[0]), "padding"));
             padding.after.push_back(parse_int(py::object(pair[1]), "padding"));
             ++pairs;
         } else {
-            throw py::type_error(expected + shown(value));
+            throw py::type_error(padding_expected(rank, value));
         }
     }
     const std::size_t n = padding.before.size();
     if (n != static_cast<std::size_t>(rank) || (pairs != 0 && pairs != n)) {
-        throw py::value_error(expected + shown(value) + (rank == 1 && n == 2 ? " (one pair is written ((before, after),))" : ""));
+        throw py::value_error(padding_expected(rank, value) + (rank == 1 && n == 2 ? " (one pair is written ((before, after),))" : ""));
     }
     return padding;
 }

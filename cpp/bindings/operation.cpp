@@ -2,7 +2,6 @@
 #include "bindings/operation.hpp"
 
 #include "bindings/register.hpp"
-#include "bindings/without_gil.hpp"
 
 namespace npconv {
 
@@ -37,7 +36,20 @@ void Operation::pack(const Arrays& arrays, int threads) {
 
 void Operation::run_plan(const Call& call, const Operands& operands) const {
     const auto parameters = plan_->parameters();  // with the GIL: see Plan
-    without_gil([&] { plan_->run(call.batch, *parameters, operands, call.threads); });
+    const auto run = [&] { plan_->run(call.batch, *parameters, operands, call.threads); };
+    plan_->operation().serves(call.batch, call.threads) ? compute(call, run) : without_gil(run);
+}
+
+// Microseconds at most: by the operations, and by the elements of the result, which an input without channels leaves without operations.
+bool Operation::is_short(const Call& call) const {
+    constexpr std::int64_t few = 10'000;
+    std::int64_t elements = 1;
+    for (const std::int64_t n : call.result) {
+        if (n > few || elements > few) return false;
+        elements *= n;
+    }
+    const std::int64_t each = flops();
+    return elements <= few && each <= few && call.batch <= few && each * call.batch <= few;
 }
 
 py::dict Operation::work(bool packing) const {

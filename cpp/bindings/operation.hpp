@@ -12,6 +12,8 @@
 
 #include "algorithms/plan.hpp"
 #include "bindings/planned_shape.hpp"
+#include "bindings/without_gil.hpp"
+#include "core/interrupt.hpp"
 
 namespace npconv {
 
@@ -74,6 +76,14 @@ class Operation {
     virtual std::vector<WeightsView> weights(const Arrays& /*arrays*/, std::size_t /*first*/) const { return {}; }
     virtual std::unique_ptr<Plan> make_plan(std::span<const WeightsView> /*weights*/, int /*threads*/) const { return nullptr; }
     void run_plan(const Call& call, const Operands& operands) const;
+    // Runs f without the GIL, or with it where f is done sooner than the GIL changes hands. f waits for no lock.
+    template <class F>
+    void compute(const Call& call, const F& f) const {
+        if (!is_short(call)) return without_gil(f);
+        const Interrupt::Helper to_its_end(nullptr);  // a signal handler may make this call within another one, which is not to be polled
+        f();
+    }
+    bool is_short(const Call& call) const;
 
     std::unique_ptr<Plan> plan_;
 };

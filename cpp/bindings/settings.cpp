@@ -102,6 +102,7 @@ Problem make_problem(Settings& s, DType dtype, const Frame& frame, const Planned
 PlannedShape result_of(const Settings& settings, const ConvShape& shape, const Frame& frame, bool free_batch) {
     const ConvShape s = settings.transposed ? with_result_as_output(shape) : shape;
     Sizes sizes{s.batch, s.groups * s.out_channels, {}};
+    sizes.spatial.reserve(3);
     for (std::size_t i = static_cast<std::size_t>(3 - frame.rank); i < 3; ++i) sizes.spatial.push_back(s.axis[i].output);
     return {shape_in(frame, sizes), free_batch, {}};
 }

@@ -68,7 +68,7 @@ class Pooling final : public Operation {
         py::array places = rule_.places ? new_array(DType::i64, call.result) : no_array();
         auto* const at = rule_.places ? static_cast<std::int64_t*>(places.mutable_data()) : nullptr;
         const PoolOperands io{view_of(arrays[0], {frame_.rank, call.form, frame_.layout}), to.data<void>(), to.batch_step, at};
-        without_gil([&] {
+        compute(call, [&] {
             if (plans_.empty()) return pool(shape_, rule_, {dtype, frame_.layout, &current_context(), call.threads}, io);
             const PoolExecution& plan = plans_[side_by_side(frame_.layout, shape_.channels, shape_.axis[2].input, io.x) ? 1 : 0];
             if (call.batch == shape_.batch) return run_pool(plan, io, call.threads);

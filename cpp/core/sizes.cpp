@@ -19,12 +19,6 @@ void pad_same(Axis& axis, Size reach, PaddingKind kind) {
     axis.output = output;
 }
 
-[[noreturn]] void refuse_size(Words what, Size a, const char* sign, Size b) {
-    std::string text;
-    for (const char* word : what) text += word;
-    refuse(text + " does not fit in 64 bits (" + std::to_string(a) + sign + std::to_string(b) + ")");
-}
-
 }  // namespace
 
 std::string tuple_text(const std::vector<Size>& values) {
@@ -33,16 +27,10 @@ std::string tuple_text(const std::vector<Size>& values) {
     return text + (values.size() == 1 ? ",)" : ")");
 }
 
-Size times(Size a, Size b, Words what) {
-    Size result = 0;
-    if (__builtin_mul_overflow(a, b, &result)) refuse_size(what, a, " * ", b);
-    return result;
-}
-
-Size plus(Size a, Size b, Words what) {
-    Size result = 0;
-    if (__builtin_add_overflow(a, b, &result)) refuse_size(what, a, " + ", b);
-    return result;
+void refuse_size(Words what, Size a, const char* sign, Size b) {
+    std::string text;
+    for (const char* word : what) text += word;
+    refuse(text + " does not fit in 64 bits (" + std::to_string(a) + sign + std::to_string(b) + ")");
 }
 
 void at_least(const char* name, const std::vector<Size>& values, Size least) {

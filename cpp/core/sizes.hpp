@@ -19,8 +19,18 @@ std::string tuple_text(const std::vector<std::int64_t>& values);
 // The beginning of a message, which is put together where it is needed.
 using Words = std::initializer_list<const char*>;
 
-std::int64_t times(std::int64_t a, std::int64_t b, Words what);
-std::int64_t plus(std::int64_t a, std::int64_t b, Words what);
+[[noreturn]] void refuse_size(Words what, std::int64_t a, const char* sign, std::int64_t b);
+
+inline std::int64_t times(std::int64_t a, std::int64_t b, Words what) {
+    std::int64_t result = 0;
+    if (__builtin_mul_overflow(a, b, &result)) refuse_size(what, a, " * ", b);
+    return result;
+}
+inline std::int64_t plus(std::int64_t a, std::int64_t b, Words what) {
+    std::int64_t result = 0;
+    if (__builtin_add_overflow(a, b, &result)) refuse_size(what, a, " + ", b);
+    return result;
+}
 inline std::int64_t times(std::int64_t a, std::int64_t b, const char* what) { return times(a, b, {what}); }
 inline std::int64_t plus(std::int64_t a, std::int64_t b, const char* what) { return plus(a, b, {what}); }
 

@@ -29,9 +29,9 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
     axis.stride = r.stride[i];
     axis.dilation = r.dilation[i];
     const Size reach = pad(axis, r.padding, i);
-    const std::string where = " on spatial axis " + std::to_string(i);
+    const auto where = [i] { return " on spatial axis " + std::to_string(i); };
     if (r.border != Border::zeros && axis.input == 0 && axis.padded()) {
-        refuse("padding of an empty axis needs padding_mode=\"zeros\": " + std::string(r.names.x) + " has size 0" + where);
+        refuse("padding of an empty axis needs padding_mode=\"zeros\": " + std::string(r.names.x) + " has size 0" + where());
     }
     const Size padded = plus(axis.input, plus(axis.pad_before, axis.pad_after, "padding"), "padding: the padded size");
     // A single output takes no step and a single tap has no neighbour. The largest numbers say the same as smaller ones, whose products
@@ -47,7 +47,7 @@ Axis make_axis(const ConvRequest& r, std::size_t i) {
         refuse("the kernel must not be larger than the padded input, got kernel " + std::to_string(axis.kernel) +
                (axis.dilation > 1 ? " with dilation " + std::to_string(axis.dilation) + " (" + std::to_string(reach) + " elements)"
                                   : std::string()) +
-               " for " + std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where);
+               " for " + std::to_string(padded) + " elements (" + std::to_string(axis.input) + " and padding)" + where());
     }
     axis.output = (padded - reach) / axis.stride + 1;
     if (axis.output <= 1) axis.stride = std::min(axis.stride, far);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What one run needs beside its output: a few arrays for each thread, allocated before the parallel region in one piece.
-// With guard pages on, each array gets pages of its own.
+// What one run needs beside its output: a few arrays for each thread, allocated before the parallel region in one piece. A piece of a few
+// hundred bytes is a part of the object, because malloc would cost more than the call does. With guard pages on, each array gets pages of
+// its own.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -30,7 +31,9 @@ class Workspace {
         if (guard_pages() == GuardPages::off) {
             for (std::size_t s = 1; s < Slots; ++s) offsets_[s] = offsets_[s - 1] + rounded(sizes[s - 1]);
             bytes_per_thread_ = bytes_per_thread(sizes);
-            whole_ = Buffer(static_cast<std::size_t>(bytes_per_thread(sizes) * threads));
+            const auto bytes = static_cast<std::size_t>(bytes_per_thread_ * threads);
+            if (bytes > few_.size()) whole_ = Buffer(bytes);
+            begin_ = bytes > few_.size() ? whole_.as<char>() : few_.data();
             return;
         }
         for (int t = 0; t < threads; ++t) {
@@ -41,12 +44,16 @@ class Workspace {
     template <class T>
     T* get(int thread, std::size_t slot) const {
         if (!pieces_.empty()) return pieces_[static_cast<std::size_t>(thread) * Slots + slot].template as<T>();
-        return reinterpret_cast<T*>(whole_.as<char>() + bytes_per_thread_ * thread + offsets_[slot]);
+        return reinterpret_cast<T*>(begin_ + bytes_per_thread_ * thread + offsets_[slot]);
     }
+    Workspace(const Workspace&) = delete;
+    Workspace& operator=(const Workspace&) = delete;
 
   private:
     Sizes offsets_{};
     std::int64_t bytes_per_thread_ = 0;
+    alignas(Buffer::alignment) mutable std::array<char, 1024> few_;  // uninitialised
+    char* begin_ = nullptr;
     Buffer whole_;
     std::vector<Buffer> pieces_;
 };

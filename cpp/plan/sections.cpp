@@ -73,7 +73,7 @@ std::vector<Section> sections_of(const ConvExecution& execution, int threads) {
     const Problem& p = execution.problem();
     const ConvShape& s = p.shape;
     const std::int64_t room = room_for_weights(execution.on(), threads), channels = s.groups * s.out_channels;
-    const std::vector<Section> whole{{0, s.groups, 0, s.out_channels}};
+    std::vector<Section> whole{{0, s.groups, 0, s.out_channels}};
     if (p.packing == Packing::once || s.batch > 1 || taken(p) * size_of(p.dtype) <= room / most_growth) return whole;
     const std::int64_t bytes = packed_bytes(execution);
     if (bytes <= room) return whole;

@@ -57,7 +57,7 @@ class InputGradientPlan(PlannedGradient, Generic[Float]):
         TypeError, ValueError
             A shape or dtype that is not the plan's, or an `out` that cannot take the result.
         """
-        result: NDArray[Float] = self._plan(grad_out, None, out)
+        result: NDArray[Float] = self._call(grad_out, None, out)
         return result
 
     def update_weights(self, w: ArrayOf[Float]) -> None:
@@ -110,7 +110,7 @@ class WeightGradientPlan(PlannedGradient, Generic[Float]):
         TypeError, ValueError
             A shape or dtype that is not the plan's, or an `out` that cannot take the result.
         """
-        result: NDArray[Float] = self._plan(x, grad_out, out)
+        result: NDArray[Float] = self._call(x, grad_out, out)
         return result
 
 

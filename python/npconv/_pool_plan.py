@@ -53,7 +53,7 @@ class PoolPlan(Reshaped, Generic[Number]):
             A shape or dtype that is not the plan's, or an `out` that cannot take the result, which is
             untouched then.
         """
-        result: NDArray[Number] = self._plan(x, None, out)
+        result: NDArray[Number] = self._call(x, None, out)
         return result
 
 
@@ -80,7 +80,7 @@ class IndexedPoolPlan(Reshaped, Generic[Number]):
             The result, and the places of the maxima as of :func:`max_pool2d`, both of shape
             :attr:`output_shape`.
         """
-        result: tuple[NDArray[Number], IndexArray] = self._plan(x, None, out)
+        result: tuple[NDArray[Number], IndexArray] = self._call(x, None, out)
         return result
 
 
