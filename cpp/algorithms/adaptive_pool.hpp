@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Adaptive pooling; windows that are all alike go to the kernels of ordinary ones, whole planes to global pooling.
+// Adaptive pooling. Windows of equal size go to the kernels of ordinary pooling, whole planes to global pooling.
 #pragma once
 #include "algorithms/pooling.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A row of the input with its border, as it is copied.
+// Copies of input rows with their border.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace npconv {
 
-// to[i] = column first + i of the row, i < columns. from: column 0, its elements `step` apart; null: a row of zeros.
+// to[i] = column first + i of the row, i < columns. from: column 0; elements are `step` apart; null: a row of zeros.
 template <class T>
 void copy_bordered_row(const T* from, std::int64_t step, const Axis& width, Border border, std::int64_t first, std::int64_t columns,
                        T* to) {
@@ -19,7 +19,7 @@ void copy_bordered_row(const T* from, std::int64_t step, const Axis& width, Bord
         return;
     }
     const Inside in = inside(first, 1, width.input, 0, columns);
-    // Beyond what the last output needs anything may stand.
+    // Columns beyond those that the last output needs may hold any value.
     const std::int64_t end = std::min(columns, std::max(in.end, width.input + width.pad_after - first));
     const auto of_border = [&](std::int64_t i) {
         const std::int64_t source = border_source(first + i, width.input, border);

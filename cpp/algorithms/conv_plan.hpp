@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A convolution that is planned.
+// A planned convolution.
 #pragma once
 #include <string>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A convolution as it was planned, by whichever algorithm: each has the overloads for its execution in a file of its own.
+// A planned convolution by any algorithm. Each algorithm overloads these functions for its execution in a file of its own.
 #pragma once
 #include <cstdint>
 
@@ -9,10 +9,10 @@
 
 namespace npconv {
 
-// w of the operands: packed for the execution.
+// w of the operands must be packed for the execution.
 void convolve(const ConvExecution& execution, const Operands& operands, int threads);
 
-// Everything that it allocates, for weights of this magnitude; for a free batch the most that this execution may.
+// Bytes that a call allocates, for weights of magnitude largest_weight; for a free batch, at most.
 std::int64_t workspace_bytes(const ConvExecution& execution, double largest_weight, int threads);
 
 PackedWeights pack(const ConvExecution& execution, const AnyView& w, int threads);

@@ -10,11 +10,11 @@
 
 namespace npconv {
 
-// Packs the weights and runs. Of the operands w is filled in. largest: magnitude of all weights, if these are a section of them.
+// Packs the weights and runs. Sets w of the operands. largest: magnitude of all weights, if w is a section of them.
 void pack_and_run(const ConvExecution& execution, const AnyView& w, const Operands& operands, int threads,
                   std::optional<double> largest = {});
 
-// Plans, packs and runs. w and bias of the operands are filled in.
+// Plans, packs and runs. Sets w and bias of the operands.
 void convolve_once(const Problem& problem, const Context& on, const std::string& algorithm, const WeightsView& weights,
                    const Operands& operands, int threads);
 

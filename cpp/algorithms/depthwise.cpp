@@ -81,7 +81,7 @@ class DepthwiseRun {
         const TensorView<const T> x = image_of(image);
         const std::int64_t end = first_vector + vectors;
         if (!copied_) {
-            const std::int64_t most = epilogue_.residual_in_place() ? vectors : t_.together;  // there is room for a copy of so many
+            const std::int64_t most = epilogue_.residual_in_place() ? vectors : t_.together;  // the copy has room for `together` vectors
             for (std::int64_t v = first_vector; v < end; v += most) {
                 const Output<T> o = output(pixels, image, v, std::min(most, end - v), to, thread);
                 run(lists, x.data + v * t_.lanes, t_.lanes, v, o);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Depthwise convolution, and that of groups of a few channels.
+// Depthwise convolution, and convolution with groups of a few channels.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -10,14 +10,14 @@
 
 namespace npconv {
 
-// As convolution.hpp asks each algorithm.
+// The functions that convolution.hpp requires of each algorithm.
 void convolve(const DepthwiseExecution& execution, const Operands& operands, int threads);
 std::int64_t workspace_bytes(const DepthwiseExecution& execution, double largest_weight, int threads);
 PackedWeights pack(const DepthwiseExecution& execution, const AnyView& w, int threads);
 void set_format(const DepthwiseExecution& execution, PackedFormat& format);
 
-// A block of pixels of a result at a time, with all channels, for what goes on with it: [pixel][channel] with lane = channel,
-// [channel][pixel] with lane = pixel. The execution, one of blocks, outlives it.
+// Computes a result block by block, with all channels, for code that processes each block: [pixel][channel] with lane = channel,
+// [channel][pixel] with lane = pixel. The execution must be one of blocks, and must outlive the object.
 class DepthwiseBlocks {
   public:
     virtual ~DepthwiseBlocks() = default;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Depthwise convolution with lane = pixel: of planes, channels first.
+// Depthwise convolution of planes, channels first, lane = pixel.
 #pragma once
 #include "algorithms/depthwise.hpp"
 

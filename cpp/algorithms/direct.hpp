@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Convolution with a lane a pixel, for few output channels of a group: plan/direct_tiling.hpp, kernels/direct.inl.
+// Direct convolution, lane = pixel, for groups with few output channels: plan/direct_tiling.hpp, kernels/direct.inl.
 #pragma once
 #include <cstdint>
 
@@ -9,7 +9,7 @@
 
 namespace npconv {
 
-// As convolution.hpp asks each algorithm.
+// The functions that convolution.hpp requires of each algorithm.
 void convolve(const DirectExecution& execution, const Operands& operands, int threads);
 std::int64_t workspace_bytes(const DirectExecution& execution, double largest_weight, int threads);
 PackedWeights pack(const DirectExecution& execution, const AnyView& w, int threads);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where finished sums go, with bias, residual and activation: the same for every algorithm.
+// The destination of finished sums, with bias, residual and activation. All algorithms share it.
 #pragma once
 #include <cstdint>
 
@@ -15,8 +15,8 @@ class Epilogue {
     Epilogue(const Problem& p, const OperandsOf<T>& io)
         : p_(p), io_(io), flat_residual_(io.residual.data ? p.shape.flat_step(io.residual.spatial) : 0) {}
 
-    // Of channels `channel`, ... (counted through all groups) of pixels `first`, ..., which are neighbours in y. copy: room for the
-    // residual of all of them, in case that it has unusual strides.
+    // The output of `channels` channels from `channel` on (counted over all groups) of `pixels` pixels from `first` on, which are adjacent
+    // in y. copy: room for their residual, if it cannot be read in place.
     Output<T> output(std::int64_t image, std::int64_t channel, std::int64_t channels, std::int64_t first, std::int64_t pixels,
                      T* copy) const {
         const ConvShape& s = p_.shape;
@@ -34,14 +34,14 @@ class Epilogue {
         return o;
     }
 
-    // Is the residual read where it stands, whatever the pixels?
+    // Is the residual read in place for all pixels?
     bool residual_in_place() const {
         if (!io_.residual.data) return true;
         return p_.layout == Layout::channels_last ? io_.residual.channel == 1 && flat_residual_ != 0 : flat_residual_ == 1;
     }
 
   private:
-    // Where it stands, or a dense copy in the order of the output.
+    // Sets the residual of the output: in place, or a dense copy in the order of the output.
     void find_residual(std::int64_t image, std::int64_t channel, std::int64_t first, std::int64_t pixels, T* copy, Output<T>& o) const {
         const bool last = p_.layout == Layout::channels_last;
         const TensorView<const T>& r = io_.residual;
@@ -63,7 +63,7 @@ class Epilogue {
 
     const Problem& p_;
     const OperandsOf<T>& io_;
-    std::int64_t flat_residual_;  // the step between its pixels, where it is the same everywhere; else 0
+    std::int64_t flat_residual_;  // elements between pixels of the residual if they are the same everywhere, else 0
 };
 
 }  // namespace npconv

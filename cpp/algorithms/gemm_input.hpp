@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where a block of the GEMM path finds its input: in place, or in a small copy (stage.hpp).
+// The input of a block of the GEMM path: in place, or a small copy (stage.hpp).
 #pragma once
 #include <array>
 #include <cmath>
@@ -24,12 +24,12 @@ class GemmInput {
         places_overflow_ = places_overflow(x.spatial);
     }
 
-    // Elements between the pixels of a flat map in x, where it is the same everywhere; else 0.
+    // Elements between pixels of a flat map in x if they are the same everywhere, else 0.
     std::int64_t flat_step() const { return flat_x_; }
-    // The same where the pixels are read: in x or in a copy.
+    // The same for the source that is read: x or a copy.
     std::int64_t even_step() const { return aliasing_ ? 1 : flat_x_; }
 
-    // Of a flat map, and of one in boxes. x points at the first channel of the group, of the image.
+    // The input of a block of a flat map, or of a map that is cut into boxes. x: at the first channel of the group, in the image.
     Source<T> of_flat(const TensorView<const T>& x, const Box& pixels, const KBlock& block, T* copy) const {
         return aliasing_ ? stage(p_, kernels_, form_of(t_), x, pixels, block, copy) : place(pixels, block, x);
     }
@@ -41,16 +41,16 @@ class GemmInput {
   private:
     bool pixel_lanes() const { return t_.lane == Lane::pixel; }
 
-    // Channels that stand a multiple of a large power of two apart share few sets of the second-level cache: where a block of k has more of
-    // them than half the ways of those sets hold, it is copied, not read in place.
+    // Channels that are a multiple of a large power of two apart share few sets of the second-level cache. If a block of k has more
+    // channels than half the ways of these sets hold, it is copied.
     static bool alias(std::int64_t channel_bytes, std::int64_t channels) {
         constexpr std::int64_t way_bytes = 128 * 1024, ways = 8;
         const std::int64_t places = way_bytes / std::gcd(channel_bytes, way_bytes);
         return channel_bytes != 0 && channels > places * ways / 2;
     }
 
-    // May a pixel's place, counted from x, pass the range of an integer? Only where a padding is astronomical: then a copy is read, not the
-    // input in place. (Without padding all places are in the input.)
+    // May the offset of a pixel from x overflow? Only with an astronomical padding: the input is then copied. (Without padding all offsets
+    // are inside the input.)
     bool places_overflow(const std::array<std::int64_t, 3>& strides) const {
         constexpr double most = 1e17;
         for (std::size_t i = 0; i < 3; ++i) {
@@ -69,8 +69,8 @@ class GemmInput {
         return whole_vectors && (t_.flat ? flat_x_ == 1 : x.spatial[2] == 1 && s_.axis[2].stride == 1);
     }
 
-    // Channels first, the pixels of a narrow box stand in rows, each on a line of memory of its own for each channel: where many pixels of
-    // a row are in such boxes (1x7 kernels), the row is copied.
+    // Channels first, a narrow box has few pixels in each row, and each row takes a cache line of its own for each channel. If many pixels
+    // of a row are in such boxes (1x7 kernels), the row is copied.
     static bool narrow(const AxisRuns& runs) {
         constexpr std::int64_t few = 4;
         if (runs.count == 1) return false;
@@ -83,7 +83,7 @@ class GemmInput {
     }
 
     Source<T> place(const Box& pixels, const KBlock& block, const TensorView<const T>& x) const {
-        return t_.k_length == 0 ? Source<T>() : in_place(s_, t_.flat, flat_x_, x, pixels, block);  // or nothing is read
+        return t_.k_length == 0 ? Source<T>() : in_place(s_, t_.flat, flat_x_, x, pixels, block);  // with k_length == 0 nothing is read
     }
 
     const Problem& p_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From the caller's weights to panels: of a plan all at once, of a plain call one after the other where they are used.
+// Packs the caller's weights into panels: for a plan all at once, in a plain call one after the other where they are used.
 #pragma once
 #include <cstdint>
 
@@ -9,7 +9,7 @@
 
 namespace npconv {
 
-// Calls f(offset of the tap in w, its place in the block) for the taps of a block, row-major; flip reads w from its far end.
+// Calls f(offset of the tap in w, index of the tap in the block) for the taps of a block, row-major. flip: w is read from its end.
 template <class T, class F>
 void for_each_tap(const Problem& p, const TensorView<const T>& w, const KBlock& k, const F& f) {
     const auto& axis = p.shape.axis;
@@ -27,13 +27,13 @@ T larger_magnitude(T a, T b) {
     return a <= b || b != b ? b : a;
 }
 
-// A view of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
+// Axes of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 template <class T>
 class GemmPacking {
   public:
     GemmPacking(const GemmExecution& execution, const TensorView<const T>& w);
 
-    // Both return the largest magnitude of a weight, NaN if one is.
+    // Both functions return the largest magnitude of a weight, NaN if a weight is NaN.
     // `packed` begins with the first panel of the group.
     T pack_panel(std::int64_t group, std::int64_t panel, T* packed) const;
     // One block of k of a panel, [k][width of the panel].
@@ -42,7 +42,7 @@ class GemmPacking {
   private:
     struct Rows {
         const T* from;
-        std::int64_t width, real;  // channels of a row of the panel, and how many there are
+        std::int64_t width, real;  // channels of a row of the panel with and without padding
     };
     Rows rows(std::int64_t group, std::int64_t panel) const;
     T transpose(const Rows& rows, const KBlock& k, T* to) const;
@@ -54,10 +54,10 @@ class GemmPacking {
     const GemmTiling& t_;
     TensorView<const T> w_;
     const Kernels<T>& kernels_;
-    bool contiguous_ = false;  // an output channel's taps and channels, as NumPy makes them
+    bool contiguous_ = false;  // weights of an output channel are contiguous, as NumPy makes them
 };
 
-// Panels of all groups, of which there is at least one element. Returns the largest magnitude.
+// Packs the panels of all groups. There must be at least one weight. Returns the largest magnitude.
 double pack_panels(const GemmExecution& execution, const AnyView& w, void* to, int threads);
 
 }  // namespace npconv

@@ -9,11 +9,11 @@ void global_avg_pool(const PoolShape& shape, const PoolCall& call, const PoolOpe
 // Without places.
 void global_max_pool(const PoolShape& shape, const PoolCall& call, const PoolOperands& io);
 
-// The gradient of global maxima: y = 0, but g at the place of the maximum of each plane of x.
+// The gradient of global maxima: y is g at the place of the maximum of each plane of x, and 0 elsewhere.
 void global_max_pool_gradient(const PoolShape& shape, const PoolCall& call, const AnyView& x, const AnyView& g, void* y,
                               std::int64_t y_batch);
 
-// x: the gradients of the averages, y: of the planes.
+// x: the gradients of the averages; y: the gradients of the planes.
 void fill_global_gradient(const PoolShape& shape, const PoolCall& call, const PoolOperands& io);
 
 }  // namespace npconv

@@ -57,7 +57,7 @@ std::vector<Box> border_boxes(const ConvShape& s) {
     return boxes;
 }
 
-// In pieces of at most so many places.
+// Cuts the box into pieces of at most `most` places.
 void cut(const Box& box, std::int64_t most, std::vector<Box>& pieces) {
     if (box.pixels() <= most) {
         pieces.push_back(box);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The last answer to a question that comes again and again, such as how a batch is cut up.
+// A cache of one answer, for a question that is often repeated, such as the tiling for a batch.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -10,7 +10,8 @@ namespace npconv {
 template <class Question, class Answer>
 class LastAnswer {
   public:
-    // If another thread has the lock, or in a child process a thread that is not there, answer without it. make() returns a shared pointer.
+    // If the cache is locked, answer without it: in a forked child, the thread that holds the lock may not exist. make() returns a shared
+    // pointer.
     template <class Make>
     std::shared_ptr<const Answer> get(const Question& question, const Make& make) const {
         {
@@ -18,7 +19,7 @@ class LastAnswer {
             if (lock && answer_ && question_ == question) return answer_;
         }
         std::shared_ptr<const Answer> made = make();
-        std::shared_ptr<const Answer> previous = made;  // freed when the lock is
+        std::shared_ptr<const Answer> previous = made;  // freed after the lock is released
         const std::unique_lock lock(mutex_, std::try_to_lock);
         if (lock) {
             std::swap(answer_, previous);

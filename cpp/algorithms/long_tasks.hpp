@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tasks of a pooling of long windows (plan/long_tiling.hpp), and where the elements of a task stand.
+// The tasks of a pooling of long windows (plan/long_tiling.hpp), and the places of their elements in x and y.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -22,7 +22,7 @@ X element(const TensorView<const X>& v, const Place& p) {
     return v.data[p.image * v.batch + p.channel * v.channel + p.at[0] * v.spatial[0] + p.at[1] * v.spatial[1] + p.at[2] * v.spatial[2]];
 }
 
-// Steps of a dense array of the layout, of results or of inputs.
+// Steps, in elements, of a dense array of results or inputs. size: Axis::output or Axis::input.
 struct DenseSteps {
     std::array<std::int64_t, 3> step;
     std::int64_t channel, batch;
@@ -39,7 +39,7 @@ struct DenseSteps {
     }
 };
 
-// Zero to all inputs, because the windows of an axis with dilation may leave out whole residue classes.
+// Sets y to zero if an axis has dilation, because its windows may leave out whole residue classes of inputs.
 template <class X>
 void clear_where_dilated(const PoolShape& s, X* y, std::int64_t batch) {
     if (std::all_of(s.axis.begin(), s.axis.end(), [](const Axis& a) { return a.dilation == 1; })) return;
@@ -50,12 +50,12 @@ struct LongTask {
     const LongTiling& tiling;
     std::int64_t image = 0, channel = 0, lanes = 1;
     std::array<ClassOfAxis, 3> axis{};
-    Part part{}, tile_a{}, tile_b{};  // of results; spread: of inputs
+    Part part{}, tile_a{}, tile_b{};  // ranges of results; spread: of inputs
 
     const ClassOfAxis& outer() const { return axis[tiling.outer]; }
     const ClassOfAxis& a() const { return axis[tiling.a]; }
     const ClassOfAxis& b() const { return axis[tiling.b]; }
-    // Lane l of these numbers of the inputs, or the outputs, of the axes.
+    // The place of lane l of an input or output, from its numbers on the axes. which: &ClassOfAxis::inputs or &ClassOfAxis::outputs.
     Place place(Numbers ClassOfAxis::*which, std::int64_t number_a, std::int64_t number_b, std::int64_t number, std::int64_t l) const {
         Place p{image, channel + (tiling.last ? l : 0), {}};
         p.at[tiling.a] = (a().*which).at(number_a, 0);
@@ -65,7 +65,7 @@ struct LongTask {
     }
 };
 
-// body(task, its memory) in parallel.
+// Calls body(task, memory of the task) for all tasks, in parallel.
 void each_long_task(const LongTiling& tiling, int threads, const std::function<void(const LongTask&, char*)>& body);
 
 }  // namespace npconv

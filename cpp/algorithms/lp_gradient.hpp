@@ -5,8 +5,8 @@
 
 namespace npconv {
 
-// g: the gradient of the result, with strides; y: dense. In float64 throughout: some channels at a time, as many as
-// fit in 4 MB with their results, at least one.
+// g: the gradient of the result, with any strides; y: dense. All arithmetic is in float64. A block has at least one channel, and more if
+// they fit in 4 MB with their results.
 void lp_pool_gradient(const PoolShape& shape, double power, const PoolCall& call, const AnyView& x, const AnyView& g, void* y,
                       std::int64_t y_batch);
 

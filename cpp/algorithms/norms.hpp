@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Powers and roots of norms, with the roundings of the kernels; and norms whose sum of powers overflows, or vanishes, where they do not.
+// Powers and roots of norms, with the roundings of the kernels; and norms whose sum of powers overflows or vanishes although the norm
+// itself does not.
 #pragma once
 #include <cmath>
 #include <limits>
@@ -13,8 +14,9 @@ inline double raised(double v, double p) {
 }
 inline double root(double v, double p) { return p == 1 ? v : p == 2 ? std::sqrt(v) : p == 3 ? std::cbrt(v) : std::pow(v, 1 / p); }
 
-// Norms of elements of type X that sums of powers in float64 may not give: infinite ones, and those below `low`, whose sum is so small that
-// powers in it have lost digits (it is below 2^-900, which leaves room for any number of them).
+// Norms of elements of type X that a sum of powers in float64 may get wrong: infinite norms, and norms below `low`. The sum of the latter
+// is below 2^-900, so small that powers in it may have lost digits. (The distance to the smallest double leaves room for any number of
+// powers.)
 template <class X>
 struct NormRange {
     double low;
@@ -23,7 +25,7 @@ struct NormRange {
     bool doubtful(double norm) const { return norm < low || norm > std::numeric_limits<X>::max(); }
 };
 
-// Makes doubtful results of a pooling of norms anew, from elements divided by the largest of their window.
+// Computes doubtful norms again, from elements divided by the largest magnitude of their window.
 void mend_norms(const PoolExecution& execution, const PoolOperands& io, int threads);
 
 }  // namespace npconv

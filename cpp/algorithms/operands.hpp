@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a run reads and writes, whatever the algorithm.
+// The arrays that a run of any algorithm reads and writes.
 #pragma once
 #include "core/types.hpp"
 
@@ -9,20 +9,20 @@ template <class T>
 struct OperandsOf {
     TensorView<const T> x;
     const T* w = nullptr;                  // packed
-    const AnyView* raw_weights = nullptr;  // or not: see run_gemm
-    bool finite_weights = false;           // known to be, or of raw ones taken to be: zeros of a border are left out
-    double largest_weight = 0.0;           // magnitude, of packed ones
+    const AnyView* raw_weights = nullptr;  // or not packed: see run_gemm
+    bool finite_weights = false;           // known to be finite; raw weights: assumed. Zeros of a border are then left out
+    double largest_weight = 0.0;           // magnitude, of packed weights
     const T* bias = nullptr;               // contiguous, or null
-    TensorView<const T> residual;          // data null: none
-    TensorView<const T> grad;              // of a gradient in the weights: of the shape of the convolution's result
+    TensorView<const T> residual;          // data == nullptr: none
+    TensorView<const T> grad;              // gradient in the weights: the gradient of the convolution's result
     T* y = nullptr;                        // dense in the problem's layout within an image
     std::int64_t y_batch = 0;              // elements between images
-    std::int64_t y_channels = 0;           // of a pixel of y, if they are more than the problem's
+    std::int64_t y_channels = 0;           // channels of a pixel of y, if y has more than the problem; else 0
 
     std::int64_t channels_of_y(std::int64_t of_problem) const { return y_channels > 0 ? y_channels : of_problem; }
 };
 
-// What interfaces pass: the problem tells the types of x, w and y.
+// Operands at interfaces. The problem tells the types of x, w and y.
 using Operands = OperandsOf<void>;
 
 template <class T>
@@ -42,7 +42,7 @@ OperandsOf<T> typed(const Operands& io) {
     return of;
 }
 
-// Where a block of a result goes that other code goes on with: [pixel][channel] or [channel][pixel], as its lanes are.
+// The destination of a block of a result that other code processes: [pixel][channel] or [channel][pixel], depending on the lane.
 struct ResultBlock {
     void* values = nullptr;   // null: to the output
     std::int64_t stride = 0;  // elements between pixels, or between channels

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Weights as an algorithm wants them, laid out once and shared by all plans that can use them.
+// Weights in the layout of an algorithm: packed once, and shared by all plans that can use them.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,25 +12,25 @@
 
 namespace npconv {
 
-// Weights as they are given. batch is the output channel, channel the input channel of a group, spatial the kernel axes.
+// The caller's weights. Axes of w: batch is the output channel, channel the input channel of a group, spatial the kernel axes.
 struct WeightsView {
     AnyView w;
     const void* bias = nullptr;  // null: none
     std::int64_t bias_stride = 1;
 };
 
-// How weights are laid out: plans whose formats are equal can share them.
+// The layout of weights. Plans with equal formats can share weights.
 struct PackedFormat {
     Algorithm algorithm = Algorithm::gemm;
     std::int64_t groups = 0;
-    std::int64_t channels = 0;  // of the output, of a group
+    std::int64_t channels = 0;  // output channels of a group
     KOrder k;
-    Lane lane = Lane::automatic;                               // of gemm, depthwise and Winograd's;
-    std::int64_t unit = 0;                                     //   gemm's and Winograd's: channels that panels count in
+    Lane lane = Lane::automatic;                               // gemm, depthwise and Winograd's
+    std::int64_t unit = 0;                                     // gemm and Winograd's: output channels of a unit of panels
     EvenSplit panels;                                          // of a group
-    std::int64_t tap_step = 0;                                 // of direct, as direct_tiling.hpp has it
-    EvenSplit transformed_k;                                   // Winograd's: k blocks of the transformed weights, if they are prepared,
-    std::array<std::array<std::int64_t, 2>, 3> transformed{};  //   and of each axis its transform and stride
+    std::int64_t tap_step = 0;                                 // direct: as in direct_tiling.hpp
+    EvenSplit transformed_k;                                   // Winograd's, prepared weights: k blocks of the transformed weights,
+    std::array<std::array<std::int64_t, 2>, 3> transformed{};  //   and transform and stride of each axis
 
     bool operator==(const PackedFormat&) const = default;
 };
@@ -45,10 +45,11 @@ struct PackedFormat {
 //   naive: [group * out][tap][channel]
 struct PackedWeights {
     Buffer data;
-    double largest;  // magnitude; NaN or infinite if a weight is: then the zeros of a border count, because infinity times zero is NaN
+    double largest;  // magnitude; NaN or infinite if a weight is: the zeros of a border then count, because infinity times zero is NaN
 };
 
-// Room for weights of this type, unless there are none, for f(T* to), which packs them and returns the largest magnitude.
+// Allocates room for `elements` weights and calls f(T* to), which packs them and returns the largest magnitude. f is not called if there
+// are no weights.
 template <class F>
 PackedWeights packed_by(DType dtype, std::int64_t elements, const F& f) {
     PackedWeights packed{Buffer(static_cast<std::size_t>(elements * size_of(dtype))), 0.0};
@@ -57,13 +58,13 @@ PackedWeights packed_by(DType dtype, std::int64_t elements, const F& f) {
     return packed;
 }
 
-// Of weights that are not packed yet, what `largest` of packed ones is.
+// The largest magnitude of weights that are not packed, as PackedWeights::largest.
 double largest_weight(const Problem& problem, const AnyView& w, int threads);
 
-// A bias in a row.
+// A contiguous copy of the bias.
 Buffer pack_bias(DType dtype, std::int64_t channels, const WeightsView& weights);
 
-// Packing of fewer elements by several threads would cost more than it saves.
+// With fewer elements, packing by several threads would cost more than it saves.
 constexpr std::int64_t elements_worth_threads = 100'000;
 
 }  // namespace npconv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums of sums in pairs: a stack of sums of 1, 2, 4, ... of them, so that their number costs no digits.
+// Pairwise summation: a stack of sums of 1, 2, 4, ... numbers, so that the error grows only with the logarithm of their count.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -30,12 +30,12 @@ class PairwiseSum {
     std::uint64_t count_ = 0;
 };
 
-// The same of up to Most numbers at a time.
+// The same for `numbers` sums side by side, at most Most.
 template <std::int64_t Most>
 class PairwiseSums {
   public:
     explicit PairwiseSums(std::int64_t numbers) : numbers_(numbers) {}
-    void add(double* v) {  // and spoils v
+    void add(double* v) {  // overwrites v
         std::size_t l = 0;
         for (std::uint64_t full = count_++; (full & 1) != 0; full >>= 1, ++l) {
             for (std::int64_t i = 0; i < numbers_; ++i) v[i] = level_[l][static_cast<std::size_t>(i)] + v[i];

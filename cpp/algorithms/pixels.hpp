@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs of pixels for kernels and loops that want them side by side: where they stand, if they do, else a copy. Results do not depend on
-// which.
+// Runs of pixels for kernels and loops that need them at one distance: in place if possible, else a copy. Results do not depend on the
+// choice.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace npconv {
 
-// Runs of the pixels of an image, of some channels each: where they stand, if pixels follow each other at one distance (dense: if that is
-// 1) and their channels stand side by side. last: channels last.
+// Runs of pixels of an image, with several channels each. They are read in place if the step between pixels is constant (dense: 1) and the
+// channels of a pixel are adjacent. last: channels last.
 template <class T>
 class PixelRuns {
     using Size = std::int64_t;
@@ -26,7 +26,7 @@ class PixelRuns {
     Size step() const { return step_; }
     const T* at(Size image, Size channel) const { return view_.data + image * view_.batch + channel * view_.channel; }
 
-    // n channels of `count` pixels from `begin` on, `apart` elements from one pixel to the next.
+    // n channels of `count` pixels from `begin` on. apart: elements between pixels.
     struct Run {
         const T* data;
         Size apart;

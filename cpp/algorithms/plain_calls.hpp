@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Plain calls plan anew each time, and those of a network come again and again: the last few dozen executions are kept.
+// A cache of the last few dozen executions of plain calls, because a network repeats the same calls.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -9,11 +9,11 @@
 
 namespace npconv {
 
-// Of a problem whose weights are packed for this call, remembered or not. wanted: "auto" or a name; errors are decide()'s.
-// The context is remembered by its address: it lives, unchanged, as long as the process.
+// The execution of a problem whose weights are packed for this call, from the cache or new. wanted: "auto" or a name; errors as of
+// decide(). The cache identifies the context by its address: it must live unchanged until the process ends.
 std::shared_ptr<const ConvExecution> execution_for_call(const Problem& problem, const Context& on, const std::string& wanted);
 
-// How often an execution was found again, since the start.
+// The number of cache hits since the process started.
 std::int64_t executions_found_again();
 
 }  // namespace npconv

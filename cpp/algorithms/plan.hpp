@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// plan -> pack -> run, tied together: the one class of plans. What an operation adds is a PlannedOperation: its execution, immutable.
+// plan -> pack -> run, tied together in one class of plans. Each operation provides a PlannedOperation, which holds its immutable
+// execution.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,68 +18,69 @@
 
 namespace npconv {
 
-// Weights and bias of a plan. The buffers are immutable; an update puts others in their place.
+// Weights and bias of a plan. The buffers are immutable; an update replaces them.
 struct Parameters {
     PackedFormat format;
-    std::shared_ptr<const Buffer> weights;        // null: those of the parts
+    std::shared_ptr<const Buffer> weights;        // null: the parts have them
     std::shared_ptr<const Buffer> bias;           // as given; null: none
-    std::shared_ptr<const Buffer> bias_of_parts;  // the same, repeated where parts need it so
+    std::shared_ptr<const Buffer> bias_of_parts;  // the bias, repeated for merged phases
     double largest_weight = 0.0;                  // magnitude; NaN or infinite if a weight is
-    std::vector<Parameters> parts;                // of phases, of the halves of a separable convolution, of strips of a border
+    std::vector<Parameters> parts;                // phases, halves of a separable convolution, or strips of a border
 
     std::int64_t bytes() const;
 };
 
 Parameters pack_parameters(const ConvExecution& execution, const WeightsView& weights, int threads);
 
-// The operands with what a plan keeps.
+// The operands with weights and bias of the parameters.
 Operands with_parameters(Operands operands, const Parameters& parameters);
 
 class PlannedOperation {
   public:
     virtual ~PlannedOperation() = default;
 
-    // weights: as many as the operation has.
+    // weights: one entry for each weight array of the operation.
     virtual Parameters pack(std::span<const WeightsView> weights, int threads) const = 0;
-    // w and bias of the operands are filled in from the parameters.
+    // Takes w and bias from the parameters, not from the operands.
     virtual void run(const Parameters& parameters, const Operands& operands, int threads) const = 0;
-    // For a free batch the most that one may take.
+    // For a free batch: the maximum over all batches.
     virtual std::int64_t workspace_bytes(const Parameters& parameters, int threads) const = 0;
     virtual std::string algorithm() const = 0;
     virtual std::string explain(const Parameters& parameters, int threads) const = 0;
-    // As the planner counts it; nothing where it does not.
+    // The planner's estimate; no value if it has none.
     virtual std::optional<WorkCounts> work(bool /*packing*/) const { return {}; }
 
     // True if a call of this batch by this number of threads runs the operation itself. If false, it runs what for_call() returns.
     virtual bool serves(std::int64_t batch, int threads) const = 0;
     virtual std::shared_ptr<const PlannedOperation> for_call(std::int64_t batch, int threads) const = 0;
 
-    // For other shapes, decided as this is: what it has packed serves. std::invalid_argument where it does not. Null: not offered.
+    // The operation for other shapes, with the same decisions, so that its packed weights serve. Throws std::invalid_argument if they do
+    // not. Null: not supported.
     virtual std::shared_ptr<const PlannedOperation> for_shapes(std::span<const ConvShape> /*shapes*/, bool /*free_batch*/) const {
         return nullptr;
     }
 };
 
-// What planning gives: an operation and what it has packed.
+// The result of planning: an operation and its packed parameters.
 template <class Operation>
 struct Planned {
     std::shared_ptr<const Operation> operation;
     Parameters parameters;
 };
 
-// May be run from several threads at once.
+// Several threads may run a plan at the same time.
 class Plan {
   public:
     template <class Operation>
     explicit Plan(Planned<Operation> planned)
         : operation_(std::move(planned.operation)), parameters_(std::make_shared<const Parameters>(std::move(planned.parameters))) {}
 
-    // The same weights, algorithm and kernels for other shapes, sharing what is packed. Null: not offered.
+    // A plan for other shapes with the same algorithm and kernels, which shares the packed weights. Null: not supported.
     std::unique_ptr<Plan> for_shapes(std::span<const ConvShape> shapes, bool free_batch) const;
 
     void run(std::int64_t batch, const Parameters& parameters, const Operands& operands, int threads) const;
 
-    // Weights for this plan; without a bias the present one stays. Packing takes time and is const; putting them in place is short.
+    // Packs weights for this plan. Without a bias the present one stays. Packing may take long and is const; set_parameters() is short.
     // A Python caller holds the GIL for parameters() and set_parameters(), so that no thread is inside them when the process forks: the
     // child would find the mutex locked for ever.
     Parameters pack(std::span<const WeightsView> weights, int threads) const { return operation_->pack(weights, threads); }
@@ -93,12 +95,12 @@ class Plan {
 
   private:
     std::shared_ptr<const PlannedOperation> operation_;
-    mutable std::mutex mutex_;  // of parameters_
+    mutable std::mutex mutex_;  // guards parameters_
     std::shared_ptr<const Parameters> parameters_;
-    LastAnswer<std::pair<std::int64_t, int>, PlannedOperation> for_call_;  // of a batch and a number of threads
+    LastAnswer<std::pair<std::int64_t, int>, PlannedOperation> for_call_;  // for a batch and a number of threads
 };
 
-// What for_shapes() throws where the weights would be packed in another way.
+// Throws the error of for_shapes() for shapes whose weights would be packed in another way.
 [[noreturn]] void refuse_shape();
 
 }  // namespace npconv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pooling with windows, its kernels spread over threads.
+// Pooling with windows: runs the kernels on threads.
 #pragma once
 #include <cstdint>
 
@@ -7,16 +7,16 @@
 
 namespace npconv {
 
-// What a pooling reads and writes, of the element type that the problem or the call names. y and places are dense in the layout within an
-// image.
+// The arrays that a pooling reads and writes. The problem or the call names the element type. Within an image, y and places are dense in
+// the layout.
 struct PoolOperands {
     AnyView x;
     void* y = nullptr;
     std::int64_t y_batch = 0;        // elements between images of y
-    std::int64_t* places = nullptr;  // where the maxima or minima are, in the plane; or null. Dense altogether
+    std::int64_t* places = nullptr;  // places of maxima or minima in the plane, or null. Dense, over images, too
 };
 
-// The same where the type is known.
+// The same with a known element type.
 template <class X>
 struct PoolData {
     TensorView<const X> x;
@@ -27,7 +27,7 @@ struct PoolData {
     explicit PoolData(const PoolOperands& io) : x(typed<X>(io.x)), y(static_cast<X*>(io.y)), y_batch(io.y_batch), places(io.places) {}
 };
 
-// How a call is run.
+// The settings of a call.
 struct PoolCall {
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;
@@ -39,10 +39,10 @@ struct PoolCall {
 
 void run_pool(const PoolExecution& execution, const PoolOperands& io, int threads);
 
-// Plans and runs. Averages and norms of floats only.
+// Plans and runs. Averages and norms: float types only.
 void pool(const PoolShape& shape, const PoolRule& rule, const PoolCall& call, const PoolOperands& io);
 
-// x: the gradient of the result, y: that of the input of the pooling `shape`.
+// x: the gradient of the result; y: the gradient of the input. shape: that of the pooling.
 void avg_pool_gradient(const PoolShape& shape, const AverageRule& rule, const PoolCall& call, const PoolOperands& io);
 
 }  // namespace npconv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How long a call takes: "measure" times the candidates on dense tensors of the problem's own shape.
+// Timing of calls: "measure" times the candidates on dense tensors of the problem's shape.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -12,7 +12,7 @@ namespace npconv {
 
 class Rehearsal {
   public:
-    // adjoint: of the transposed convolution whose adjoint the problem is.
+    // adjoint: the call is a transposed convolution, and p is the convolution whose adjoint it is.
     explicit Rehearsal(const Problem& p, bool adjoint = false) {
         const ConvShape& s = p.shape;
         std::array<std::int64_t, 3> in{}, out{};
@@ -33,7 +33,7 @@ class Rehearsal {
 
     Operands operands;
 
-    // Seconds: the best of three, after one that warms up.
+    // Seconds of a call: the best of three, after one warm-up.
     template <class F>
     static double time(const F& call) {
         using Clock = std::chrono::steady_clock;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The order of values in which maxima are taken; and values in reverse order, whose maxima are minima.
+// The order of values for maxima, and a map that reverses it, so that minima are maxima of mapped values.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -7,7 +7,7 @@
 
 namespace npconv {
 
-// -v, of integers ~v, which has no overflow. Its own inverse, for every bit of a NaN, too.
+// -v for floats, ~v for integers, which cannot overflow. It is its own inverse, for every bit of a NaN, too.
 template <class X>
 constexpr X reversed(X v) {
     if constexpr (std::is_floating_point_v<X>)
@@ -16,19 +16,19 @@ constexpr X reversed(X v) {
         return static_cast<X>(~v);
 }
 
-// The maximum of nothing.
+// The maximum of no values.
 template <class X>
 constexpr X lowest() {
     return std::numeric_limits<X>::has_infinity ? -std::numeric_limits<X>::infinity() : std::numeric_limits<X>::lowest();
 }
 
-// Does the second take the place of the first? Of equal values the first stays, of NaNs the last.
+// Does the second value replace the first as the maximum? Of equal values the first stays, of NaNs the last.
 template <class X>
 constexpr bool newer(X first, X second) {
     return second > first || second != second;
 }
 
-// Where n elements have v, which is one of them: the first place, of NaNs the last.
+// The place of v, which must be among the n elements: the first such place; if v is NaN, the last place of a NaN.
 template <class X>
 constexpr std::int64_t place_of(const X* x, std::int64_t n, X v) {
     std::int64_t k = v == v ? 0 : n - 1;

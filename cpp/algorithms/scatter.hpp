@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// By places in planes: the gradient of maxima, unpooling and its gradient. No atomics: each element of y belongs to one task, which adds in
-// the order of x. What is read may have any strides; what is written is dense but for the batch of y.
+// Scatter and gather by places in planes: the gradient of maxima, unpooling and its gradient. No atomics: each element of y belongs to one
+// task, which adds in the order of x. Inputs may have any strides. Outputs are dense, except for the batch stride of y.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace npconv {
 
 struct PlacedShape {
     std::int64_t batch = 1, channels = 1;
-    std::int64_t few = 1;   // elements of a plane that have places
-    std::int64_t many = 1;  // elements of the plane where these are
-    // Of the plane that is read: depth, height, width. Their product is `few`, or where elements are taken, `many`.
+    std::int64_t few = 1;   // elements of a plane that holds places
+    std::int64_t many = 1;  // elements of a plane that places point into
+    // Depth, height and width of the two planes. Their products are `few` and `many`.
     std::array<std::int64_t, 3> few_sizes{1, 1, 1}, many_sizes{1, 1, 1};
-    std::int64_t pixel = 0;  // channels last: elements between neighbours in y where these channels are not all; else 0
+    std::int64_t pixel = 0;  // channels last: elements between pixels of y, if y has more channels than these; else 0
 
     PlacedShape() = default;
     PlacedShape(std::int64_t images, std::int64_t of_channels, const std::array<std::int64_t, 3>& with_places,
@@ -31,10 +31,10 @@ struct PlacedShape {
 
 using PlacesView = TensorView<const std::int64_t>;
 
-// A place below `least` or beyond the plane, if there is one.
+// A place below `least` or beyond the plane, if any.
 std::optional<std::int64_t> bad_place(const PlacedShape& shape, std::int64_t least, const PoolCall& call, const PlacesView& places);
 
-// y = 0, then y[places] += x, and nothing at place -1. The places are right.
+// y = 0, then y[places] += x. Place -1 adds nothing. Places must be valid.
 void add_at_places(const PlacedShape& shape, const PoolCall& call, const AnyView& x, const PlacesView& places, void* y,
                    std::int64_t y_batch);
 

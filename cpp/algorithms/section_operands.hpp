@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Of the operands of a convolution what a section of its output channels reads and writes.
+// The operands of a section of the output channels of a convolution.
 #pragma once
 #include "algorithms/operands.hpp"
 #include "plan/sections.hpp"

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Long windows that slide along an axis, in little memory: van Herk (1992) over blocks of about twice the root of their length. A window is
-// a suffix of one block, some whole blocks, and a prefix of another. The suffixes of one block are kept, and a result of each whole block;
-// so a window of k needs memory for 2.5 sqrt(k) lines. Each source is made twice: where windows begin, and where they end. Blocks begin at
-// multiples of their length on the whole axis, and sums are made of sums of at most 32 of the next smaller kind: neither their order nor
-// their error depends on which windows are asked for, and no number leaves the windows that hold it.
+// Long windows that slide along an axis, in little memory: van Herk (1992) with blocks of about twice the square root of the window length.
+// A window is a suffix of one block, several whole blocks, and a prefix of another block. The suffixes of one block are kept, and the
+// result of each whole block, so a window of k sources needs memory for about 2.5 sqrt(k) lines. Each source is made twice: once where
+// windows begin, once where they end. Blocks begin at multiples of their length on the whole axis, and each sum adds at most 32 sums of the
+// next smaller kind. So neither order nor error of a sum depends on the windows that a caller asks for, and a source affects only the
+// windows that hold it.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace npconv {
 
-// An Op: the Cell that is pooled, what nothing is, and how a cell is joined with a later one.
+// An example of an Op: the type Cell of pooled values, the result of an empty window, and the join of a cell with a later one.
 struct SumCells {
     using Cell = double;
     static Cell nothing() { return 0; }
@@ -38,11 +39,11 @@ class Sliding {
           prefix_(result_ + line, line),
           others_(result_ + 3 * line, line) {}
 
-    // The line of the window of sources begin..end. Made by source(cursor, number, line): for either cursor the numbers rise for as long as
-    // those of windows do.
+    // The line of the window of sources begin..end. source(cursor, number, line) makes a source. For each cursor, numbers rise as long as
+    // windows move forward.
     template <class Source>
     const Cell* at(Size begin, Size end, const Source& source) {
-        if (begin == begin_ && end == end_) return result_;  // as neighbours often are where the pooling has a stride
+        if (begin == begin_ && end == end_) return result_;  // as is common for the gradient of a pooling with a stride
         begin_ = begin;
         end_ = end;
         if (begin >= end) {
@@ -94,7 +95,7 @@ class Sliding {
     }
 
   private:
-    // A result of lines that are added one by one.
+    // The join of lines that are added one by one.
     struct Sum {
         static constexpr Size together = 32;
         Cell *some, *all;
@@ -128,7 +129,8 @@ class Sliding {
         for (Size i = 0; i < line_; ++i) first[i] = Op::join(first[i], second[i]);
     }
 
-    // The suffixes of a block that begin `from` or later, each a sum of those of up to 32 sources and of the rest by such runs.
+    // Makes the suffixes of block `number` that begin at `from` or later. Sources are joined in runs of up to 32, and a suffix is the join
+    // of a part of a run with all runs behind it.
     template <class Source>
     void hold(Size number, Size from, const Source& source) {
         const Size n = std::min(block_, sources_ - number * block_), run = Sum::together;
@@ -140,7 +142,7 @@ class Sliding {
                 for (Size c = 0; c < line_; ++c) to[c] = Op::join(to[c], next[c]);
             }
             if (end == n) continue;
-            // All runs behind, of which suffix `end` is the sum.
+            // Suffix `end` is the join of all runs behind this one.
             const Cell* behind = suffix_ + end * line_;
             for (Size i = begin; i < end; ++i) {
                 Cell* to = suffix_ + i * line_;
@@ -154,13 +156,13 @@ class Sliding {
     Size block_, ring_size_, sources_, line_;
     Cell *suffix_, *ring_, *made_, *middle_, *result_;
     Sum prefix_, others_;
-    Size begin_ = -1, end_ = -1;           // of the last window
-    Size reached_ = -1, ring_begin_ = -1;  // by the cursor of ends; the first source of those whole blocks that are known
+    Size begin_ = -1, end_ = -1;           // the last window
+    Size reached_ = -1, ring_begin_ = -1;  // next source of the cursor of ends; first source of the kept whole blocks
     Size held_ = -1, held_from_ = 0;
     Size between_first_ = -1, between_last_ = -1;
 };
 
-// The tile of the two inner axes, pooled in memory along the second and then the first.
+// Pools a tile of the two inner axes in memory, first along b, then along a.
 template <class Op>
 class InnerPooling {
   public:
@@ -174,7 +176,7 @@ class InnerPooling {
     const Part& sources_b() const { return sb_; }
     Size results() const { return ra_.length() * rb_.length() * lanes_; }
     bool trivial() const { return a_.longest() == 1 && b_.longest() == 1 && a_.step() == 1 && b_.step() == 1 && same(a_) && same(b_); }
-    // Of sources, of what has been pooled along one axis, and of the two that slide.
+    // Cells of memory: the sources; the results along b; and these two with the larger of the memories of Sliding.
     Size region() const { return trivial() ? 0 : sa_.length() * sb_.length() * lanes_; }
     Size between() const { return trivial() ? 0 : sa_.length() * rb_.length() * lanes_; }
     Size cells() const {
@@ -200,7 +202,7 @@ class InnerPooling {
         }
         const auto along = [&](const Ranges& r, Part sources, Part results, Size line, const Cell* from, Cell* out) {
             Sliding<Op> sliding(SlidingPlan(r), r.sources, line, slide_at);
-            // Blocks may begin before the first source that these results see; what is not there is in no window.
+            // Blocks may begin before the first source that these results see. Sources that are missing here are in no window.
             const auto source = [&](int, Size k, Cell* s) {
                 if (k >= sources.begin && k < sources.end)
                     std::copy_n(from + (k - sources.begin) * line, line, s);
@@ -216,7 +218,7 @@ class InnerPooling {
     }
 
   private:
-    // Result m is source m - pad, and there.
+    // Is result m the source m, for all m?
     static bool same(const Ranges& r) { return r.pad == 0 && r.sources == r.results; }
 
     Ranges a_, b_;

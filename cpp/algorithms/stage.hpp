@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A small copy of the part of the input that a block of pixels and a block of k need, with the border filled in: each value once, so that
-// the taps of the kernel are offsets into it (no im2col). Used where padding cuts a block, or where the input in place would be read
-// slowly. This is where padding modes end.
+// A small copy of the part of the input that a block of pixels and a block of k need, with the border filled in. It has each value once,
+// and the taps of the kernel are offsets into it (no im2col). It is used if padding cuts a block, or if reading the input in place would be
+// slow. Padding modes are resolved here.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,9 +13,9 @@
 
 namespace npconv {
 
-// Where a block finds its pixels and taps, in elements: in the input itself or in a copy.
+// Steps, in elements, between the pixels, taps and channels of a block, in the input or in a copy.
 struct Steps {
-    // The place of tap t of an axis, counted from the block's first: rows may be split by phase, so that strided pixels are neighbours.
+    // The offset of tap t of an axis from the block's first tap. Rows may be split by phase, so that strided pixels are adjacent.
     struct Taps {
         std::int64_t scale = 1;
         std::int64_t phases = 1;
@@ -38,7 +38,7 @@ struct Source {
     Steps steps;
 };
 
-// Read in place. flat: all pixels and one tap, `flat_step` apart.
+// The source of a block that is read in place. flat: there is one tap, and pixels are flat_step elements apart.
 template <class T>
 Source<T> in_place(const ConvShape& s, bool flat, std::int64_t flat_step, const TensorView<const T>& x, const Box& pixels,
                    const KBlock& k) {
@@ -53,7 +53,7 @@ Source<T> in_place(const ConvShape& s, bool flat, std::int64_t flat_step, const 
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = s.axis[a];
         source.data += axis.at(pixels.begin[a], k.tap_begin[a]) * x.spatial[a];
-        source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // of one pixel they may be any number
+        source.steps.pixel[a] = axis.output > 1 ? axis.stride * x.spatial[a] : 0;  // with one pixel the stride may be any number
         source.steps.tap[a] = {1, 1, 0, axis.kernel > 1 ? axis.dilation * x.spatial[a] : 0};
     }
     return source;
@@ -61,10 +61,10 @@ Source<T> in_place(const ConvShape& s, bool flat, std::int64_t flat_step, const 
 
 inline CopyForm form_of(const GemmTiling& t) { return {t.copy, t.lane == Lane::pixel, t.flat, t.lanes}; }
 
-// The most elements that a copy takes, over all blocks.
+// Elements of the largest copy of any block.
 std::int64_t staged_elements(const ConvShape& shape, const GemmTiling& tiling);
 
-// x points at the first channel of the group, of the image. Copies into `to`.
+// Copies the part of the input of a block into `to`. x: at the first channel of the group, in the image.
 template <class T>
 Source<T> stage(const Problem& problem, const Kernels<T>& kernels, const CopyForm& form, const TensorView<const T>& x, const Box& pixels,
                 const KBlock& k, T* to);

@@ -13,14 +13,14 @@ namespace npconv {
 template <class T>
 class TapSums {
   public:
-    // bias: of all channels of the result, or null.
+    // bias: one value for each channel of the result, or null.
     TapSums(const PhasesExecution& e, const T* bias, T* y, std::int64_t y_batch)
         : p_(e.forward), f_(p_.shape), t_(e.tiling), kernels_(kernels_of<T>(*e.on->kernels)), bias_(bias), y_(y), y_batch_(y_batch) {
         const Axis& width = f_.axis[2];
         for (std::int64_t r = 0; r < width.stride; ++r) {
             first_tap_.push_back(taps_.size());
             for (std::int64_t tap = 0; tap < width.kernel; ++tap) {
-                // Element 0 of x stands at place tap * dilation - pad_before of y: output `first` of a phase.
+                // With this tap, element 0 of x meets place tap * dilation - pad_before of y: output `first` of its phase.
                 const std::int64_t place = tap * width.dilation - width.pad_before;
                 const std::int64_t phase = (place % width.stride + width.stride) % width.stride;
                 if (phase == r) taps_.push_back({tap, (place - phase) / width.stride});
@@ -44,7 +44,7 @@ class TapSums {
 
     static std::int64_t most_rows(const ConvShape& f) { return f.axis[1].kernel * f.axis[2].kernel; }
 
-    // products: [channel of the group, tap][row of x from the band's first on, column]; behind them, room for sums.
+    // products: [channel of the group, tap][row of x, beginning with the first of the band, column], followed by room for sums.
     void store(T* products, const Band& b, std::int64_t image, std::int64_t group, std::int64_t depth, ShiftedRow<T>* rows) const {
         T *sums = products + t_.part_elements, *together = sums + f_.axis[2].stride * t_.sums_row;
         const Axis& width = f_.axis[2];
@@ -73,7 +73,7 @@ class TapSums {
         std::int64_t number, first;
     };
 
-    // Rows of products whose sum is phase r of row o.
+    // Lists the rows of products whose sum is phase r of row o. Returns their number.
     std::int64_t list(const T* products, const Band& b, std::int64_t c, std::int64_t o, std::int64_t r, ShiftedRow<T>* rows) const {
         const Axis &height = f_.axis[1], &width = f_.axis[2];
         const std::int64_t places = width.input > r ? ceil_div(width.input - r, width.stride) : 0;
@@ -98,7 +98,7 @@ class TapSums {
     const T* bias_;
     T* y_;
     std::int64_t y_batch_;
-    std::vector<std::size_t> first_tap_;  // of each phase of the width, in taps_
+    std::vector<std::size_t> first_tap_;  // index in taps_ of the first tap of each phase of the width
     std::vector<Tap> taps_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the register tiles of a block read: its pixels, or vectors of pixels, and the segments of k that they sum over.
+// The lists that the register tiles of a block read: pixels, or vectors of pixels, and the segments of k that they sum over.
 #pragma once
 #include <cstdint>
 
@@ -15,12 +15,12 @@ struct TileGroup {
     std::int64_t first_segment, segments;
 };
 
-// Arrays of one thread. An item is a pixel with lane = channel, a vector of pixels with lane = pixel.
+// Arrays of one thread. An item is a pixel (lane = channel) or a vector of pixels (lane = pixel).
 struct TileLists {
-    std::int64_t* at;      // [items], where they stand in the input or its copy
-    std::int64_t* number;  // [items], and in y: counted from the block's first pixel
+    std::int64_t* at;      // [items], offset in the input or its copy
+    std::int64_t* number;  // [items], number in y, counted from the block's first pixel
     std::int64_t* count;   // lane = pixel: [items], pixels of each vector that count,
-    std::int64_t* slot;    //   and where its sums are kept
+    std::int64_t* slot;    //   and number of the vector in the sums
     TileGroup* group;
     Segment* segment;
 
@@ -33,10 +33,10 @@ struct TileLists {
 int list_boxes(const TileLists& lists, const GemmTiling& tiling, const Box& pixels, std::int64_t first_pixel, const PixelBoxes& boxes,
                const KBlock& block, const Steps& steps);
 
-// lane = channel: n pixels of a flat map, so many elements apart.
+// lane = channel: lists n pixels of a flat map, `step` elements apart.
 void list_evenly(const TileLists& lists, std::int64_t n, std::int64_t step);
 
-// lane = channel: n pixels of a flat map that is dense in y but not in x, whose spatial strides are given.
+// lane = channel: lists n pixels of a flat map that is dense in y but not in x. strides: the spatial strides of x.
 void list_places(const TileLists& lists, const ConvShape& shape, std::int64_t first_pixel, std::int64_t n,
                  const std::array<std::int64_t, 3>& strides);
 

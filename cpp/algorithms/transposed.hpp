@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Transposed convolution: the adjoint of a convolution, and so its gradient in the input, too. Of one phase, as with stride 1, it is a
-// convolution; of several, transposed_phases.hpp computes them; and there is the definition.
+// Transposed convolution: the adjoint of a convolution, and so its gradient in the input. With one phase, as for stride 1, it is a
+// convolution. transposed_phases.hpp computes several phases. "naive" computes the definition.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,12 +12,12 @@
 
 namespace npconv {
 
-// Weights are a view like those of the convolution: batch is the channel of x, channel that of y within a group. Packed, they are the parts
-// of the phases; or all as they are, [x channel][y channel of a group][tap], for the definition.
+// Axes of the weights, as of the convolution: batch is the channel of x, channel the channel of y within a group. Packed weights are the
+// parts of the phases; for the definition, they are a dense copy, [x channel][y channel of a group][tap].
 class PlannedTransposed final : public PlannedOperation {
   public:
-    // Decided but for "measure" and a single phase, which need weights. `forward` is the convolution whose adjoint this is, with our layout
-    // and activation. The context outlives the plan.
+    // Decides, except for "measure" and a single phase, which need weights. `forward` is the convolution whose adjoint this is, with our
+    // layout and activation. The context must outlive the plan.
     PlannedTransposed(const Problem& forward, const Context& on, const std::string& algorithm);
 
     Parameters pack(std::span<const WeightsView> weights, int threads) const override;
@@ -42,24 +42,24 @@ class PlannedTransposed final : public PlannedOperation {
     void set_phases();
     void measure(const WeightsView& weights, int threads);
     const Phases& phases() const { return execution_->phases; }
-    ConvExecution execution_of(const PhasePart& part) const;  // as its weights are packed
+    ConvExecution execution_of(const PhasePart& part) const;  // in the lane in which its weights are packed
     void finish(Parameters& parameters, const WeightsView& weights) const;
 
     Problem forward_;
     const Context* on_;
     std::string wanted_;
-    bool by_definition_ = false;  // "naive", or more phases than can be looked at
-    PhaseWay way_;                // of several phases
+    bool by_definition_ = false;  // "naive", or too many phases to plan
+    PhaseWay way_;                // if there are several phases
     std::vector<Candidate> candidates_;
-    std::shared_ptr<const PhasesExecution> execution_;  // of a single phase, its part alone
-    std::shared_ptr<const PlannedConv> one_;            // of a single phase
+    std::shared_ptr<const PhasesExecution> execution_;  // with a single phase: only its part
+    std::shared_ptr<const PlannedConv> one_;            // with a single phase: its convolution
 };
 
 // The weights are copied.
 Planned<PlannedTransposed> planned_transposed(const Problem& forward, const Context& on, const std::string& algorithm,
                                               const WeightsView& weights, int threads);
 
-// A plain call: decides, packs (all weights, or section by section) and runs. w and bias of the operands are filled in.
+// A plain call: decides, packs (all weights, or section by section) and runs. Sets w and bias of the operands.
 void transpose_once(const Problem& forward, const Context& on, const std::string& algorithm, const WeightsView& weights,
                     const Operands& operands, int threads);
 

@@ -13,7 +13,7 @@ namespace npconv {
 template <class T>
 class TransposedPlanesRun {
   public:
-    // The operands have the weights and the bias.
+    // io: with packed weights and bias.
     TransposedPlanesRun(const PhasesExecution& e, const OperandsOf<T>& io)
         : p_(e.forward),
           f_(p_.shape),
@@ -22,7 +22,7 @@ class TransposedPlanesRun {
           kernel_(depthwise_kernels_of<T>(*e.on->kernels)
                       .transposed_planes[static_cast<std::size_t>(f_.axis[2].kernel - least_transposed_taps)]) {}
 
-    // Tasks are in the order image, chunk, band. rows: room for those of x that a band meets, if its elements are apart.
+    // Tasks are in the order image, chunk, band. rows: room for the rows of x that a band meets, if the elements of a row are not adjacent.
     void task(std::int64_t index, T* rows) const {
         const Axis &height = f_.axis[1], &width = f_.axis[2];
         const std::int64_t band = index % t_.bands.parts;

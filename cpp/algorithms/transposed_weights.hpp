@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What phases of a transposed convolution, or its definition, take of weights, bias and input.
+// Weights, bias and input of the phases of a transposed convolution, or of its definition.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -13,13 +13,13 @@ namespace npconv {
 Buffer weights_of_part(const Problem& forward, const Phases& phases, const PhasePart& part, const AnyView& w);
 AnyView view_of_part(const ConvShape& shape, const Buffer& weights);
 
-// Of planes: the weights as they are, in the order of the part's taps.
+// Arrangement::planes: the parameters of weights in the order of the part's taps, which need no packing.
 Parameters planes_parameters(DType dtype, Buffer taps);
 
-// The bias of a part: repeated for each of merged phases.
+// The bias of a part; merged phases: repeated for each phase.
 std::shared_ptr<const Buffer> repeated_bias(const Problem& forward, const Phases& phases, const std::shared_ptr<const Buffer>& bias);
 
-// The weights as they are.
+// A dense copy of the weights in their own order.
 Buffer copy_of_weights(const Problem& forward, const AnyView& w);
 
 // The part of x that a phase meets.

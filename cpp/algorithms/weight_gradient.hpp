@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gradient of a convolution in its weights. Of the operands: x, grad, and y, which is [output channel][input channel of a group][tap].
+// The gradient of a convolution in its weights. It uses x, grad and y of the operands. y is [output channel][input channel of a
+// group][tap].
 #pragma once
 #include "algorithms/plan.hpp"
 
 namespace npconv {
 
-// Of a problem that is the convolution; its activation counts for nothing. Nothing is packed.
+// problem: the convolution; its activation is ignored. Nothing is packed.
 Planned<PlannedOperation> planned_weight_gradient(const Problem& problem, const Context& on);
 
-// Everything that a run allocates; for a free batch the most that this execution may.
+// Bytes that a run allocates; for a free batch, at most.
 std::int64_t workspace_bytes(const WeightGradientExecution& execution, int threads);
 
 // A plain call.

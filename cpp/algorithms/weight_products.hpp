@@ -6,7 +6,7 @@
 
 namespace npconv {
 
-// turned: x and grad of the operands, and the channels in and out of the result, have changed places.
+// turned: x and grad of the operands have changed places, and so have input and output channels of the result.
 void run_weight_products(const Execution<WeightGradientTiling>& execution, const Operands& operands, bool turned, int threads);
 std::int64_t weight_products_workspace_bytes(const Execution<WeightGradientTiling>& execution, int threads);
 

@@ -3,7 +3,7 @@
 // transform with the epilogue. Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray, "Fast Algorithms for
 // Convolutional Neural Networks", 2016.
 //
-// Tiles whose input would spoil their outputs are left to the GEMM path (winograd_judge.hpp).
+// Tiles whose input would make their outputs inaccurate are left to the GEMM path (winograd_judge.hpp).
 #pragma once
 #include <cstdint>
 
@@ -13,17 +13,18 @@
 
 namespace npconv {
 
-// As convolution.hpp asks each algorithm. Weights that cannot be transformed are convolved by the GEMM path.
+// The functions that convolution.hpp requires. If the weights cannot be transformed, the GEMM path computes everything.
 void convolve(const WinogradExecution& execution, const Operands& operands, int threads);
 std::int64_t workspace_bytes(const WinogradExecution& execution, double largest_weight, int threads);
 PackedWeights pack(const WinogradExecution& execution, const AnyView& w, int threads);
 void set_format(const WinogradExecution& execution, PackedFormat& format);
 
-// Weights that are not finite would reach too far through a transform, very large ones overflow in it, and very small ones underflow.
+// Can weights of this magnitude be transformed? A transform would spread weights that are not finite to other outputs, overflow with very
+// large weights and underflow with very small ones.
 bool transforms_weights(const WinogradExecution& execution, double largest_weight);
 
-// For tests: tiles that were left to the GEMM path so far, each once for each chunk of output channels; and the checks switched off, to
-// measure what they cost.
+// For tests: the number of tiles left to the GEMM path so far, counted once for each chunk of output channels; and a switch of the checks,
+// to measure their cost.
 std::int64_t winograd_fallback_tiles();
 void set_winograd_checks(bool on);
 

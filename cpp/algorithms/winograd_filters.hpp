@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packed weights of Winograd's convolution: taps, and transformed weights or how to make them.
+// Packed weights of Winograd's convolution: taps, and transformed weights, which are prepared or made here.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -25,8 +25,8 @@ class WinogradFilters {
           taps_(packed),
           transformed_(packed + e.problem.shape.groups * t_.packed_taps_of_group()) {}
 
-    // A row [width] of a panel: that of a channel, which the channels after it follow up to `end`. Of a tap that the kernel does not have,
-    // null.
+    // The row [width] of a tap and a channel in a panel. The rows of the next channels, up to `end`, follow it. from: null for a tap that
+    // the kernel does not have.
     struct Tap {
         const T* from = nullptr;
         std::int64_t end = 0;
@@ -35,7 +35,7 @@ class WinogradFilters {
         const std::int64_t width = t_.panels.length(panel) * t_.lanes;
         const std::int64_t panel_begin = t_.panels.begin(panel) * t_.lanes * t_.taps() * t_.order.channels.n;
         Tap tap;
-        for (std::int64_t i = 0; i < t_.order.blocks(); ++i) {  // of channels and, with very small blocks, of taps
+        for (std::int64_t i = 0; i < t_.order.blocks(); ++i) {  // blocks of channels and, if blocks are very small, of taps
             const KBlock k = t_.order.block(i);
             if (channel < k.channel_begin || channel >= k.channel_end) continue;
             tap.end = k.channel_end;
@@ -49,7 +49,7 @@ class WinogradFilters {
         return tap;
     }
 
-    // A k block of a panel -> to[point of the sets][run of taps, channel][width], points `stride` apart.
+    // A k block of a panel -> to[point of the sets][run of taps, channel][width]. stride: elements between points.
     void transform(std::int64_t group, std::int64_t panel, std::int64_t k, T* to, std::int64_t stride) const {
         const std::int64_t width = t_.panels.length(panel) * t_.lanes, first = t_.channels_begin(k), last = t_.channels_begin(k + 1);
         const std::int64_t channels = t_.channels.channels;
@@ -67,7 +67,7 @@ class WinogradFilters {
         }
     }
 
-    // Where the transformed k block stands if they are prepared, counted from the first of all groups.
+    // Prepared weights: the offset of a k block from the first element of all groups.
     std::int64_t place(std::int64_t group, std::int64_t panel, std::int64_t k) const {
         const std::int64_t width = t_.panels.length(panel) * t_.lanes;
         const std::int64_t begin = t_.panels.begin(panel) * t_.runs() * t_.channels.total() + panel * t_.units.parts;
@@ -76,7 +76,7 @@ class WinogradFilters {
     const T* transformed(std::int64_t group, std::int64_t panel, std::int64_t k) const { return transformed_ + place(group, panel, k); }
 
   private:
-    // At most so many channels of a phase; returns how many they were.
+    // Transforms at most `channels` channels of a phase. Returns the number of channels done.
     std::int64_t transform(std::int64_t group, std::int64_t panel, const std::array<std::int64_t, 3>& run,
                            const std::array<std::int64_t, 3>& phase, std::int64_t channel, std::int64_t channels, T* to,
                            std::int64_t stride) const {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Where the tiles of a block stand in V and in M: those that use a point, in the order image, plane, row, column.
+// The places of the tiles of a block in V and M. Each point has the tiles that use it, in the order image, plane, row, column.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -11,9 +11,9 @@ namespace npconv {
 
 struct TileGrid {
     std::int64_t planes = 0;
-    std::array<std::int64_t, most_winograd_points> rows{}, columns{};  // that use a point
+    std::array<std::int64_t, most_winograd_points> rows{}, columns{};  // numbers of rows and columns that use each point
 
-    // Of the first tile of a row.
+    // The place of the first tile of a row.
     std::int64_t place(std::int64_t image, std::int64_t plane, std::int64_t row, int row_point, int column_point) const {
         const auto i = static_cast<std::size_t>(row_point), j = static_cast<std::size_t>(column_point);
         return ((image * planes + plane) * rows[i] + row) * columns[j];
@@ -22,8 +22,8 @@ struct TileGrid {
     std::int64_t tiles_of_plane(int row_point, int column_point) const { return place(0, 1, 0, row_point, column_point); }
 };
 
-// Of the tiles of a block, or of those of its input. (A few tiles are multiplied at all points of a row at once, and so stand at the same
-// place for all.)
+// The grid of the tiles of a block, or of its input. (With t.few, all points have all tiles: the kernel multiplies a tile at all points of
+// a row at once, and needs the same place for each.)
 inline TileGrid grid_of(const WinogradTiling& t, const TileBlock& b, bool input) {
     TileGrid grid;
     const auto more = [&](std::size_t a) { return input ? t.axis[a].runs - 1 : 0; };
@@ -39,8 +39,8 @@ inline TileGrid grid_of(const WinogradTiling& t, const TileBlock& b, bool input)
     return grid;
 }
 
-// Where the first of a run of tiles stands in V or M, for each of its points: those that use a point, in the order of the grid. row,
-// column: counted from the first of the block. `stride` between points, `tile` between tiles.
+// The places of the first tile of a run in V or M, one for each of its points. row, column: counted from the first of the block. stride:
+// elements between points. tile: elements between tiles.
 template <class P>
 void find_places(const WinogradTiling& t, const TileGrid& grid, std::int64_t image, std::int64_t plane, std::int64_t row, int height,
                  std::int64_t column, int width, P* base, std::int64_t stride, std::int64_t tile,
@@ -58,8 +58,8 @@ void find_places(const WinogradTiling& t, const TileGrid& grid, std::int64_t ima
     }
 }
 
-// Calls f(size, first tile, number of tiles) for each run of tiles of one size in a row of the block. `more`: the number of tiles beyond
-// the block that count, too, because the input of the block reaches into them.
+// Calls f(size, first tile, number of tiles) for each run of tiles of one size in a row of the block. more: number of tiles after the block
+// to include, because the input of the block reaches into them.
 template <class F>
 void for_each_run(const WinogradTiling& t, const TileBlock& b, std::int64_t more, const F& f) {
     const AxisTiles& columns = t.axis[2];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From the input to V, the transformed tiles of a block; and which of its tiles are left to the GEMM path.
+// Transforms the input into V, the tiles of a block, and decides which of its tiles are left to the GEMM path.
 #pragma once
 #include <cstdint>
 
@@ -19,9 +19,9 @@ class WinogradInput {
     WinogradInput(const WinogradExecution& execution, const TensorView<const T>& x, double largest_weight, bool checked,
                   const winograd_arrays::BlockArrays& blocks, const winograd_arrays::ThreadArrays& threads);
 
-    // V of some copies of the input. place: where the block has its arrays.
+    // Makes the part of V of one task. place: index of the block's arrays.
     void transform(const TileBlock& b, std::int64_t task, int place, int thread) const;
-    // Decides which tiles are left.
+    // Decides which tiles are left to the GEMM path.
     void judge(const TileBlock& b, int place, int thread) const;
 
     const WinogradPatches<T>& patches() const { return patches_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which tiles Winograd's convolution leaves to the GEMM path: those whose input is not finite, might overflow or underflow, or is so uneven
-// that its largest values would drown its smallest. That depends on the tile's input alone.
+// Finds the tiles that Winograd's convolution leaves to the GEMM path. Their input is not finite, might overflow or underflow, or is so
+// uneven that the errors of its largest values would swamp its smallest. The verdict depends on the tile's input alone.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -15,7 +15,7 @@
 
 namespace npconv {
 
-// Of a block, and of the thread that judges it.
+// Arrays of a block, and of the thread that judges it.
 template <class T>
 struct JudgeArrays {
     T *quiet, *largest, *magnitudes;
@@ -24,7 +24,7 @@ struct JudgeArrays {
     TilePlanes<T> planes;
 };
 
-// What a task of the input's transform keeps, vectors of magnitudes: of each tile its central pixels, and the largest.
+// Vectors of magnitudes that a task of the input's transform keeps: the central pixels of each tile, and the largest of all pixels.
 template <class T>
 struct Loudness {
     T* quiet = nullptr;
@@ -49,7 +49,7 @@ class WinogradJudge {
         return kept;
     }
 
-    // The central pixels of a plane of the patch, of one vector of channels.
+    // Keeps the magnitudes of the central pixels in a plane of the patch, for one vector of channels.
     void keep_central(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t plane, const T* values,
                       const Loudness<T>& kept) const {
         for_each_central(
@@ -58,7 +58,7 @@ class WinogradJudge {
             });
     }
 
-    // The same of `n` channels, from their planes; one lane of a vector is used.
+    // The same for n channels, from their planes. It uses one lane of each vector.
     void keep_central_of_planes(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t tile_plane, std::int64_t n,
                                 const T* planes, const Loudness<T>& kept) const {
         const std::int64_t step = t_.axis[2].whole * t_.axis[2].stride;
@@ -73,7 +73,7 @@ class WinogradJudge {
         }
     }
 
-    // Sets the verdicts: 1 is left.
+    // Sets the verdicts: 1 means that the tile is left to the GEMM path.
     void judge(const TileBlock& b, const JudgeArrays<T>& a) const {
         if (calm(b, a)) return;
         T* values = a.magnitudes + (t_.most_pixels() + t_.lanes) * t_.lanes;
@@ -105,7 +105,8 @@ class WinogradJudge {
         return static_cast<T>(sum > 1.0 ? room / sum : room);
     }
 
-    // f(pixel, step, where to keep it, step, how many) for runs of central pixels of tiles that are neighbours.
+    // Calls f(pixel, step between pixels, index in `quiet`, step between indices, count) for each run of central pixels of neighbouring
+    // tiles.
     template <class F>
     void for_each_central(const TileBlock& b, const Patch& q, std::int64_t image, std::int64_t plane, const F& f) const {
         for (std::int64_t out = 0; out < b.planes(); ++out) {
@@ -113,7 +114,7 @@ class WinogradJudge {
         }
     }
 
-    // Of the planes that a plane of outputs meets the middle one, or the nearest to it that is inside.
+    // The middle one of the planes that a plane of outputs meets, or the nearest to it that is inside the input.
     std::int64_t central_plane(const Patch& q, std::int64_t out) const {
         const std::int64_t first = out * t_.axis[0].stride, kernel = t_.axis[0].kernel, middle = first + (kernel - 1) / 2;
         for (std::int64_t away = 0; away < kernel; ++away) {
@@ -151,7 +152,7 @@ class WinogradJudge {
         }
     }
 
-    // f(number, tile, phase of its columns) for the tiles that have outputs.
+    // Calls f(number, tile, phase of its columns) for each tile that has outputs.
     template <class F>
     void for_each_tile(const TileBlock& b, const Patch& q, std::int64_t image, const F& f) const {
         for (std::int64_t plane = b.begin[0]; plane < b.end[0]; ++plane) {
@@ -168,8 +169,8 @@ class WinogradJudge {
         }
     }
 
-    // Is surely no tile to be left? The receptive field of every output holds one of its tile's central pixels, and no tile is louder than
-    // the block.
+    // A quick test: true if certainly no tile is left to the GEMM path. The receptive field of every output holds a central pixel of its
+    // tile, and no value of a tile exceeds the largest of the block.
     bool calm(const TileBlock& b, const JudgeArrays<T>& a) const {
         const std::int64_t pixels = b.tiles() * t_.central_pixels();
         for (std::int64_t task = 1; task < t_.inputs.parts; ++task) {
@@ -192,14 +193,14 @@ class WinogradJudge {
         return least >= quietest_ && loud <= least * static_cast<T>(winograd_range);
     }
 
-    // Of `n` channels at a place of their planes.
+    // The largest magnitude of n channels at one place of their planes.
     T largest_of_channels(const Patch& q, const T* values, std::int64_t n) const {
         T most = 0;
         for (std::int64_t c = 0; c < n; ++c) most = larger_magnitude(most, std::abs(values[c * patches_.plane_size(q)]));
         return most;
     }
 
-    // Of each pixel of a plane of the patch the largest of all channels.
+    // For each pixel of a plane of the patch, the largest magnitude of all channels.
     void magnitudes_of(const TileBlock& b, const Patch& q, std::int64_t tile_plane, std::int64_t phase, const JudgeArrays<T>& a,
                        T* to) const {
         const std::int64_t plane = tile_plane * t_.axis[0].stride + phase;
@@ -231,7 +232,7 @@ class WinogradJudge {
         }
     }
 
-    // A box of pixels: steps and numbers along each axis.
+    // A box of pixels: first pixel, step and number of pixels along each axis.
     struct Reach {
         std::array<std::int64_t, 3> first, step, count;
     };
@@ -246,7 +247,7 @@ class WinogradJudge {
         return most;
     }
 
-    // values: magnitudes of the pixels of the patch.
+    // Is a tile to be left to the GEMM path? values: magnitudes of the pixels of the patch.
     bool beyond(const Patch& q, const TileBlock& b, const Tile& tile, std::int64_t phase, const T* values) const {
         Reach all, field;
         std::array<std::int64_t, 3> outputs, output_step;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The part of the input that a block of Winograd's tiles needs, as vectors of channels and with the border filled in: a plane at a time.
+// The part of the input that a block of Winograd's tiles needs, with its border, as vectors of channels, one plane at a time.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -14,11 +14,11 @@
 
 namespace npconv {
 
-// Of one image and one phase of its planes and rows.
+// The patch of one image and one phase of its planes and rows.
 struct Patch {
     std::int64_t image = 0;
-    std::array<std::int64_t, 3> phase{};  // of the outputs
-    std::array<std::int64_t, 3> first{};  // of its first pixel; outside of the input it is in the border
+    std::array<std::int64_t, 3> phase{};  // phase of the outputs
+    std::array<std::int64_t, 3> first{};  // input coordinates of its first pixel, which may be in the border
     std::int64_t planes = 0, rows = 0, columns = 0;
     std::int64_t tiles_of_column = 0;
     std::int64_t pixels() const { return rows * columns; }
@@ -29,11 +29,11 @@ template <class T>
 struct PatchView {
     const T* values;
     std::int64_t columns;
-    std::int64_t row_step, column_step;  // between the inputs of a tile
+    std::int64_t row_step, column_step;  // rows and columns between inputs of a tile
 };
 
-// By tiles: planes[phase of the planes][channel][row][column of a tile][tile], and room to make them. (columns_of_tile in
-// plan/winograd_tiling.hpp)
+// by_tiles: planes[phase of the planes][channel][row][column of a tile][tile], and room to make them. See columns_of_tile in
+// plan/winograd_tiling.hpp.
 template <class T>
 struct TilePlanes {
     T *planes, *pixels;
@@ -69,7 +69,7 @@ class WinogradPatches {
         return q;
     }
 
-    // Is a plane of the patch, or one of those of a plane of tiles, inside the input, or copied from there?
+    // Does a plane of the patch, or one of the planes at which a plane of tiles begins, come from the input and not from a border of zeros?
     bool has_plane(const Patch& q, std::int64_t plane) const { return source(q, 0, plane) >= 0; }
     bool has_planes(const Patch& q, std::int64_t tile_plane) const {
         for (std::int64_t i = 0; i < t_.axis[0].input_phases(); ++i) {
@@ -78,8 +78,8 @@ class WinogradPatches {
         return false;
     }
 
-    // Rows begin, ..., end - 1 of a plane of one vector of channels of a group -> to[row][column][lanes]. largest: as ChannelVectors.
-    // bordered: does `to` hold a plane of the same patch? Then a border of zeros is there already.
+    // Copies rows begin, ..., end - 1 of a plane of one vector of channels of a group to to[row][column][lanes]. largest: as in
+    // ChannelVectors. bordered: `to` holds a plane of the same patch, so a border of zeros is already there.
     void fill(const Patch& q, std::int64_t plane, std::int64_t begin, std::int64_t end, std::int64_t group, std::int64_t vector,
               bool bordered, T* to, T* largest) const {
         const std::int64_t z = source(q, 0, plane);
@@ -121,7 +121,7 @@ class WinogradPatches {
                 if (y < 0 || x < 0) {
                     std::fill_n(to + (i * q.columns + j) * t_.lanes, t_.lanes, T(0));
                 } else if (!within && q.first[2] + j == x && p_.border != Border::zeros) {
-                    copy(y, x, 1, right - j, i, j);  // a whole row of another place
+                    copy(y, x, 1, right - j, i, j);  // a row of the border repeats a whole row of the input
                     j = right - 1;
                 } else {
                     copy(y, x, 1, 1, i, j);
@@ -134,11 +134,11 @@ class WinogradPatches {
 
     // ---- few channels: planes whose rows are columns of tiles ----
 
-    // The planes that a plane of tiles begins at, of `n` channels.
+    // Fills the planes at which a plane of tiles begins, for n channels from `first` on.
     void fill_planes(const Patch& q, std::int64_t tile_plane, std::int64_t group, std::int64_t first, std::int64_t n,
                      const TilePlanes<T>& to, T* largest) const {
         const std::int64_t step = t_.axis[2].whole * t_.axis[2].stride;  // pixels between tiles
-        const std::int64_t of_pixel = x_.channel == 1 ? n : 1;           // channels that are read at once
+        const std::int64_t of_pixel = x_.channel == 1 ? n : 1;           // channels of a pixel that are read at once
         TileColumns<T> run{};
         run.from = to.pixels;
         run.step = run.columns = step * of_pixel;
@@ -151,7 +151,7 @@ class WinogradPatches {
                 to.places[x * of_pixel + c] = column < 0 ? -1 : c * plane_size(q) + column * q.tiles_of_column;
             }
         }
-        // Some rows are copied before they are split: what has just been written is not to be read at once.
+        // Several rows are copied before they are split, so that values are not read right after they were written.
         const std::int64_t at_once = t_.rows_at_once(of_pixel);
         run.row_stride = q.tiles_of_column * step * of_pixel;
         run.to_stride = row_size(q);
@@ -179,7 +179,7 @@ class WinogradPatches {
         }
     }
 
-    // Where the column of a tile that begins with its pixel x stands in a row, in columns; or -1: in no phase of the input.
+    // The index in a row of the tile column that holds pixel x of each tile; -1 if the pixel is in no phase of the input.
     std::int64_t column_of(std::int64_t x) const {
         const std::int64_t stride = t_.axis[2].stride, phase = x % stride;
         return phase < t_.axis[2].input_phases() ? phase * t_.axis[2].whole + x / stride : -1;
@@ -192,24 +192,25 @@ class WinogradPatches {
         return x_.data + q.image * x_.batch + group * s_.in_channels * x_.channel;
     }
 
-    // Where pixel i of an axis of a patch comes from, or -1: from a border of zeros. All columns of a row are there, of planes and rows
-    // those of a phase.
+    // The input coordinate of pixel i of an axis of a patch, or -1 in a border of zeros. A patch has all columns of a row, but only the
+    // planes and rows of its phase.
     std::int64_t source(const Patch& q, std::size_t axis, std::int64_t i) const {
         return border_source(q.first[axis] + i * (axis == 2 ? 1 : t_.axis[axis].phases), s_.axis[axis].input, p_.border);
     }
 
-    // The pixels of a row that are inside the input: [first, second).
+    // The pixels [first, second) of a row that are inside the input.
     std::pair<std::int64_t, std::int64_t> inside_of_row(const Patch& q) const {
         const std::int64_t left = std::clamp<std::int64_t>(-q.first[2], 0, q.columns);
         return {left, std::clamp(s_.axis[2].input - q.first[2], left, q.columns)};
     }
 
-    // And those that are not zero in every row.
+    // The pixels [first, second) of a row that may be other than zero in some row.
     std::pair<std::int64_t, std::int64_t> filled_of_row(const Patch& q) const {
         return p_.border == Border::zeros ? inside_of_row(q) : std::pair{std::int64_t{0}, q.columns};
     }
 
-    // Rows of pixels of so many channels: what is zero in every row, a border of zeros and what is beyond the patch.
+    // Sets to zero, in rows of pixels with `channels` channels, the pixels that are zero in every row: a border of zeros, and pixels beyond
+    // the patch.
     void clear_borders(const Patch& q, std::int64_t channels, T* to, std::int64_t rows, std::int64_t size) const {
         const auto [left, right] = filled_of_row(q);
         for (std::int64_t row = 0; row < rows; ++row, to += size) {
@@ -219,7 +220,7 @@ class WinogradPatches {
         std::fill_n(to, t_.lanes, T(0));
     }
 
-    // The rest of a row, of neighbouring channels: to[column][channel]. Null: zeros.
+    // Fills the other pixels of a row: to[column][channel], with adjacent channels. from == nullptr: zeros.
     void fill_pixels(const Patch& q, const T* from, std::int64_t channels, T* to) const {
         if (!from) {
             const auto [left, right] = filled_of_row(q);

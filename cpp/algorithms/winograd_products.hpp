@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// At each point a matrix product tiles x channels, M = V U, with the microkernel of the GEMM path.
+// At each point a matrix product, M = V U, with tiles as rows and output channels as columns, by the microkernel of the GEMM path.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace npconv {
 
-// V of a block, and what a thread has; at, numbers and segments are for lists.
+// V of a block, and arrays of a thread. at, numbers and segments are for lists.
 struct ProductArrays {
     const void* v;
     void *m, *weights;
@@ -16,7 +16,8 @@ struct ProductArrays {
     Segment* segments;
 };
 
-// Of all tiles of a block and some panels. w: packed. planes: which runs of taps along the depth meet an input, plane by plane of tiles.
+// The products of all tiles of a block and the panels first_panel .. end_panel - 1. w: packed. planes: for each plane of tiles, the runs of
+// taps along the depth that meet an input.
 void winograd_products(const WinogradExecution& execution, const void* w, const TileBlock& block, std::span<const PlaneRun> planes,
                        std::int64_t first_panel, std::int64_t end_panel, const ProductArrays& arrays);
 

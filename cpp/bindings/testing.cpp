@@ -163,7 +163,7 @@ void register_testing(pybind11::module_& m) {
         set_guard_pages(static_cast<GuardPages>(mode));
     });
     m.def("_winograd_matrices", &matrices);
-    // axes: (points, taps) of depth, height and width; products: of a point, summed in steps of so many
+    // axes: (points, taps) of depth, height and width; products: the number at a point; step: the number of a block is a multiple of it
     m.def("_winograd_bound", [](const std::array<std::pair<int, int>, 3>& axes, std::int64_t products, std::int64_t step) {
         WinogradAxes a;
         for (std::size_t i = 0; i < 3; ++i) a[i] = {axes[i].first, axes[i].second};

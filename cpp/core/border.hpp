@@ -10,7 +10,7 @@
 
 namespace npconv {
 
-// Those i of [begin, end) whose place first + i * step is on an axis of n elements; step >= 1.
+// The i of [begin, end) for which place first + i * step is on an axis of n elements; step >= 1.
 struct Inside {
     std::int64_t begin, end;
     bool operator==(const Inside&) const = default;

@@ -10,12 +10,12 @@
 //   G   row    p: V(p) / N_p;  infinity: (0, ..., 0, 1)
 //   BT  row    p: the coefficients of P_p;  infinity: of P
 //
-// A smaller tile uses infinity and as many of the first of the other points as it needs (without 0 if they are pairs: pairs share their
-// work). Its G is that of the whole set, so that transformed weights serve both; BT makes up for that, by N_p of the whole set over N_p of
-// its own.
+// A smaller tile uses infinity and the first of the other points, without 0 if the rest are pairs, because pairs share work. Its G is that
+// of the whole set, so that transformed weights serve both tiles. BT corrects for that: its row p is multiplied by N_p of the whole set
+// over N_p of the tile's own points.
 //
-// Everything here is evaluated by the compiler, in the widest type it has, and rounded once by whoever uses it: as constants only, so that
-// kernels do not leave a copy of a function in their objects (the build would stop).
+// The compiler evaluates everything here, in its widest type. Users round the values once. They use them as constants only, so that no
+// kernel object contains a copy of these functions (the build would fail).
 #pragma once
 
 namespace npconv {
@@ -24,7 +24,7 @@ constexpr int most_winograd_taps = 7;  // along an axis, as everything here
 constexpr int most_winograd_outputs = 6;
 constexpr int most_winograd_points = 9;
 
-// F(m, r) by a set of points: m = points - taps + 1. One point and one tap are no transform at all.
+// F(m, r) by a set of points: m = points - taps + 1. One point and one tap: no transform.
 struct WinogradAxis {
     int points;
     int taps;
@@ -33,7 +33,7 @@ struct WinogradAxis {
     constexpr bool operator==(const WinogradAxis&) const = default;
 };
 
-// Those that have kernels.
+// The axes that have kernels.
 constexpr WinogradAxis winograd_axes[] = {{1, 1}, {4, 3}, {6, 2}, {6, 3}, {6, 4}, {6, 5}, {7, 4},
                                           {7, 5}, {8, 3}, {8, 5}, {9, 5}, {9, 6}, {9, 7}};
 constexpr int winograd_axis_count = sizeof winograd_axes / sizeof winograd_axes[0];
@@ -42,9 +42,9 @@ struct CookToom {
     int outputs;
     int taps;
     int points;
-    int first;                                // the number that its first point has in the whole set; the last is infinity
-    long double point[most_winograd_points];  // the finite ones
-    bool paired[most_winograd_points];        // the next one is its negative
+    int first;                                // the number of its first point in the whole set; its last point is infinity
+    long double point[most_winograd_points];  // the finite points
+    bool paired[most_winograd_points];        // the next point is its negative
     long double at[most_winograd_points][most_winograd_points];
     long double g[most_winograd_points][most_winograd_taps];
     long double bt[most_winograd_points][most_winograd_points];
@@ -72,7 +72,7 @@ constexpr long double pair(int set, int i) {
 
 constexpr bool has_zero(int set) { return set % 2 == 0; }
 
-// Of a set, in the order in which smaller tiles use them.
+// Finite point i of a set, in the order in which smaller tiles use them.
 constexpr long double finite_point(int set, int i) {
     if (has_zero(set) && i == 0) return 0.0L;
     const int j = has_zero(set) ? i - 1 : i;
@@ -103,10 +103,10 @@ struct Polynomial {
 
 }  // namespace cook_toom_detail
 
-// The number in its set of the first point that a tile of `points` points uses.
+// The number in the set of the first point that a tile of `points` points uses.
 constexpr int first_point(int set, int points) { return cook_toom_detail::has_zero(set) && points % 2 == 1 ? 1 : 0; }
 
-// A tile of `outputs` outputs of `taps` taps, by points of a set.
+// The matrices of a tile of `outputs` outputs of `taps` taps, with points of a set.
 constexpr CookToom cook_toom(int set, int taps, int outputs) {
     using namespace cook_toom_detail;
     CookToom t{};

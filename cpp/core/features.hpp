@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a processor can have that kernels need. Plain data only: kernels see this header, too (kernels/table.hpp).
+// Features of a processor that kernels need. Plain data only: kernels see this header, too (kernels/table.hpp).
 #pragma once
 
 namespace npconv {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Height and width of a volume are one row of pixels where neither has taps, steps or padding: a convolution along the depth alone, as the
-// temporal half of a (2+1)-D layer, is one along the height of an image of long rows, which all algorithms serve.
+// If neither height nor width of a volume has taps, strides or padding, its pixels form one row for each depth. A convolution along the
+// depth alone, as in the temporal half of a (2+1)-D layer, is then one along the height of an image of long rows, which all algorithms
+// serve.
 #pragma once
 #include "core/shape.hpp"
 #include "core/types.hpp"
@@ -20,7 +21,8 @@ inline ConvShape with_merged_rows(const ConvShape& s) {
     return merged;
 }
 
-// A view of a tensor of so many rows and columns, or of weights (1 and 1).
+// Can the rows of a view be merged, because each row begins where the row before it ends? rows, columns: sizes of the tensor, 1 and 1 for
+// weights.
 template <class T>
 bool rows_follow(const TensorView<T>& v, std::int64_t rows, std::int64_t columns) {
     return rows <= 1 || columns <= 1 || v.spatial[1] == columns * v.spatial[2];

@@ -10,22 +10,22 @@ namespace npconv {
 
 constexpr int max_threads = 1024;
 
-// What the OpenMP runtime would use: threadpoolctl's limit, OMP_NUM_THREADS, the affinity mask. At least 1.
+// The number of threads that the OpenMP runtime would use: threadpoolctl's limit, OMP_NUM_THREADS, the affinity mask. At least 1.
 int runtime_threads();
 
 // set_num_threads; 0: follow the runtime.
 void set_process_threads(int threads);
 int process_threads();
 
-// Threads that can have a task at the same time, and so need a workspace.
+// The number of threads that can have a task at the same time, and so need a workspace.
 inline int slots_of(std::int64_t tasks, int threads) { return tasks < 1 ? 1 : tasks < threads ? static_cast<int>(tasks) : threads; }
 
 namespace detail {
 void run_parallel(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t, int), const void* context);
 }
 
-// Calls body(task, slot) for every task in 0..tasks-1; for some of them where the call is told to end (core/interrupt.hpp). A slot belongs
-// to one thread at a time, and there are at most min(tasks, threads) of them. The body must not throw: allocate before.
+// Calls body(task, slot) for every task in 0..tasks-1, or for some of them if the call is told to end (core/interrupt.hpp). A slot belongs
+// to one thread at a time, and there are at most min(tasks, threads) slots. The body must not throw: allocate before the call.
 template <class Body>
 void parallel_for(std::int64_t tasks, int threads, const Body& body) {
     if (threads <= 1 || tasks <= 1) {

@@ -4,8 +4,9 @@
 //
 //   y[o] = sum over t of w[t] * x[i],  where i * s + t * d = o + p        (p: pad_before, what is cut off)
 //
-// Outputs r, r + s, r + 2 s, ... meet the taps with t * d = r + p modulo s: with g = gcd(s, d) none if g does not divide r + p, else every
-// (s / g)-th one from some `first_tap` on. In reverse order those are the taps of a convolution of stride 1 and dilation d / g.
+// Outputs r, r + s, r + 2 s, ... meet the taps with t * d = r + p modulo s. Let g = gcd(s, d). If g does not divide r + p, there are none.
+// Else they are every (s / g)-th tap, beginning with some `first_tap`. In reverse order they are the taps of a convolution of stride 1 and
+// dilation d / g.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -17,8 +18,8 @@
 namespace npconv {
 
 struct Phase {
-    Axis axis;                     // the convolution, of axis.input elements of x
-    std::int64_t first_input = 0;  //   from this one on
+    Axis axis;                     // the convolution; it reads axis.input elements of x,
+    std::int64_t first_input = 0;  //   beginning with this one
     std::int64_t taps = 0;         // 0: no tap meets x, and `axis` means nothing
     std::int64_t first_tap = 0, tap_step = 1;
 
@@ -26,7 +27,7 @@ struct Phase {
     std::int64_t tap(std::int64_t j) const { return first_tap + (taps - 1 - j) * tap_step; }
 };
 
-// The t of 0 ... modulus - 1 with t * a = b modulo the modulus, to which a is prime.
+// The t in 0 ... modulus - 1 with t * a = b modulo the modulus. a and the modulus must be coprime.
 inline std::int64_t quotient_modulo(std::int64_t a, std::int64_t b, std::int64_t modulus) {
     std::int64_t inverse = 0, next = 1, left = modulus, right = a % modulus;  // Euclid's algorithm, extended
     while (right != 0) {
@@ -39,7 +40,7 @@ inline std::int64_t quotient_modulo(std::int64_t a, std::int64_t b, std::int64_t
     return static_cast<std::int64_t>(static_cast<Wide>(inverse) * static_cast<Wide>(b % modulus) % static_cast<Wide>(modulus));
 }
 
-// Outputs r, r + stride, ...: so many of them, of which the last may lie beyond y.
+// The phase of outputs r, r + stride, ...: `outputs` of them. The last one may lie beyond y.
 inline Phase phase_of(const Axis& a, std::int64_t r, std::int64_t outputs) {
     Phase p;
     const std::int64_t g = std::gcd(a.stride, a.dilation), place = r + a.pad_before;
@@ -49,7 +50,8 @@ inline Phase phase_of(const Axis& a, std::int64_t r, std::int64_t outputs) {
     if (t >= a.kernel) return p;
     p.first_tap = t;
     const std::int64_t taps = (a.kernel - 1 - t) / p.tap_step + 1;
-    // Tap 0 of the convolution, which is the last one of w, meets x[begin] for the first output; its last tap x[end - 1] for the last one.
+    // Tap 0 of the convolution, which is the last tap of w, meets x[begin] for the first output. Its last tap meets x[end - 1] for the last
+    // output.
     const std::int64_t start = (place - t * a.dilation) / a.stride, dilation = a.dilation / g;  // exact
     const std::int64_t begin = start - (taps - 1) * dilation, end = start + outputs;
     p.first_input = std::clamp<std::int64_t>(begin, 0, a.output);

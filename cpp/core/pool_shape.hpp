@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The one description of a pooling, in the terms of a convolution's axes, and the only place that judges its sizes. 1-D and 2-D are 3-D
-// with unit axes in front.
+// The shape of a pooling, described by the axes of a convolution. Its sizes are checked here only. 1-D and 2-D shapes are 3-D with unit
+// axes in front.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -23,9 +23,9 @@ struct PoolShape {
     bool operator==(const PoolShape&) const = default;
 };
 
-// Arguments as given, lists with one entry a spatial axis.
+// Arguments as given. Lists have one entry for each spatial axis.
 struct PoolRequest {
-    const char* what = "x";  // whose spatial axes `input` are, for messages
+    const char* what = "x";  // for messages: the argument that `input` comes from
     std::int64_t batch = 1;
     std::int64_t channels = 1;
     std::vector<std::int64_t> input;
@@ -34,18 +34,18 @@ struct PoolRequest {
     std::vector<std::int64_t> dilation;
     Padding padding;
     bool ceil_mode = false;
-    bool any_padding = false;  // unfold, fold: not less than the kernel alone
+    bool any_padding = false;  // unfold, fold: the padding need not be smaller than the kernel
 };
 
-// Throws std::invalid_argument with the argument, the value and what was expected.
+// Throws std::invalid_argument, which names the argument, its value and the expected values.
 PoolShape validate_pool(const PoolRequest& request);
 
-// Windows that share out each axis: output o has the inputs floor(o * n / outputs) to ceil((o + 1) * n / outputs).
+// Adaptive windows: output o of an axis of n inputs has the inputs from floor(o * n / outputs) to ceil((o + 1) * n / outputs).
 PoolShape validate_adaptive(const char* what, std::int64_t batch, std::int64_t channels, const std::vector<std::int64_t>& input,
                             const std::vector<std::int64_t>& output);
 
-// The shape of the pooling that max_unpool undoes: its input has the given sizes, or where there are none those that come back as `pooled`
-// without a rest.
+// The shape of the pooling that max_unpool undoes. Its input has the sizes output_size; if they are not given, the sizes that pooling maps
+// to those of `pooled` with no input left over.
 PoolShape validate_unpool(const PoolRequest& pooled, const std::vector<std::int64_t>& output_size);
 
 }  // namespace npconv

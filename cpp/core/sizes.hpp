@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Arithmetic of sizes that callers give: it throws std::invalid_argument where a result does not fit in 64 bits.
+// Arithmetic of sizes that callers give. It throws std::invalid_argument if a result does not fit in 64 bits.
 #pragma once
 #include <cstdint>
 #include <initializer_list>
@@ -16,7 +16,7 @@ namespace npconv {
 // "(1, 2)", as Python writes a tuple.
 std::string tuple_text(const std::vector<std::int64_t>& values);
 
-// The beginning of a message, which is put together where it is needed.
+// The parts of the beginning of a message. They are joined only if the message is needed.
 using Words = std::initializer_list<const char*>;
 
 [[noreturn]] void refuse_size(Words what, std::int64_t a, const char* sign, std::int64_t b);
@@ -34,7 +34,7 @@ inline std::int64_t plus(std::int64_t a, std::int64_t b, Words what) {
 inline std::int64_t times(std::int64_t a, std::int64_t b, const char* what) { return times(a, b, {what}); }
 inline std::int64_t plus(std::int64_t a, std::int64_t b, const char* what) { return plus(a, b, {what}); }
 
-// What the caller calls the input and the weights, for messages. Of a gradient, or a plan, one may be a shape instead of an array.
+// The caller's names of input and weights, for messages. In gradients and plans, either may be a shape instead of an array.
 struct OperandNames {
     const char* x = "x";
     const char* w = "w";
@@ -66,8 +66,8 @@ struct Padding {
     bool same() const { return kind == PaddingKind::same || kind == PaddingKind::same_lower || kind == PaddingKind::causal; }
 };
 
-// Sets the padding of an axis whose other sizes are there, and its output where the padding says what that is. Returns the elements from
-// the first to the last tap: dilation * (kernel - 1) + 1.
+// Sets the padding of an axis whose other sizes are set, and its output if the kind of padding determines it. Returns the number of
+// elements from the first to the last tap: dilation * (kernel - 1) + 1.
 std::int64_t pad(Axis& axis, const Padding& padding, std::size_t i);
 
 }  // namespace npconv

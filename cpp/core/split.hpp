@@ -9,18 +9,18 @@ constexpr double as_double(std::int64_t n) { return static_cast<double>(n); }
 
 constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return n / d + (n % d != 0 ? 1 : 0); }
 
-// n things in `parts` runs whose lengths differ by at most one, the longer ones first.
+// n things in `parts` runs. The lengths of runs differ by at most one; longer runs come first.
 struct EvenSplit {
     std::int64_t n;
     std::int64_t parts;
-    std::int64_t shorter, longer;  // the length of the shorter runs, the number of the longer ones: no division in a loop
+    std::int64_t shorter, longer;  // the length of shorter runs, the number of longer runs; stored, so that loops need no division
 
     constexpr explicit EvenSplit(std::int64_t things = 0, std::int64_t runs = 1)
         : n(things), parts(runs), shorter(things / runs), longer(things % runs) {}
     constexpr std::int64_t begin(std::int64_t i) const { return shorter * i + (i < longer ? i : longer); }
     constexpr std::int64_t length(std::int64_t i) const { return shorter + (i < longer ? 1 : 0); }
     constexpr std::int64_t longest() const { return length(0); }
-    // Runs from number i on that are as long.
+    // The number of runs from run i on that have the length of run i.
     constexpr std::int64_t alike(std::int64_t i) const { return (i < longer ? longer : parts) - i; }
     // The run that holds thing number i.
     constexpr std::int64_t run_of(std::int64_t i) const {
@@ -30,9 +30,9 @@ struct EvenSplit {
     bool operator==(const EvenSplit&) const = default;
 };
 
-// The same with the longer runs spread among the shorter ones, so that neighbours together have their share: of 28 in 8 runs,
-// 3 + 4 + 3 + 4 + ..., each of two threads gets 14, not one 16. Not for inner loops: it divides. (The product fits, because runs that are
-// asked for are of arrays that exist.)
+// The same with longer runs spread among shorter ones, so that a stretch of runs has its fair share: with 28 things in 8 runs,
+// 3 + 4 + 3 + 4 + ..., each of two threads gets 14, instead of 16 and 12. It divides, so it is not for inner loops. (i * longer does not
+// overflow, because runs are parts of arrays that exist.)
 struct SpreadSplit : EvenSplit {
     using EvenSplit::EvenSplit;
     std::int64_t alike(std::int64_t) const = delete;

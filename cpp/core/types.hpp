@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The small vocabulary that every folder shares: element types, layouts, borders, and a strided view of a tensor.
+// Basic types that every folder shares: element types, layouts, borders, and a strided view of a tensor.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace npconv {
 enum class Layout { channels_first, channels_last };
 enum class Border { zeros, reflect, replicate, circular };  // padding_mode
 
-// f(element) with a value of the type that dtype means.
+// Calls f with a value of the element type of `dtype`.
 template <class F>
 constexpr decltype(auto) with_type(DType dtype, F&& f) {
     switch (dtype) {
@@ -28,7 +28,7 @@ constexpr decltype(auto) with_type(DType dtype, F&& f) {
     return f(double{});
 }
 
-// The same for a dtype that is float32 or float64.
+// The same if dtype is float32 or float64.
 template <class F>
 constexpr decltype(auto) with_real(DType dtype, F&& f) {
     return dtype == DType::f32 ? f(float{}) : f(double{});
@@ -64,7 +64,7 @@ struct TensorView {
     std::array<std::int64_t, 3> spatial{};
 };
 
-// A view whose element type somebody else knows. Its strides count elements all the same.
+// A view without an element type: the caller knows it. Strides still count elements.
 using AnyView = TensorView<const void>;
 
 template <class T>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From what a caller asks to a ConvShape: the only place that judges sizes. Throws std::invalid_argument with the argument, the value and
-// what was expected.
+// Makes a ConvShape from the arguments of a caller. Sizes are checked here only. Throws std::invalid_argument, which names the argument,
+// its value and the expected values.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace npconv {
 
-// Arguments as given, spatial lists of `rank` entries. A plan without a fixed batch asks with batch 1.
+// Arguments as given. Spatial lists have `rank` entries. A plan without a fixed batch passes batch 1.
 struct ConvRequest {
     int rank = 2;
     std::int64_t batch = 1;
@@ -29,12 +29,12 @@ struct ConvRequest {
     Border border = Border::zeros;
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;  // for messages
-    OperandNames names;                      // the same
+    OperandNames names;                      // for messages
 };
 
 ConvShape validate(const ConvRequest& request);
 
-// The shape with the batch of a call in place of the free one. Throws where a size does not fit in 64 bits.
+// The shape with the batch of a call in place of a free batch. Throws if a size does not fit in 64 bits.
 ConvShape with_batch(ConvShape shape, std::int64_t batch, DType dtype, const OperandNames& names = {});
 
 }  // namespace npconv

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// From what a caller asks of a transposed convolution to the ConvShape of the convolution whose adjoint it is: that one's output is our x,
-// its input our result. Throws std::invalid_argument with the argument, the value and what was expected.
+// Makes, from the arguments of a transposed convolution, the ConvShape of the convolution whose adjoint it is. The output of that
+// convolution is our x, its input is our result. Throws std::invalid_argument, which names the argument, its value and the expected values.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -9,7 +9,8 @@
 
 namespace npconv {
 
-// Padding is what is cut off the result. w_in is w.shape[0], of all groups; w_out is w.shape[1], of one group. The border is not looked at.
+// Padding is cut off the result. w_in is w.shape[0], the channels of all groups; w_out is w.shape[1], the channels of one group. The border
+// is ignored.
 struct TransposedRequest : ConvRequest {
     std::vector<std::int64_t> output_padding;
     std::vector<std::int64_t> output_size;  // empty: not given
@@ -17,7 +18,7 @@ struct TransposedRequest : ConvRequest {
 
 ConvShape validate_transposed(const TransposedRequest& request);
 
-// The same with the result as the output, for what asks for sizes.
+// The shape with the result as its output, for callers that need sizes.
 ConvShape with_result_as_output(ConvShape forward);
 
 }  // namespace npconv

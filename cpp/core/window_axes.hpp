@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Windows as boxes of the input: of ordinary and of adaptive pooling.
+// Windows of ordinary and adaptive pooling, as boxes of the input.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -16,7 +16,7 @@ struct Window {
 struct WindowBox {
     Window d, h, w;
     std::int64_t cells() const { return d.count * h.count * w.count; }
-    // body(depth, height) of the rows of the window, in order.
+    // Calls body(depth, height) for each row of the window, in order.
     template <class Body>
     void each_row(const Body& body) const {
         for (std::int64_t i = 0; i < d.count; ++i) {
@@ -25,7 +25,7 @@ struct WindowBox {
     }
 };
 
-// The output whose tap k stands at place i of the axis, or -1.
+// The output whose tap k meets input i of the axis, or -1.
 inline std::int64_t output_at(const Axis& a, std::int64_t i, std::int64_t k) {
     const std::int64_t start = i + a.pad_before - k * a.dilation;
     return start >= 0 && start % a.stride == 0 && start / a.stride < a.output ? start / a.stride : -1;
@@ -40,7 +40,7 @@ class WindowAxes {
         return axes;
     }
     Window at(std::size_t axis, std::int64_t o) const;
-    // The window of output number o of a plane; its place on each axis.
+    // The window of output o of a plane, counted row by row.
     WindowBox box(std::int64_t o) const {
         const std::array<std::int64_t, 3> i = place(o);
         return {at(0, i[0]), at(1, i[1]), at(2, i[2])};
@@ -49,7 +49,7 @@ class WindowAxes {
         const std::int64_t height = axis_[1].output, width = axis_[2].output;
         return {o / width / height, o / width % height, o % width};
     }
-    // Outputs whose windows hold input i: within begin..end, which may hold others, too, where windows are dilated.
+    // The range begin..end of the outputs whose windows hold input i. If windows are dilated, the range may include other outputs.
     void outputs_of(std::size_t axis, std::int64_t i, std::int64_t& begin, std::int64_t& end) const;
 
   private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What one run needs beside its output: a few arrays for each thread, allocated before the parallel region in one piece. A piece of a few
-// hundred bytes is a part of the object, because malloc would cost more than the call does. With guard pages on, each array gets pages of
-// its own.
+// The memory of a run beside its output: a few arrays for each thread, allocated in one piece before the parallel region. A piece of a few
+// hundred bytes is part of the object, because malloc would cost more than the call. With guard pages on, each array gets pages of its
+// own.
 #pragma once
 #include <array>
 #include <cstddef>

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Activations in place, on a stretch of output that is still in L1: one implementation for float and double and every instruction set.
+// Activations in place, on a stretch of output that is still in L1. One implementation serves float, double and every instruction set.
 //
 // Promise: sigmoid, tanh, silu, gelu and gelu_tanh are within 4 ULP of the exact function of the stored value, down to subnormal results,
 // in round-to-nearest (measured: below 2.9, over every float in 2^-12..2^7 and samples elsewhere and of double; test_activations.py).
 // A NaN stays a NaN. Nothing branches on the data: every lane runs the same instructions, and if_less selects. The sets with FMA agree
 // bitwise.
 //
-// Where accuracy would be lost, and what keeps it:
-//   exp        The absolute error of its argument is its relative error: the argument comes as an unevaluated sum hi + lo and is reduced by
-//              k ln2 in two pieces (Cody & Waite, Software Manual for the Elementary Functions, 1980). 2^k is kept apart and multiplied in
-//              last, so that a subnormal result is rounded once.
+// Where accuracy might be lost, and how it is kept:
+//   exp        An absolute error of the argument is a relative error of the result. So the argument is an unevaluated sum hi + lo, and is
+//              reduced by k ln2 in two pieces (Cody & Waite, Software Manual for the Elementary Functions, 1980). 2^k is multiplied last,
+//              so that a subnormal result is rounded once.
 //   tanh       -t / (2 + t), t = expm1(-2|x|), which is small where tanh is (Kahan, Branch Cuts, 1987; fdlibm, 1993).
 //   gelu       x Phi(x), Phi(-a) = exp(-a^2 / 2) h(a). The scaled Mills ratio h holds no exponential: (a + offset) h(a) is nearly constant,
 //              and one polynomial in t = (a - center) / (a + center) serves all a (Shepherd & Laframboise, Chebyshev Approximation of
@@ -17,7 +17,7 @@
 //   gelu_tanh  x sigmoid(2u): the same as x (1 + tanh u) / 2 without the cancellation. (Both gelus: Hendrycks & Gimpel, 2016.)
 // Sums and products with their errors: Knuth, TAOCP 2, 4.2.2; Dekker 1971; with FMA: Ogita, Rump & Oishi 2005.
 //
-// What passes a Pair is always_inline: through memory it would cost more than the arithmetic.
+// Functions that pass a Pair are always_inline: passing it through memory would cost more than the arithmetic.
 
 template <class T>
 struct Constants;
@@ -130,7 +130,7 @@ typename Vec::V horner(const typename Vec::T (&c)[terms], typename Vec::V t) {
     return sum;
 }
 
-// c[0] + c[1] t + c[2] t^2 + ... A long one in two chains, even and odd: the latency of one would bind.
+// c[0] + c[1] t + c[2] t^2 + ... A long polynomial has two chains, even and odd powers, because the latency of one chain would bind.
 template <class Vec, int terms>
 typename Vec::V polynomial(const typename Vec::T (&c)[terms], typename Vec::V t) {
     if constexpr (terms <= 12) {
@@ -185,7 +185,7 @@ template <class Vec>
     }
 }
 
-// e^-(hi + lo) = (1 + expm1) 2^k, |expm1| < 0.42. Whoever multiplies by 1 + expm1 does it with an fma, in one rounding.
+// e^-(hi + lo) = (1 + expm1) 2^k, |expm1| < 0.42. Callers multiply by 1 + expm1 with an fma, in one rounding.
 template <class Vec>
 struct ReducedExp {
     typename Vec::V expm1, k;
@@ -203,13 +203,13 @@ template <class Vec>
     return {Vec::sub(tail, r), k};
 }
 
-// |x|, at most limit: beyond it the function is 0 or x in this precision, and the arithmetic on the way might overflow.
+// min(|x|, limit). Beyond the limit the function is 0 or x in this precision, and intermediate values might overflow.
 template <class Vec>
 typename Vec::V magnitude(typename Vec::V x, typename Vec::T limit) {
     return Vec::min(Vec::set1(limit), Vec::abs(x));
 }
 
-// x, at least -a.
+// max(x, -a).
 template <class Vec>
 typename Vec::V limited_below(typename Vec::V x, typename Vec::V a) {
     return Vec::if_less(x, Vec::zero(), Vec::sub(Vec::zero(), a), x);
@@ -254,8 +254,8 @@ typename Vec::V gelu_tanh(typename Vec::V x) {
     return times_sigmoid<Vec>(limited_below<Vec>(x, a), x, {z.hi, Vec::fma(a, low, z.lo)});
 }
 
-// max(x, 0) + gelu(-|x|), where gelu(-a) = -a exp(-a^2 / 2) C(t) / (a + offset), C(t) = middle + t slope(t). What the numerator, the
-// denominator and the quotient lose in rounding comes back as a correction: left alone, it would add up to 3.9 ULP.
+// max(x, 0) + gelu(-|x|), where gelu(-a) = -a exp(-a^2 / 2) C(t) / (a + offset), C(t) = middle + t slope(t). A correction compensates for
+// the rounding of numerator, denominator and quotient: these errors could reach 3.9 ULP.
 template <class Vec>
 typename Vec::V gelu(typename Vec::V x) {
     using C = Constants<typename Vec::T>;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Every second or fourth value of a row: the phases of an input that is read with a stride.
 
-// The values of [begin, begin + lanes) of the `n` that may be read.
+// Loads values [begin, begin + lanes), but reads only the first n values of `from`.
 template <class Vec>
 [[gnu::always_inline]] inline typename Vec::V load_within(const typename Vec::T* from, std::int64_t begin, std::int64_t n) {
     const std::int64_t left = n - begin;
     return left >= Vec::lanes ? Vec::load(from + begin) : left <= 0 ? Vec::zero() : Vec::load_n(from + begin, static_cast<int>(left));
 }
 
-// Every step-th of `read` values.
+// Loads every Step-th value. Only `read` values of `from` may be read.
 template <class Vec, std::int64_t Step>
 [[gnu::always_inline]] inline typename Vec::V load_every(const typename Vec::T* from, std::int64_t read) {
     static_assert(Step == 2 || Step == 4);
@@ -21,7 +21,7 @@ template <class Vec, std::int64_t Step>
 template <class Vec, std::int64_t Step>
 void copy_vectors(const typename Vec::T* from, std::int64_t n, typename Vec::T* to) {
     constexpr std::int64_t L = Vec::lanes;
-    // Before the last vector all may be read, up to the next vector's first.
+    // All vectors but the last may read up to the first value of the next vector.
     for (; n > L; n -= L, from += Step * L, to += L) Vec::store(to, load_every<Vec, Step>(from, Step * L));
     if (n > 0) Vec::store_n(to, load_every<Vec, Step>(from, Step * (n - 1) + 1), static_cast<int>(n));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Depthwise convolution with lane = channel: seven neighbouring pixels of a row and a vector of channels are summed in registers. For each
-// row of up to seven taps the weights are loaded once; each pixel of the input is loaded once, too, and used for all outputs that it meets:
+// Depthwise convolution with lane = channel: seven neighbouring pixels of a row, each a vector of channels, are summed in registers. For
+// each row of up to seven taps, each weight is loaded once, and each input pixel is loaded once and used for all outputs that it meets:
 //
 //              pixel of the input   0   1   2   3   4   5   6   7   8       3 taps, stride 1: 9 + 3 loads, 21 multiplications
 //   output 0                       w0  w1  w2
@@ -10,11 +10,11 @@
 //
 // Groups of a few channels are treated alike (group_picker.inl).
 //
-// Sums are in the order of the taps, of each row of taps channel by channel, whatever the tiles are. Pixels outside the input are left out,
-// or where zeros count multiplied as such.
+// A sum runs in the order of the tap rows, within a row channel by channel, and then in the order of the taps. It does not depend on tiles.
+// Pixels outside the input are left out, or multiplied as zeros if zeros count.
 
-// A tile of NV vectors of channels. Whole: all places of the tile are inside; else begin, end: those that are. x: place 0. Tail: the last
-// vector is not full. pick: which channel of each group.
+// Adds a run of taps to a tile of NV vectors of channels. x: place 0. Whole: all places of the tile are inside the input; else places
+// begin..end - 1 are. Tail: the last vector is not full. pick: selects a channel of each group.
 template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, class Pick>
 [[gnu::always_inline]] inline void tap_run(typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x, std::int64_t pixel,
                                            std::int64_t x_vector, const typename Vec::T* w, std::int64_t w_vector, std::int64_t begin,
@@ -44,7 +44,7 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, class Pi
     }
 }
 
-// With one channel a group, or several, whose weights follow each other.
+// The same for groups of one channel or, if Grouped, of several channels, whose weights follow each other.
 template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, bool Grouped>
 [[gnu::always_inline]] inline void tap_run_of_group(const DepthwiseChannels<typename Vec::T>& d,
                                                     typename Vec::V (&sum)[depthwise_pixels][NV], const typename Vec::T* x,
@@ -60,7 +60,7 @@ template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, bool Gro
     }
 }
 
-// Taps: of each run of taps; 0: each says how many.
+// Adds all runs of taps. Taps: the number of taps of each run; 0: as TapRun::taps says.
 template <class Vec, int NV, int Taps, int Step, bool Tail, bool Whole, bool Grouped>
 [[gnu::always_inline]] inline void tap_runs(const DepthwiseChannels<typename Vec::T>& d, const OutputRow& row, std::int64_t place,
                                             const typename Vec::T* from, const typename Vec::T* weights, int tail,

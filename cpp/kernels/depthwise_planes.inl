@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Depthwise convolution of planes, channels first, lane = column: strips of NX vectors of the width walk down the rows, and the output rows
-// that an input row belongs to are alive at the same time. A step takes S input rows (S: the stride), each of which is loaded once per tap
-// column, and finishes one output row:
+// Depthwise convolution of planes, channels first, lane = column. Strips of NX vectors of columns walk down the rows. All output rows that
+// an input row contributes to are in registers at the same time. A step takes S input rows (S: the stride), loads each once per tap column,
+// and finishes one output row:
 //
-//   3 x 3, stride 1                     age 0    age 1    age 2          ages: the newest row has seen nothing before the step, the oldest
-//   input row r, times the weights of   row 0    row 1    row 2          is finished by it; then every row is one step older, which is a
-//   is a part of output row             r        r - 1    r - 2          move of registers that the processor does by renaming
+//   3 x 3, stride 1                     age 0    age 1    age 2          ages: the newest row begins in this step, the oldest is
+//   input row r, times the weights of   row 0    row 1    row 2          finished by it. Then every row is one step older: a move of
+//   is a part of output row             r        r - 1    r - 2          registers, which the processor does by renaming
 //
-// The order of a sum is that of the taps, row by row, whatever the strip. Rows of taps outside the plane are left out. Columns outside are
-// masked loads of zeros (Masked) in the first and the last vector of a strip, or zeros that stand in memory.
+// A sum runs in the order of the taps, row by row, for every strip. Tap rows outside the plane are left out. Columns outside are masked
+// loads of zeros (Masked) in the first and the last vector of a strip, or zeros in memory.
 //
-// Continued: an output row begins with the sums of the planes of taps before, not with zeros.
+// Continued: an output row begins with the sums over the previous planes of taps, not with zeros.
 //
-// With the stride 2, vectors of even and odd columns are made of pairs of vectors. Where lanes can be shifted in from a neighbour, each
-// input row is loaded just once, beginning with the middle tap (aligned, if the rows are and the padding is half of the kernel).
+// With stride 2, pairs of vectors become vectors of even and of odd columns. If lanes can be shifted in from a neighbouring vector, each
+// input row is loaded just once, beginning at the middle tap (aligned, if rows are aligned and the padding is half of the kernel).
 //
 // Registers, avx512: 3 x 3 has 12 sums, 4 of the input, 9 weights, 3 of the epilogue; 5 x 5 20 sums, 4 of the input, 1 weight; the masks
 // are elsewhere. avx2: 3 x 3 has 9 sums, 3 of the input, 1 weight, 3 of the epilogue.
@@ -27,7 +27,7 @@ constexpr int depthwise_vectors() {
     return n;
 }
 
-// The input is fetched four rows ahead, and at least so many bytes: of narrow maps, into the next channel.
+// The input is prefetched four rows ahead, but at least depthwise_bytes_ahead bytes, which on narrow maps reaches into the next channel.
 constexpr std::int64_t depthwise_bytes_ahead = 1024;
 
 template <class Vec, int K, int S>
@@ -36,7 +36,7 @@ template <class Vec, int K>
     requires requires(typename Vec::V v) { Vec::shift_up(v, v); }
 constexpr bool shifts_columns<Vec, K, 2> = K <= 5;
 
-// Masks[vector: the first, the last][tap column][half of the pair]; those of what is shifted in, before and after.
+// within[first or last vector][tap column][half of the pair]; before, after: masks of the lanes that are shifted in.
 template <class Vec, int K, int S, bool Masked>
 struct DepthwiseMasks {
     DepthwiseMasks(std::int64_t, std::int64_t, int) {}
@@ -47,7 +47,7 @@ struct DepthwiseMasks<Vec, K, S, true> {
     static constexpr int taps = shifts_columns<Vec, K, S> ? 1 : K, middle = shifts_columns<Vec, K, S> ? K / 2 : 0;
     typename Vec::Mask within[2][taps][S], before[2], after;
 
-    // column: of the first tap of the first vector
+    // column: where the first tap meets the first vector
     DepthwiseMasks(std::int64_t column, std::int64_t columns, int vectors) {
         constexpr int L = Vec::lanes;
         const auto lanes = [&](std::int64_t first) {
@@ -99,7 +99,7 @@ struct DepthwiseStrip {
         return Vec::load(p);
     }
 
-    // Row q of the step, tap column s. All: all ages are alive.
+    // Adds the products of input row q of the step and tap column s. All: output rows of all ages are in registers; else newest to oldest.
     template <bool All>
     [[gnu::always_inline]] void add_products(const V (&input)[NX], const T* from, int q, int s, std::int64_t newest, std::int64_t oldest) {
 #pragma GCC unroll 8
@@ -117,7 +117,7 @@ struct DepthwiseStrip {
         }
     }
 
-    // The compiler must neither keep weights that have no registers nor load a vector of the input once per product.
+    // Keeps the compiler from holding weights for which there are no registers, and from loading an input vector again for each product.
     [[gnu::always_inline]] static void loaded() { asm volatile("" ::: "memory"); }
 
     template <bool All>
@@ -150,7 +150,7 @@ struct DepthwiseStrip {
         }
     }
 
-    // Lane L - 1: the element `back` before that of the middle tap; lane 0: the one that follows the last vector.
+    // before: lane L - 1 is the element `back` places before the one at the middle tap. after: lane 0 is the element after the last vector.
     [[gnu::always_inline]] V before(int back) const {
         if constexpr (Masked) return Vec::load_masked(x + K / 2 - L - (back - 1), masks.before[back - 1]);
         return Vec::set1(x[K / 2 - back]);
@@ -197,7 +197,7 @@ struct DepthwiseStrip {
         }
     }
 
-    // The oldest row leaves.
+    // Stores the oldest row.
     [[gnu::always_inline]] void finish() {
         V v[NX];
 #pragma GCC unroll 4
@@ -221,7 +221,8 @@ struct DepthwiseStrip {
         y += y_row;
     }
 
-    // The newest row. It begins with zeros, not with a product, in a step as at an edge: no sum is -0, wherever blocks are cut.
+    // Begins the newest row. It begins with zeros, not with a product, in every step and at edges, so that no sum is -0 wherever blocks are
+    // cut.
     [[gnu::always_inline]] void begin() {
 #pragma GCC unroll 4
         for (int j = 0; j < NX; ++j) {
@@ -230,7 +231,7 @@ struct DepthwiseStrip {
         if constexpr (Continued) start += start_row;
     }
 
-    // A step that lacks rows of the input or of the output: only the ages newest to oldest are alive.
+    // A step that lacks rows of the input or of the output: only the ages from newest to oldest are in use.
     [[gnu::always_inline]] void step_at_edge(std::int64_t newest, std::int64_t oldest) {
         if (newest == 0) begin();
 #pragma GCC unroll 2
@@ -250,7 +251,7 @@ struct DepthwiseStrip {
         }
     }
 
-    // Step i begins row i of the output and ends row i - (A - 1). Those from whole_from to whole_to - 1 have all of their input.
+    // Step i begins output row i and finishes row i - (A - 1). Steps whole_from to whole_to - 1 have all of their input rows.
     [[gnu::always_inline]] void run(std::int64_t rows, std::int64_t whole_from, std::int64_t whole_to) {
         const std::int64_t steps = rows + A - 1;
         if (whole_from < A - 1) whole_from = A - 1;
@@ -273,14 +274,14 @@ struct DepthwiseStrip {
     }
 };
 
-// Columns from `column` on, of so many channels.
+// The strip of columns that begins at `column`, for `channels` channels from `channel` on.
 template <class Vec, int K, int S, int NX, bool Masked, bool Continued>
 [[gnu::noinline]] void depthwise_strip(const DepthwisePlanes<typename Vec::T>& given, std::int64_t column, std::int64_t channel,
                                        std::int64_t channels) {
     using Strip = DepthwiseStrip<Vec, K, S, NX, Masked, Continued>;
     using T = typename Vec::T;
     constexpr int L = Vec::lanes;
-    const DepthwisePlanes<T> p = given;  // a store of a vector might change it, for all that the compiler knows
+    const DepthwisePlanes<T> p = given;  // the compiler must assume that a vector store changes the original
     const Output<T>& o = p.output;
     const std::int64_t columns = p.columns - column < NX * L ? p.columns - column : NX * L;
     const std::int64_t first_column = p.first_column + S * column;
@@ -326,8 +327,8 @@ void run_depthwise_strip(const DepthwisePlanes<typename Vec::T>& p, int vectors,
     }
 }
 
-// Strips of nearly the same width. If one is enough, it takes all channels; else the strips of a channel follow each other, which leaves
-// the channel in the cache.
+// Strips have nearly the same width. A single strip takes all channels. Otherwise the strips of a channel follow each other, so that the
+// channel stays in the cache.
 template <class Vec, int K, int S, bool Masked, bool Continued>
 void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
     constexpr int L = Vec::lanes;
@@ -340,7 +341,7 @@ void depthwise_planes(const DepthwisePlanes<typename Vec::T>& p) {
             const std::int64_t strips = (left + most - 1) / most, column = (vectors - left) * L, from = p.first_column + S * column;
             int n = static_cast<int>((left + strips - 1) / strips);
             if constexpr (Masked) {
-                const auto inside = [&](std::int64_t first, std::int64_t count) {  // what so many vectors from the first one on load
+                const auto inside = [&](std::int64_t first, std::int64_t count) {  // loads of `count` vectors from `first` on
                     return from + S * first * L >= 0 && from + S * (first + count) * L + K - 1 <= p.input_columns;
                 };
                 if (!inside(0, n)) {

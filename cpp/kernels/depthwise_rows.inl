@@ -7,11 +7,11 @@
 //   outputs of row 1                   w0.  w1.  w2.
 //   outputs of row 2                        w0.  w1.  w2.           registers: 21 sums + 9 w + 1 x = 31
 //
-// Of groups of a few channels the weights are loaded for each row of the input and channel of the group. The order of a sum is that of
+// With groups of a few channels, weights are loaded for each input row and each channel of the group. A sum runs in the order of
 // depthwise.inl.
 
-// Row i of the input, as far as it is inside, with weights wk[tap row][tap column]. Whole: all places of the tile are inside; else begin,
-// end: those that are. Tail: the vector is not full. pick: which channel of each group.
+// Adds the products of input row i with weights wk[tap row][tap column]. Whole: all places of the tile are inside the input; else places
+// begin..end - 1 are. Tail: the vector is not full. pick: selects a channel of each group.
 template <class Vec, int Rows, bool Tail, bool Whole, class Pick>
 [[gnu::always_inline]] inline void take_input_row(int i, typename Vec::V (&sum)[Rows][depthwise_pixels][1], const typename Vec::T* x,
                                                   std::int64_t pixel, const typename Vec::V (&wk)[3][3], std::int64_t begin,
@@ -34,7 +34,7 @@ template <class Vec, int Rows, bool Tail, bool Whole, class Pick>
     }
 }
 
-// Those of the weights that row i of the input meets.
+// Loads the weights that input row i meets.
 template <class Vec, int Rows>
 [[gnu::always_inline]] inline void load_weights(int i, const typename Vec::T* w, typename Vec::V (&wk)[3][3]) {
 #pragma GCC unroll 3
@@ -45,13 +45,13 @@ template <class Vec, int Rows>
     }
 }
 
-// x: place 0 of row 0.
+// Adds a plane of taps. x: place 0 of row 0.
 template <class Vec, int Rows, bool Tail, bool Whole, bool Grouped>
 [[gnu::always_inline]] inline void plane_of_taps(const DepthwiseRowTiles<typename Vec::T>& d, const TapPlane& plane,
                                                  typename Vec::V (&sum)[Rows][depthwise_pixels][1], const typename Vec::T* x,
                                                  const typename Vec::T* w, std::int64_t begin, std::int64_t end, int tail) {
     typename Vec::V wk[3][3];
-    if constexpr (!Grouped) {  // all of them: row t of the input meets row t of the taps in the first row of outputs
+    if constexpr (!Grouped) {  // all weights: input row t meets tap row t in the first row of outputs
 #pragma GCC unroll 3
         for (int t = 0; t < 3; ++t) load_weights<Vec, 1>(t, w, wk);
     }
@@ -86,7 +86,7 @@ template <class Vec, int Rows, bool Tail, bool Whole, bool Grouped>
         plane_of_taps<Vec, Rows, Tail, Whole, Grouped>(d, *plane, sum, x + plane->x + p * d.pixel, w + plane->w * Vec::lanes, d.begin - p,
                                                        d.end - p, static_cast<int>(output.channels));
     }
-    // Activations that are calls follow when all sums have left the registers.
+    // Activations that are function calls run after all sums have been stored.
     const std::int64_t count = d.pixels - p < P ? d.pixels - p : P;
 #pragma GCC unroll 3
     for (int r = 0; r < Rows; ++r) {

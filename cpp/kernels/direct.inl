@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Direct convolution, lane = pixel. A vector of the input, which often crosses cache lines and then costs two loads, is loaded once for all
-// rows of the tile that a tap of its column leads to, and for all channels:
+// Direct convolution, lane = pixel. An input vector often crosses cache lines and then costs two loads. It is loaded once for each tap
+// column and used for all rows of the tile that it contributes to, and for all channels:
 //
 //   input row iy = r + t     t: tap row, r: row of the tile         registers, avx512: 24 sums, up to 4 x + 1 w
 //                                                                                avx2:   12 sums, up to 3 x + 1 w
 //        iy 0  1  2  3  4  5  6  7  8  9     of 3 tap rows
-//   r 0     #  #  #                          each # is a column of taps times M channels; [first, last] are the rows of the tile that
-//   r 1        #  #  #                       an input row serves, fixed at compile time, so that sums stay in registers
+//   r 0     #  #  #                          each # is the taps of a tap row times M channels. An input row contributes to rows
+//   r 1        #  #  #                       [first, last] of the tile, fixed at compile time, so that sums stay in registers
 //   ...                       ...
 //   r 7                       #  #  #
 //
-// A long filter along a row is one of several rows: the "rows" of the tile are vectors of one row, which stand next to each other, and a
-// tap row is as many taps as a vector has lanes.
+// A long filter along a row is treated as a filter of several rows: the rows of the tile are neighbouring vectors of one row, and a tap row
+// has one tap for each lane of a vector.
 
 template <class Vec, int M, int R, int NV>
 struct DirectSums {
@@ -42,7 +42,8 @@ template <class Vec>
     return Vec::load_masked(p, Vec::between(begin < end ? begin : end, end), Vec::zero());
 }
 
-// n columns of taps of one input row, for rows First to Last of the tile. w: weights for row First; each next row's stand tap_row before.
+// Adds n tap columns of one input row to rows First to Last of the tile. w: weights for row First. The weights for each next row are
+// tap_row elements before.
 template <class Vec, int M, int R, int NV, bool Edge, int First, int Last>
 [[gnu::always_inline]] inline void direct_columns(const DirectEdge<Edge>& edge, DirectSums<Vec, M, R, NV>& s, const typename Vec::T* x,
                                                   std::int64_t step, const std::int64_t* column, std::int64_t n, const typename Vec::T* w,
@@ -120,7 +121,7 @@ template <class Vec, bool Edge, int M, int R, int NV>
     }
 }
 
-// A vector of pixels of each of M channels, stored with the channels beside each other.
+// Stores a vector of pixels of each of M channels, channels last.
 template <class Vec, int M>
 [[gnu::noinline]] void finish_turned(const typename Vec::T* sums, std::int64_t channel_step, std::int64_t index, std::int64_t pixels,
                                      const Output<typename Vec::T>& output) {
@@ -144,7 +145,7 @@ template <class Vec, int M>
     }
 }
 
-// most_rows: those of the kernel.
+// most_rows: rows of the kernel that left the sums.
 template <class Vec, int M, int NV>
 [[gnu::noinline]] void finish_direct(const DirectTile<typename Vec::T>& tile, int most_rows) {
     using V = typename Vec::V;
@@ -174,7 +175,7 @@ template <class Vec, int M, int R, int NV, bool Edge = false>
 void direct_tile(const DirectTile<typename Vec::T>& given) {
     using T = typename Vec::T;
     constexpr int L = Vec::lanes;
-    const auto tile = given;  // a store of a vector might change it, for all that the compiler knows
+    const auto tile = given;  // the compiler must assume that a vector store changes the original
     DirectSums<Vec, M, R, NV> s;
 #pragma GCC unroll 8
     for (int m = 0; m < M; ++m) {
@@ -186,7 +187,7 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
             }
         }
     }
-    if (tile.output && !tile.channels_last) {  // what is written is not read before, and comes from memory all the same
+    if (tile.output && !tile.channels_last) {  // output lines are fetched from memory although they are only written
         for (std::int64_t r = 0; r < tile.rows; ++r) {
             for (int m = 0; m < M; ++m) {
                 for (int j = 0; j < NV; ++j) {
@@ -201,7 +202,7 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
     for (std::int64_t p = 0; p < tile.passes; ++p) {
         const DirectPass pass = tile.pass[p];
         const T* x = tile.x + pass.offset;
-        const T* w = tile.w + pass.w;  // of tap row iy
+        const T* w = tile.w + pass.w;  // weights of tap row iy
         for (std::int64_t iy = 0; iy < rows + pass.tap_rows - 1; ++iy, x += tile.row_step, w += tap_row) {
             if (tile.fetch) {
 #pragma GCC unroll 8
@@ -212,7 +213,7 @@ void direct_tile(const DirectTile<typename Vec::T>& given) {
                 direct_row<Vec>(edge, s, 0, last, x, step, tile.column, tile.columns, w, tap_row);
                 continue;
             }
-            // The first of the rows is at its last tap row, which may be shorter.
+            // Row `first` of the tile is at its last tap row, which may be shorter.
             const std::int64_t first = iy - (pass.tap_rows - 1);
             direct_row<Vec>(edge, s, first, last, x, step, tile.column, tile.last_columns, w - first * tap_row, tap_row);
             if (tile.last_columns < tile.columns && first < last) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the kernels of each instruction set multiply, what they need, and how large their register tiles are, as data. Kernels are made from
-// it, and the planner chooses by it: so it can plan for a machine whose kernels are not in this build. Plain data only, as table.hpp.
+// Descriptions of the kernels of each instruction set: element types, required features and sizes of register tiles. Kernels are generated
+// from them, and the planner chooses by them, so it can plan for a machine whose kernels are not in this build. Plain data only, as
+// table.hpp.
 #pragma once
 #include "core/dtype.hpp"
 #include "core/features.hpp"
 
 namespace npconv {
 
-constexpr int max_mr = 8, max_nv = 4;  // of a register tile of the GEMM
+constexpr int max_mr = 8, max_nv = 4;  // largest register tile of the GEMM
 constexpr int max_direct_channels = 8, max_direct_rows = 8, max_direct_vectors = 8;
 
 // y = epilogue(sum of x * w). A vector holds lanes of `sum`.
@@ -21,11 +22,11 @@ constexpr Types all_of(DType t) { return {t, t, t, t}; }
 // [k / kr][mr][kr].
 struct GemmEntry {
     Types types;
-    unsigned features;  // bits of Feature, all of which a machine must have
+    unsigned features;  // bits of Feature; a machine must have all
     int lanes;
-    int kr;          // values of k that one instruction multiplies and sums: 1, with VNNI 4
-    int nv;          // lane = channel: vectors of the widest register tile,
-    int mr[max_nv];  //   and pixels of that of each width
+    int kr;          // values of k that one instruction multiplies and adds: 1; with VNNI 4
+    int nv;          // lane = channel: vectors of the widest register tile
+    int mr[max_nv];  //   and pixels of the tile of each width
     int pixel_mr;    // lane = pixel: channels
     int pixel_nv;    //   and vectors of the largest register tile
 };
@@ -34,37 +35,37 @@ struct DepthwiseEntry {
     Types types;
     unsigned features;
     int lanes;
-    int vectors;     // lane = channel: of channels in the widest register tile
-    bool row_tiles;  //   tiles of three rows
-    bool planes;     // lane = pixel: planes of a channel, and gradients of their weights
+    int vectors;     // lane = channel: vectors of channels in the widest register tile
+    bool row_tiles;  //   has kernels for tiles of three rows
+    bool planes;     // lane = pixel: has kernels with masks for planes, and for gradients of their weights
 };
 
-// Tiles of 1 to max_direct_channels channels.
+// The register tile of the direct convolution for a number of output channels.
 struct DirectTileSize {
-    int rows, vectors;   // of several rows
-    int single_vectors;  // of one row
+    int rows, vectors;   // tile of several rows
+    int single_vectors;  // vectors of a tile of one row
 };
 struct DirectEntry {
     Types types;
     unsigned features;
     int lanes;
     DirectTileSize tile[max_direct_channels];  // [channels - 1]
-    bool edges;                                // vectors of pixels at the edge of the input, with masks
+    bool edges;                                // has edge kernels, which need masks
 };
 
 struct WinogradEntry {
     Types types;
     unsigned features;
     int lanes;
-    bool few_tiles;  // F(4x4, 3x3) with weights that are transformed in registers
+    bool few_tiles;  // has F(4x4, 3x3) with weights that are transformed in registers
 };
 
 constexpr int real_types = 2;
 
-// An instruction set, and of each operation its kernels. Of several that serve, the planner takes the first.
+// An instruction set with its kernels for each operation. If several kernels serve, the planner takes the first.
 struct KernelEntries {
-    const char* isa;          // the name that NPCONV_ISA takes
-    const char* description;  // the features that all its kernels need
+    const char* isa;          // name, a value of NPCONV_ISA
+    const char* description;  // features that all its kernels need, for messages
     unsigned features;
     int vector_bytes;
     GemmEntry gemm[real_types];
@@ -73,7 +74,7 @@ struct KernelEntries {
     WinogradEntry winograd[real_types];
 };
 
-// What a Vec can do (simd/README.md), and the register tiles that its registers hold.
+// Abilities of a Vec (simd/README.md), and the register tiles that fit in its registers.
 struct VecTraits {
     const char* isa;
     const char* description;
@@ -81,7 +82,7 @@ struct VecTraits {
     int vector_bytes, registers;
     bool fused, masks;
     bool accumulates;  // Vec::accumulate
-    int mr, nv;        // lane = channel: the widest register tile; narrower ones have max_mr pixels
+    int mr, nv;        // lane = channel: the widest register tile; narrower tiles have max_mr pixels
     int pixel_mr, pixel_nv;
 };
 
@@ -91,10 +92,10 @@ constexpr VecTraits traits_avx512{
     "avx512", "AVX-512 F, DQ, BW, VL", bit(Feature::avx2) | bit(Feature::avx512), 64, 32, true, true, true, 7, 4, 8, 3};
 constexpr VecTraits traits_neon{"neon", "64-bit ARM: NEON", bit(Feature::neon), 16, 32, true, false, false, 8, 2, 8, 3};
 
-// Sums, and beside them the vectors of the input and one of weights, fill the registers: the largest tiles.
+// The largest tiles whose sums, vectors of input and one vector of weights fit in the registers.
 constexpr DirectTileSize direct_of_32[] = {{8, 3, 8}, {4, 3, 8}, {2, 4, 6}, {2, 3, 6}, {2, 2, 4}, {2, 2, 4}, {1, 3, 3}, {1, 3, 3}};
 constexpr DirectTileSize direct_of_16[] = {{4, 3, 8}, {3, 2, 4}, {2, 2, 3}, {1, 3, 3}, {1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}};
-// A product takes a register of its own where it is not fused.
+// Without FMA, a product takes a register of its own.
 constexpr DirectTileSize direct_of_16_and_products[] = {{3, 3, 6}, {2, 2, 4}, {2, 2, 2}, {1, 2, 2},
                                                         {1, 2, 2}, {1, 2, 2}, {1, 1, 1}, {1, 1, 1}};
 
@@ -119,7 +120,7 @@ consteval KernelEntries entries_of(const VecTraits& v) {
 
 extern const KernelEntries entries_baseline, entries_avx2, entries_avx512, entries_neon;
 
-// Of all instruction sets, whether this build has their kernels or not: the best that a machine with these features can run.
+// The best of all instruction sets that a machine with these features can run, whether or not this build has its kernels.
 const KernelEntries& best_entries(unsigned features);
 
 }  // namespace npconv

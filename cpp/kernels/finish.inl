@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The epilogue: from finished sums to the output, with bias, residual and activation. Clamping activations are applied in registers; the
-// others on the stretch of output that was just written and is still in L1.
+// The epilogue: from finished sums to the output, with bias, residual and activation. Clamping activations are applied in registers, other
+// activations to the stretch of output that was just written and is still in L1.
 
 // max(limit, value) keeps a NaN in value; without a clip the limits are infinite.
 template <class Vec>
@@ -20,7 +20,7 @@ bool activated_in_registers(const Output<T>& o) {
     return o.activation == Activation::none || o.activation == Activation::clip;
 }
 
-// sum[i][j]: vector j of channels of pixel index[i]. Without the activations that are not applied in registers.
+// sum[i][j]: vector j of channels of pixel index[i]. Activations that are not applied in registers are left to the caller.
 template <class Vec, int MR, int NV>
 [[gnu::always_inline]] inline void store_channel_tile(typename Vec::V (&sum)[MR][NV], const std::int64_t* index,
                                                       const Output<typename Vec::T>& o) {
@@ -131,7 +131,7 @@ template <class Vec>
     }
 }
 
-// Channels c, c + 1, ... of pixels i, i + 1, ...: a vector of each (Whole), or as many as are told.
+// A block of channels from c on and pixels from i on. Whole: a vector of each; else `channels` channels and `pixels` pixels.
 template <class Vec, bool Whole>
 [[gnu::always_inline]] inline void transpose_block(const PixelSums<typename Vec::T>& p, const Limits<Vec>& limits, std::int64_t c,
                                                    std::int64_t i, int channels, int pixels) {
@@ -140,7 +140,7 @@ template <class Vec, bool Whole>
     constexpr int L = Vec::lanes;
     const Output<T>& o = p.output;
     const T* sums = p.sums + i * p.stride + c;
-    V block[L];  // of pixels, then of channels
+    V block[L];  // vectors of channels, one for each pixel; after the transpose, vectors of pixels
     if constexpr (Whole) {
         load_transposed<Vec>(sums, p.stride, block);
     } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The GEMM microkernels. Pixels may stand anywhere in the input (`at`), so a tile crosses row ends, strides over pixels, reads the input in
-// place or a copied part of it, by the same code.
+// The GEMM microkernels. The pixels of a tile may be anywhere in the input (`at`). So the same code serves tiles that cross row ends,
+// strided pixels, and input that is read in place or copied.
 //
 // channel_tile: lane = output channel. One broadcast of the input per pixel and k, used for all vectors of the tile.
 //
@@ -20,8 +20,8 @@
 // Sources: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008; for the input read in place, Georganas et al.,
 // "Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures", 2018.
 
-// The first step of k is a product alone: to set the sums to zero before it costs up to two cycles for each. (A sum of products that are
-// all -0 is -0 then.)
+// The first step of k is a plain product, because setting a sum to zero first would cost up to two cycles. (A sum of products that are all
+// -0 is therefore -0.)
 template <class Vec, bool First>
 [[gnu::always_inline]] inline typename Vec::V add_product(typename Vec::V a, typename Vec::V b, typename Vec::V sum) {
     return First ? Vec::mul(a, b) : Vec::fma(a, b, sum);
@@ -32,7 +32,7 @@ template <class Vec, bool First, int MR, int NV>
                                                 const typename Vec::T* w) {
     using V = typename Vec::V;
     constexpr int L = Vec::lanes;
-    constexpr int folded = MR * NV + NV + 1 > Vec::registers ? 1 : 0;  // vectors of w that find no register
+    constexpr int folded = MR * NV + NV + 1 > Vec::registers ? 1 : 0;  // vectors of w for which there is no register
     V wk[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV - folded; ++j) wk[j] = Vec::load(w + j * L);
@@ -42,19 +42,19 @@ template <class Vec, bool First, int MR, int NV>
 #pragma GCC unroll 4
         for (int j = 0; j < NV - folded; ++j) sum[i][j] = add_product<Vec, First>(xi, wk[j], sum[i][j]);
         if constexpr (folded) {
-            asm volatile("" : "+r"(w));  // forget what w[k] held: load it anew as the instruction's memory operand
+            asm volatile("" : "+r"(w));  // makes the compiler load w again, as a memory operand of the instruction
             sum[i][NV - 1] = add_product<Vec, First>(xi, Vec::load(w + (NV - 1) * L), sum[i][NV - 1]);
         }
     }
 }
 
-// Weights that do not stay in the first-level cache from tile to tile are fetched some steps ahead: two products a cycle use them up faster
-// than the processor foresees. (1024 -> 256 at 14x14: 4% faster on Granite Rapids.)
+// Weights that do not stay in the first-level cache between tiles are prefetched steps_ahead steps of k ahead: with two products a cycle,
+// the processor's own prefetching is too slow. (1024 -> 256 at 14x14: 4% faster on Granite Rapids.)
 constexpr std::int64_t steps_ahead = 8;
 constexpr std::int64_t first_level_bytes = 48 * 1024;
 
-// Fetched is the number of lines of weights of later tiles that are fetched with each step, from `next` on; -1: of its own, some steps
-// ahead.
+// Fetched: the number of vectors of later weights that are prefetched with each step, from `next` on; -1: the tile's own weights are
+// prefetched, steps_ahead steps ahead.
 template <class Vec, int MR, int NV, int Fetched>
 [[gnu::always_inline]] inline void channel_steps(typename Vec::V (&sum)[MR][NV], const std::int64_t (&at)[MR], const typename Vec::T* x,
                                                  const typename Vec::T* w, std::int64_t step, std::int64_t k, const typename Vec::T* next) {
@@ -74,7 +74,7 @@ template <class Vec, int MR, int NV, int Fetched>
     }
 }
 
-// One register tile; lines: fetched of later weights with each step, from `next` on.
+// One register tile. lines: vectors of later weights that are prefetched with each step, from `next` on.
 template <class Vec, int MR, int NV>
 [[gnu::always_inline]] inline void one_channel_tile(const GemmTile<typename Vec::T>& tile, const std::int64_t* pixels,
                                                     const std::int64_t* index, bool fetch, int lines, const typename Vec::T* next) {
@@ -138,7 +138,7 @@ template <class Vec, int MR, int NV>
 
 template <class Vec, int MR, int NV>
 void channel_tile(const GemmTile<typename Vec::T>& given) {
-    const auto tile = given;  // a store of a vector might change it, for all that the compiler knows
+    const auto tile = given;  // the compiler must assume that a vector store changes the original
     constexpr int L = Vec::lanes;
     constexpr std::int64_t bytes_of_step = NV * L * static_cast<std::int64_t>(sizeof(typename Vec::T));
     std::int64_t steps = 0;
@@ -154,8 +154,9 @@ void channel_tile(const GemmTile<typename Vec::T>& given) {
     }
 }
 
-// Channels that stand far apart are no stream that a processor foresees: where there are many, pixels are fetched so many steps of k ahead,
-// more than wait in its window at once. (256 -> 64 at 56x56, read from the third-level cache: 4 to 8% faster; short sums: 3% slower.)
+// Processors do not prefetch channels that are far apart. Segments of at least fetched_length steps prefetch pixels fetched_steps steps of
+// k ahead, which is more than the steps in the processor's window. (256 -> 64 at 56x56, read from the third-level cache: 4 to 8% faster;
+// short sums: 3% slower.)
 constexpr std::int64_t fetched_steps = 12;
 constexpr std::int64_t fetched_length = 128;
 
@@ -174,7 +175,7 @@ template <class Vec, bool First, int MR, int NV>
     }
 }
 
-// One register tile, whose first vector is number `first` of the lists.
+// One register tile. Its first vector is number `first` in the lists.
 template <class Vec, int MR, int NV>
 [[gnu::always_inline]] inline void one_pixel_tile(const GemmTile<typename Vec::T>& tile, std::int64_t first) {
     using T = typename Vec::T;

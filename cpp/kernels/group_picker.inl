@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Groups of a few channels, lane = channel: for each channel of a group, the lanes of the others are replaced by it.
+// Groups of a few channels, lane = channel: copies one channel of each group to all lanes of the group.
 
-// Lane number i of each group of lanes, in all lanes of the group.
+// Copies lane i of each group of lanes to all lanes of the group.
 template <class Vec>
 class GroupPicker {
   public:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Rows whose values stand side by side in the output: how the phases of a transposed convolution become one row.
+// Interleaves rows: the phases of a transposed convolution become one row.
 
-// A perfect shuffle halves the distance between what belongs together; log2(R) of them bring it side by side.
+// A perfect shuffle halves the distance between values that belong together; log2(R) shuffles make them adjacent.
 template <class Vec, int R>
 [[gnu::always_inline]] inline void shuffle_rows(typename Vec::V (&row)[R]) {
     for (int half = R; half > 1; half /= 2) {

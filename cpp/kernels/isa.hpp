@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The tables of kernels of an instruction set are named after it: NPCONV_OF_ISA(pool_kernels) is pool_kernels_avx512 where the build
-// defines NPCONV_ISA as avx512.
+// Names of kernel tables end with the instruction set: NPCONV_OF_ISA(pool_kernels) is pool_kernels_avx512 if the build defines NPCONV_ISA
+// as avx512.
 #pragma once
 
 #define NPCONV_JOINED(name, isa) name##_##isa

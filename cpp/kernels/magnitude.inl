@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The larger of two magnitudes, NaN if one is: `largest` is a magnitude already.
+// max(largest, |v|), NaN if either is.
 template <class Vec>
 [[gnu::always_inline]] inline typename Vec::V larger_magnitude(typename Vec::V largest, typename Vec::V v) {
     if constexpr (requires { Vec::larger_magnitude(largest, v); }) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The end of every kernel of a convolution: where sums go, and what becomes of them. Plain data only, as table.hpp.
+// The epilogue arguments of every convolution kernel. Plain data only, as table.hpp.
 #pragma once
 #include <cstdint>
 
@@ -7,7 +7,7 @@ namespace npconv {
 
 enum class Activation : int { none, clip, leaky_relu, sigmoid, tanh, silu, hardswish, gelu, gelu_tanh };
 
-// Where finished sums go: y = activation(sum + bias + residual). The residual is laid out as y, with strides of its own.
+// The destination of finished sums: y = activation(sum + bias + residual). The residual has the layout of y, with its own stride.
 template <class T>
 struct Output {
     T* y;
@@ -15,7 +15,7 @@ struct Output {
     const T* bias;          // [channels], or null
     const T* residual;      // or null
     std::int64_t residual_stride;
-    std::int64_t channels;  // that count; the vectors of a tile may hold more
+    std::int64_t channels;  // channels to store; the vectors of a tile may hold more
     Activation activation;
     T a, b;  // clip: limits; leaky_relu: a is the slope
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Packing of weights: a few rows (output channels) of values that are contiguous in memory become columns of a panel, by transposing blocks
-// in registers. Returns their largest magnitude, NaN if one is.
+// Packing of weights: a few rows (output channels) of contiguous values become columns of a panel, by transposing blocks in registers.
+// Returns the largest magnitude, NaN if a value is.
 template <class Vec>
 typename Vec::T pack_vectors(const PackedRows<typename Vec::T>& p) {
     using T = typename Vec::T;
@@ -29,7 +29,7 @@ typename Vec::T pack_vectors(const PackedRows<typename Vec::T>& p) {
     Vec::store(lanes, largest);
     T most = 0;
     for (const T lane : lanes) {
-        if (!(lane <= most)) most = lane;  // also NaN, which no lane after it passes
+        if (!(lane <= most)) most = lane;  // also true for NaN, which ends the loop
         if (most != most) break;
     }
     return most;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One block of a pooling, by the way that the plan has chosen: rows, slices and volumes of lines in general.
+// Pools one block in the way that the plan has chosen; in general as rows, slices and volumes of lines.
 
-// Windows that are read in x, all rows of one at once.
+// Windows that are pooled from x in place, all rows of a window at once.
 template <class Op>
 void pool_in_place(const PoolBlock<typename Op::T>& b) {
     if (b.strips) return pool_strips<Op>(b);

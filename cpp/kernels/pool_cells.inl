@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What pooling pools: vectors of values, or vectors of values with their places; and how two are joined. Joining follows the order of the
-// window in memory, the earlier one first: of equal maxima the first stays (of -0 and 0, too), of NaNs the last. Sums are added in that
-// order as well.
+// Cells: vectors of values, or vectors of values with their places; and the join of two cells. Joins follow the order of the window in
+// memory: of equal maxima (and of -0 and 0) the first stays, of NaNs the last. Sums are added in the same order.
 
 template <class Element>
 constexpr Element lowest() {
@@ -14,7 +13,7 @@ constexpr Element lowest() {
     }
 }
 
-// Values in reverse order, whose maxima are minima: -v, of integers ~v. Its own inverse. V: an element T, or a vector of such.
+// Reverses the order of values, so that maxima become minima: -v for floats, ~v for integers. It is its own inverse. V: T or a vector of T.
 template <class T, class V>
 [[gnu::always_inline]] constexpr V reversed(V v) {
     if constexpr (static_cast<T>(0.5) != 0)
@@ -23,7 +22,7 @@ template <class T, class V>
         return static_cast<V>(~v);
 }
 
-// Vectors of values. taken(v): what of a vector of x is pooled; given(v): what of a result is written to y.
+// Vectors of values. taken(v): the values to pool from a vector of x; given(v): the values to write to y from a result.
 template <class Vec_>
 struct Values {
     using Vec = Vec_;
@@ -47,7 +46,7 @@ struct Sum : Values<Vec> {
     [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::add(first, second); }
 };
 
-// nan_matters: is the join without a NaN faster?
+// nan_matters: is there a faster join for cells without NaN?
 template <class Vec>
 struct Maximum : Values<Vec> {
     using Cell = typename Vec::V;
@@ -56,7 +55,7 @@ struct Maximum : Values<Vec> {
     [[gnu::always_inline]] static Cell join(Cell first, Cell second) { return Vec::later(first, second); }
 };
 
-// Minima by kernels that read x in place. Others find values that are reversed already (PoolBefore::flip).
+// Minima, for kernels that read x in place. Other kernels read values that are already reversed (PoolBefore::flip).
 template <class Vec>
 struct Minimum : Maximum<Vec> {
     using Cell = typename Vec::V;
@@ -64,7 +63,7 @@ struct Minimum : Maximum<Vec> {
     [[gnu::always_inline]] static Cell given(Cell v) { return reversed<typename Vec::T>(v); }
 };
 
-// For cells among which no NaN has been seen: in fewer operations.
+// The join for cells without NaN, in fewer operations.
 template <class Op, bool NanMatters>
 struct OrderedOf {
     using Type = Op;
@@ -88,7 +87,7 @@ struct PlaceOf<8> {
     using Type = std::int64_t;
 };
 
-// Values with their places in the plane; what is not in it has the place -1 and gives way to anything.
+// Values with their places in the plane. A value outside the plane has place -1 and loses to any other.
 template <class Vec_>
 struct PlacedMaximum {
     using Vec = Vec_;
@@ -130,7 +129,7 @@ struct PlacedMaximum {
     static T* values(Cells c) { return c.value; }
 };
 
-// To and from buffers, a whole number of vectors; n is rounded up.
+// Copies between buffers, in whole vectors: n is rounded up.
 template <class Op>
 [[gnu::always_inline]] inline void copy_cells(typename Op::Cells to, typename Op::Cells from, std::int64_t n) {
     for (std::int64_t i = 0; i < n; i += Op::Vec::lanes) Op::store(to + i, Op::load(from + i));

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Windows that are pooled at once, without lines between: those that stand side by side (channels first), and those of few taps (channels
-// last).
+// Windows that are pooled at once, without intermediate lines: adjacent windows (channels first), and windows of few taps (channels last).
 
-// Windows side by side read x once, as fast as memory gives it: the processor's own prefetching keeps too short a distance (Zen 5: 20%
-// slower).
+// Adjacent windows read x once, at the speed of memory. The processor's own prefetching keeps too short a distance (Zen 5: 20% slower).
 template <class T>
 [[gnu::always_inline]] inline void fetch_ahead(const T* p) {
     constexpr std::int64_t bytes = 4096;
     __builtin_prefetch(p + bytes / static_cast<std::int64_t>(sizeof(T)));
 }
 
-// The rows of x that output row (d, h) pools, as offsets: so many slices, and rows of each. Joins go row by row, then slice by slice, as
-// they do where lines are joined.
+// The number of slices of x that output row (d, h) pools, and of rows in each. rows_of() writes the offsets of these rows to `row`. Joins
+// go row by row, then slice by slice, as for lines.
 struct RowCount {
     int slices, rows;
 };
@@ -31,9 +29,9 @@ RowCount rows_of(const PoolBlock<X>& b, std::int64_t d, std::int64_t h, std::int
     return {slices, slices > 0 ? n / slices : 0};
 }
 
-constexpr int most_rows = 32;  // that rows_of is asked for
+constexpr int most_rows = 32;  // rows of x that rows_of may return
 
-// One vector of outputs of windows side by side; All: all of its values are there, not just `left`.
+// One vector of outputs of adjacent windows. All: all values may be read; else only `left` values.
 template <class Op, int Step, int N, bool All>
 [[gnu::always_inline]] inline typename Op::Cell step_cell(const typename Op::T* x, const std::int64_t* row, int n, std::int64_t left) {
     using Vec = typename Op::Vec;
@@ -73,7 +71,7 @@ template <class Op, int Step, int Slices, int N, bool All>
     return all;
 }
 
-// Windows that stand side by side, channels first: outputs of a whole vector from all their rows at once, without lines between.
+// Adjacent windows, channels first: each vector of outputs is pooled from all rows of its windows at once.
 template <class Op, int Step, int Slices, int N, class Then>
 [[gnu::always_inline]] inline void step_row_of(const typename Op::T* x, const std::int64_t* row, RowCount n, std::int64_t outputs,
                                                typename Op::T* y, const Then& then) {
@@ -94,7 +92,7 @@ template <class Op, int Step, int Slices, int N, class Then>
 template <int Slices, int Rows>
 struct Numbers {};
 
-// `count` rows of y, of windows that all have the same n rows of x.
+// `count` rows of y whose windows have rows of x at the same offsets `row`.
 template <class Op, int Step, class Then>
 void step_rows(const typename Op::T* x, std::int64_t x_step, const std::int64_t* row, RowCount n, std::int64_t count, std::int64_t outputs,
                typename Op::T* y, std::int64_t y_step, const Then& then) {
@@ -118,7 +116,7 @@ void pool_steps(const PoolBlock<typename Op::T>& b) {
         for (std::int64_t h = b.begin[1], count = 1; h < b.end[1]; h += count) {
             std::int64_t row[most_rows];
             const RowCount n = rows_of(b, d, h, row);
-            // How many rows from here on lie inside altogether, and count alike?
+            // The number of rows from here on whose windows are completely inside and have equal divisors.
             const std::int64_t top = h * a.stride - a.pad_before, inside = (a.input - a.kernel - top) / a.stride + 1;
             const std::int64_t left = b.end[1] - h;
             count = top < 0 || inside < 1 || b.counted[1] ? 1 : inside < left ? inside : left;
@@ -188,7 +186,7 @@ template <class Op, class Then>
         for (; c + 4 * L <= unit; c += 4 * L) {
             typename Vec::V v[4] = {};
             const auto load = [c](const T* p, int u) {
-                if constexpr (decltype(counts)::taps != 3) fetch_ahead(p + c + u * Vec::lanes);  // not where they overlap
+                if constexpr (decltype(counts)::taps != 3) fetch_ahead(p + c + u * Vec::lanes);  // not for windows that overlap
                 return Op::taken(Vec::load(p + c + u * Vec::lanes));
             };
             taps_joined<Op, decltype(counts), 4>(taps, rows, in_row, load, v);
@@ -224,7 +222,7 @@ template <class Op, class Then>
     }
 }
 
-// Channels last, windows of few taps: each output pixel at once from all its taps.
+// Channels last, windows of few taps: each output pixel is pooled from all its taps at once.
 template <class Op>
 void pool_taps(const PoolBlock<typename Op::T>& b) {
     using Vec = typename Op::Vec;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What becomes of joined lines in y.
+// Writes joined lines to y.
 
-// What becomes of a vector on its way to y. Not lambdas: functions for lines are compiled once for each.
+// Operations on a vector that is written to y. They are types, not lambdas, so that functions for lines are compiled once for each.
 template <class Vec>
 struct Unchanged {
     [[gnu::always_inline]] typename Vec::V operator()(typename Vec::V v) const { return v; }
@@ -48,7 +48,7 @@ struct Results {
         return (bits & ((std::uint64_t{1} << 52) - 1)) == 0;
     }
 
-    // run(v -> v / divisor): by a product where that is exact.
+    // Calls run(v -> v / divisor), with a product if that is exact.
     template <class Run>
     [[gnu::always_inline]] static void divided(X divisor, const Run& run) {
         if (power_of_two(static_cast<double>(divisor)))
@@ -57,7 +57,7 @@ struct Results {
             run(OverDivisor<Vec>{Vec::set1(divisor)});
     }
 
-    // run(v -> v), of minima what reverses v again.
+    // Calls run(v -> v); for minima, the function reverses v again.
     template <class Run>
     [[gnu::always_inline]] void as_it_is(const Run& run) const {
         if constexpr (Op::idempotent) {
@@ -66,7 +66,7 @@ struct Results {
         run(Unchanged<Vec>{});
     }
 
-    // y's row (d, h) from the n lines that are joined in it.
+    // Row (d, h) of y: the join of n lines.
     void operator()(std::int64_t d, std::int64_t h, const Cells* lines, int n) const {
         X* y = b.y + row_at(d, h);
         if constexpr (same_type) {
@@ -115,13 +115,13 @@ struct Results {
                 return;
             }
         }
-        constexpr bool narrow = sizeof(X) < sizeof(T);  // a window of nothing: the lowest of X, not of T
+        constexpr bool narrow = sizeof(X) < sizeof(T);  // an empty window gives the lowest value of X, not of T
         const bool flipped = b.before == PoolBefore::flip;
         const auto given = [flipped](T v) {
             const X x = narrow && v == Op::nothing ? lowest<X>() : static_cast<X>(v);
             return flipped ? reversed<X>(x) : x;
         };
-        if (!narrow && b.y_pixel == unit) {  // two loops, which become vectors
+        if (!narrow && b.y_pixel == unit) {  // two loops, which the compiler vectorises
             for (std::int64_t i = 0; !flipped && i < length; ++i) y[i] = static_cast<X>(values[i]);
             for (std::int64_t i = 0; flipped && i < length; ++i) y[i] = reversed<X>(static_cast<X>(values[i]));
             return;
@@ -135,7 +135,7 @@ struct Results {
         return b.power == 1 ? v : b.power == 2 ? __builtin_sqrt(v) : b.power == 3 ? __builtin_cbrt(v) : __builtin_pow(v, 1 / b.power);
     }
 
-    // y = the n lines, joined; of several rows of y line l is at line[l] + i * step.
+    // y = the join of n lines. With several rows of y, line l of row i is at lines[l] + i * step.
     template <class Join, class Then>
     [[gnu::always_inline]] void joined(const T* const* lines, int n, T* y, const Then& then, std::int64_t rows = 1,
                                        std::int64_t step = 0) const {
@@ -151,7 +151,7 @@ struct Results {
     template <class Join, int N, class Then>
     void joined_n(const T* const* lines, int some, T* y, const Then& then, std::int64_t rows, std::int64_t step) const {
         const int n = N > 0 ? N : some;
-        const T* line[N > 0 ? N : most_lines] = {};  // in registers: no store to y can alter them
+        const T* line[N > 0 ? N : most_lines] = {};  // a copy in registers, because a store to y might change the array
 #pragma GCC unroll 8
         for (int l = 0; l < n; ++l) line[l] = lines[l];
         const std::int64_t end = length, y_step = b.axis[2].output;

@@ -11,9 +11,9 @@ struct Rows {
     const PoolBlock<X>& b;
     const PoolAxis& a;
     const std::int64_t unit, outputs, span;
-    // The width of x that the outputs of this block see: from `start`, which may be in the border, so many places.
+    // The places of a row of x that the outputs of this block see: `places` of them from `start` on, which may be in the border.
     std::int64_t start, places;
-    std::int64_t low, high;  // places of the row of x among them
+    std::int64_t low, high;  // the places among them that are in x: low..high - 1
 
     explicit Rows(const PoolBlock<X>& block)
         : b(block), a(block.axis[2]), unit(block.unit), outputs(block.end[2] - block.begin[2]), span((a.kernel - 1) * a.dilation + 1) {
@@ -25,15 +25,15 @@ struct Rows {
             start = b.begin[2] * a.stride - a.pad_before;
             places = (outputs - 1) * a.stride + span;
         }
-        // Outputs of a gradient may see nothing of the row, which ends before them: then low and high are among the places all the same.
+        // The outputs of a gradient may see nothing of the row, if it ends before them. low and high stay within the places even so.
         const std::int64_t end = start + places;
         low = start > 0 ? start : end > 0 ? 0 : end;
         high = end < a.input ? end : a.input;
         if (high < low) high = low;
     }
 
-    // Values low..high of the row of x that begins at `row`, as they are pooled: where they are, or made in the buffer. The pointer is that
-    // of place 0; neighbours stand `pixel` apart, channels side by side.
+    // Values low..high - 1 of the row of x that begins at `row`, ready to pool: in place, or made in the buffer. Returns a pointer to place
+    // 0. pixel: elements between pixels; channels are adjacent.
     [[gnu::always_inline]] const T* source(const X* row, std::int64_t d, std::int64_t h, std::int64_t& pixel) const {
         if constexpr (sizeof(X) == sizeof(T)) {
             if (b.before == PoolBefore::nothing && (unit == 1 ? b.x_step[2] == 1 : b.x_channel == 1)) {
@@ -72,7 +72,7 @@ struct Rows {
         return to - low * unit;
     }
 
-    // The values of the row in reverse order (PoolBefore::flip); of pixels of many channels only those that a window holds.
+    // Makes the row with values in reverse order (PoolBefore::flip). With many channels, only pixels that are in a window are made.
     void flip(const X* row, std::int64_t step, std::int64_t channel, T* to) const {
         const bool apart = unit > 1 && a.stride > span;
         for (std::int64_t o = 0; o < (apart ? outputs : 1); ++o) {
@@ -115,7 +115,7 @@ struct Rows {
         }
     }
 
-    // Row (d, h) of x, pooled along the width, or spread along it.
+    // Pools row (d, h) of x along the width, or spreads it.
     void operator()(std::int64_t d, std::int64_t h, Cells to) const {
         std::int64_t pixel;
         const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
@@ -135,7 +135,7 @@ struct Rows {
         }
     }
 
-    // Row (d, h) of x as it is pooled, with its border, in a slot of a slab. Is there a NaN?
+    // Puts row (d, h) of x, with its border, in a slot of a slab. Returns whether it has a NaN.
     [[gnu::always_inline]] bool put(std::int64_t d, std::int64_t h, Cells to) const {
         std::int64_t pixel;
         const T* from = source(b.x + d * b.x_step[0] + h * b.x_step[1], d, h, pixel);
@@ -144,8 +144,8 @@ struct Rows {
         return stage_phases(from, place, to, b.slot);
     }
 
-    // staged[0 .. places * unit), and up to `length`: the row with its border.
-    // Whole vectors may be written up to one beyond `length`. Is there a NaN?
+    // Puts the row with its border in staged[0 .. places * unit), and border up to `length`. May write up to one vector beyond `length`.
+    // Returns whether the row has a NaN.
     [[gnu::always_inline]] bool stage(const T* from, std::int64_t pixel, std::int64_t place, Cells staged, std::int64_t length) const {
         T* v = Op::values(staged);
         const std::int64_t before = (low - start) * unit, n = (high - low) * unit;
@@ -172,7 +172,7 @@ struct Rows {
         return watch.seen();
     }
 
-    // Every place: taps side by side, or windows of twice the length again and again, which takes log2(k) steps.
+    // Pools windows at every place: tap by tap, or by doubling the window length, which takes log2(k) steps.
     void dense(const T* from, std::int64_t pixel, std::int64_t place, Cells to) const {
         const Cells staged = Op::cells(b.staged);
         const bool nan = stage(from, pixel, place, staged, b.row_pitch - L);
@@ -192,7 +192,7 @@ struct Rows {
         }
     }
 
-    // Up to so many taps, joins in registers are faster than the memory that doubling goes through.
+    // With at most `few` taps, joins in registers are faster than doubling, which goes through memory.
     static constexpr std::int64_t few = Op::idempotent ? 5 : 8;
 
     template <class Join>
@@ -222,7 +222,7 @@ struct Rows {
         }
     }
 
-    // to[i] = staged[i], staged[i + at(1)], ... of K taps, joined.
+    // to[i] = the join of staged[i], staged[i + at(1)], ..., K taps.
     template <class Join, int K, class At>
     static void join_runs(Cells staged, const At& at, std::int64_t n, Cells to) {
         std::int64_t offset[K];
@@ -236,8 +236,8 @@ struct Rows {
         }
     }
 
-    // A window of k is one of 2^p and, for maxima, another one of 2^p that ends where it ends; for sums, one of each power of two in k, the
-    // longer ones first: no more roundings than in a sum of pairs.
+    // For maxima, a window of k is the join of two windows of 2^p, one at each end. For sums, it is the join of a window for each power of
+    // two in k, longer ones first: a value is rounded no more often than in a pairwise sum.
     template <class Join>
     void doubled(Cells s, std::int64_t n, Cells to) const {
         const std::int64_t k = a.kernel;
@@ -269,7 +269,7 @@ struct Rows {
         }
     }
 
-    // Phases with the border around: phase f at f * row_pitch.
+    // Pools from the phases of the row with its border: phase f is at f * row_pitch.
     void strided(const T* from, std::int64_t place, Cells to) const {
         const Cells staged = Op::cells(b.staged);
         const bool nan = stage_phases(from, place, staged, b.row_pitch - L);
@@ -279,7 +279,7 @@ struct Rows {
             join_phases<Ordered<Op>>(staged, outputs, to);
     }
 
-    // `length` elements of each phase, and whole vectors up to one beyond. Is there a NaN?
+    // Puts `length` elements of each phase. May write up to one vector beyond. Returns whether the row has a NaN.
     [[gnu::always_inline]] bool stage_phases(const T* from, std::int64_t place, Cells staged, std::int64_t length) const {
         const std::int64_t s = a.stride, pitch = b.row_pitch;
         T* v = Op::values(staged);
@@ -340,7 +340,7 @@ struct Rows {
         }
     }
 
-    // Channels last with a stride: the taps of each pixel that are in the row.
+    // Channels last with a stride: pools each pixel from its taps that are in the row.
     void pixels(const T* from, std::int64_t pixel, std::int64_t place, Cells to) const {
         for (std::int64_t o = 0; o < outputs; ++o) {
             const std::int64_t w0 = start + o * a.stride;

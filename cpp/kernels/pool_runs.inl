@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Sums and maxima of long windows: whole planes, and those of adaptive pooling. Sums are in float64; but up to `short_run` values of
-// float32 are added in pairs, at most eight to a sum, before they go on in float64. Those who call do so run by run and add these sums in
-// pairs, so that the error grows with the logarithm of the length.
+// Sums and maxima of long windows: whole planes, and windows of adaptive pooling. Sums are in float64, but runs of up to short_run float32
+// values are first added in pairs in float32, at most eight values to a sum. Callers sum run by run and add these sums in pairs, so that
+// the error grows with the logarithm of the length.
 
 constexpr std::int64_t short_run = 64;
 constexpr int most_in_pairs = 8;
 
-// n <= 8 vectors in pairs: load(i) is vector i.
+// The pairwise sum of n <= 8 vectors. load(i) is vector i.
 template <class Vec, class Load>
 [[gnu::always_inline]] inline typename Vec::V in_pairs(int n, const Load& load) {
     if (n == 8) {
@@ -19,7 +19,7 @@ template <class Vec, class Load>
     return sum;
 }
 
-// Eight vectors in float64.
+// The sum of eight vectors, in float64.
 template <class Vec>
 struct Wide;
 
@@ -37,7 +37,7 @@ struct Wide<F64> {
     static void load_n(const double* p, int n, F64::V (&v)[1]) { v[0] = F64::load_n(p, n); }
 };
 
-// The sum of n values, for n of at most some thousands: four sums side by side.
+// The sum of n values, at most several thousand, in four sums side by side.
 template <class Vec>
 [[gnu::always_inline]] inline F64::V lanes_of_run(const typename Vec::T* x, std::int64_t n) {
     constexpr std::int64_t L = Vec::lanes;
@@ -85,8 +85,8 @@ double sum_of_run(const typename Vec::T* x, std::int64_t n) {
     return lane[0];
 }
 
-// The same of many runs, one after the other in memory: as many at a time as a vector has lanes, turned so that the last additions, too,
-// are of whole vectors, in the same order.
+// The same for many contiguous runs. One run for each lane of a vector is summed at a time, and their sums are transposed, so that the last
+// additions are of whole vectors, in the same order.
 template <class Vec>
 void sums_of_runs(const typename Vec::T* x, std::int64_t length, std::int64_t runs, double* sums) {
     constexpr int L = F64::lanes;
@@ -103,7 +103,7 @@ void sums_of_runs(const typename Vec::T* x, std::int64_t length, std::int64_t ru
     for (; p < runs; ++p) sums[p] = sum_of_run<Vec>(x + p * length, length);
 }
 
-// sums[c] = the sum of channel c over n pixels. Eight pixels at a time: as many streams through memory, whatever the distance of pixels.
+// sums[c] = the sum of channel c over n pixels. Eight pixels at a time give eight streams through memory, whatever the distance of pixels.
 template <class Vec, int Pixels, class Load>
 [[gnu::always_inline]] inline void group_sum(int pixels, bool in_float, const Load& load, F64::V (&sum)[Wide<Vec>::parts]) {
     const int n = Pixels > 0 ? Pixels : pixels;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Channels first, slice by slice: some output rows at once. Rows of x stand in slots, those of the same phase of the stride side by side,
-// so that the taps of all outputs are runs in both directions.
+// Channels first, slice by slice: several output rows at once. Rows of x are put in slots. Rows of the same phase of the stride are
+// neighbours, so that the taps of all outputs are runs in both directions.
 template <class Op, class X>
 struct Slab {
     using Vec = typename Op::Vec;
@@ -13,8 +13,8 @@ struct Slab {
     const Rows<Op, X> row;
     const Results<Op, X> results;
     const Cells staged, pooled;
-    const std::int64_t span, used, phases;  // of the height; phases of rows, and of the width
-    std::int64_t slots = 0, apart = 0;      // of one phase
+    const std::int64_t span, used, phases;  // height: span of a window, phases of rows that it uses; width: phases of a row
+    std::int64_t slots = 0, apart = 0;      // slots of one phase of rows; elements between such phases
 
     explicit Slab(const PoolBlock<X>& block)
         : b(block),
@@ -46,7 +46,7 @@ struct Slab {
         }
     }
 
-    // Is there a NaN among the rows?
+    // Fills the slots. Returns whether a row has a NaN.
     bool stage(std::int64_t d, std::int64_t first) const {
         if constexpr (Results<Op, X>::same_type) {
             if (b.before == PoolBefore::nothing && b.x_step[2] == 1) {
@@ -71,7 +71,7 @@ struct Slab {
         return nan;
     }
 
-    // The same for rows that stand in x as they are pooled, with everything in registers.
+    // The same for rows that need no conversion, with all values in registers.
     template <int Step>
     bool stage_directly(std::int64_t d, std::int64_t first) const {
         const std::int64_t low = row.low, before = row.low - row.start, n = row.high - row.low, pitch = b.row_pitch, length = b.slot;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pooling along an axis whose neighbours are whole lines of cells: rows of a slice, slices of a volume. `produce(i, line)` makes line i,
-// each one once if the slots allow it; `emit(o, lines, n)` takes the n lines, in order, that give output o when joined.
+// Pooling along an axis of lines of cells: rows of a slice, or slices of a volume. produce(i, line) makes line i, only once if there are
+// enough slots. emit(o, lines, n) gets n lines, in order, whose join is output o.
 
 constexpr int most_lines = 8;
 
-// Which inputs output o pools: i = at(o, t) for t = 0.., ascending; -1 where there is none.
+// The inputs that output o pools: at(o, t) for t = 0, 1, ..., ascending; -1 if there is no such input.
 struct Taps {
     const PoolAxis& a;
     std::int64_t count;
@@ -32,8 +32,8 @@ struct Taps {
     }
 };
 
-// Each window anew, from lines that stay in their slots for as long as windows need them: there are as many slots as there are lines from
-// the first to the last of a window. Where memory is too short for that there is one slot, and each line of a window is made again.
+// Pools each window anew, from lines that stay in their slots as long as windows need them. There is one slot for each line from the first
+// to the last of a window. If there is not enough memory for that, there is one slot, and each window makes its lines again.
 template <class Op, class Produce, class Emit>
 [[gnu::always_inline]] inline void slide_windows(const PoolAxis& a, std::int64_t begin, std::int64_t end, typename Op::Cells slot,
                                                  typename Op::Cells so_far, std::int64_t pitch, std::int64_t length, std::int64_t* tag,
@@ -48,7 +48,7 @@ template <class Op, class Produce, class Emit>
         for (std::int64_t t = 0; t < taps.count; ++t) {
             const std::int64_t i = taps.at(o, t);
             if (i < 0) continue;
-            if (n == most) {  // no room for one more
+            if (n == most) {  // `lines` is full
                 copy_cells<Op>(so_far, lines[0], Op::values(lines[0]) == Op::values(so_far) ? 0 : length);
                 for (int l = 1; l < n; ++l) join_cells<Op>(so_far, so_far, lines[l], length);
                 lines[0] = so_far;
@@ -93,7 +93,7 @@ template <class Op, class Produce, class Emit>
     emit(begin, lines, 1);
     std::int64_t o = begin + 1, next = a.stride;  // the window of o starts `next` lines after the first
     for (std::int64_t block = k; o < end; block += k) {
-        Cells prefix = slot;  // of one line: the line itself
+        Cells prefix = slot;  // the prefix of one line is that line
         for (std::int64_t t = 0; t < k && o < end; ++t) {
             const Cells line = slot + t * pitch;
             make(first + block + t, line);
@@ -121,7 +121,7 @@ template <class Op, class Produce, class Emit>
         slide_windows<Op>(a, begin, end, slot, so_far, pitch, length, tag, produce, emit);
 }
 
-// Cells i.. of n lines, joined.
+// The join of the vectors at cell i of n lines.
 template <class Op>
 [[gnu::always_inline]] inline typename Op::Cell joined_at(const typename Op::Cells* lines, int n, std::int64_t i) {
     typename Op::Cell c = Op::load(lines[0] + i);

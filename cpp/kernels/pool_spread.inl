@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gradient of an average along the width, with a stride: phases of the row, put together.
+// The gradient of an average along the width, with a stride: phases of the row are computed and interleaved.
 
-// One of `Step` phases `pitch` apart, woven together: to[i * Step + f] = phase[f * pitch + i], whole vectors.
+// Interleaves `step` phases, `pitch` elements apart: to[i * step + f] = phase[f * pitch + i]. Writes whole vectors.
 template <class Vec>
 inline void weave_phases(const typename Vec::T* phase, std::int64_t pitch, std::int64_t step, std::int64_t n, typename Vec::T* to) {
     constexpr std::int64_t L = Vec::lanes;
@@ -22,8 +22,8 @@ inline void weave_phases(const typename Vec::T* phase, std::int64_t pitch, std::
     }
 }
 
-// Place w + pad_before == q * stride + f takes from the inputs q - (shift of each tap of phase f). staged: the row with its border, of so
-// many places.
+// Place w, with w + pad_before == q * stride + f, is the sum of the inputs q - (shift of a tap) over the taps of phase f. staged: the row
+// with its border, `places` places.
 template <class Op, class X>
 void spread_row(const PoolBlock<X>& b, std::int64_t places, const typename Op::T* staged, typename Op::T* to) {
     using Vec = typename Op::Vec;
@@ -36,7 +36,7 @@ void spread_row(const PoolBlock<X>& b, std::int64_t places, const typename Op::T
     T* part = static_cast<T*>(b.partial.values);
     for (std::int64_t f = 0; f < s; ++f) {
         T* p = part + f * b.row_pitch;
-        // Its taps: t, t + repeat, ...; the farthest input is added first.
+        // The taps of phase f: t, t + repeat, ... The farthest input is added first.
         std::int64_t t = f, repeat = s;
         if (a.dilation > 1) {
             for (t = 0; t < s && (t * a.dilation) % s != f;) ++t;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A row of x, put down with its border around: with a stride as phases (de-interleaved: every tap of all outputs is then one run), densely
-// otherwise.
+// Copies a row of x with its border: with a stride as phases (de-interleaved, so that each tap of all outputs is one run), otherwise
+// densely.
 
-// Have NaNs been among the values? Only where it makes a difference: see Ordered. A sum of them all tells; where infinities of both
-// signs meet it says yes without one, which costs time alone.
+// Were there NaNs among the values? Used only where it makes a difference: see OrderedOf. The sum of all values tells. Infinities of both
+// signs give a NaN, too, which only costs time.
 template <class Op>
 struct NanWatch {
     using Vec = typename Op::Vec;
@@ -22,7 +22,7 @@ struct NanWatch {
     }
 };
 
-// One vector of each phase from Step vectors.
+// Makes one vector of each phase from Step vectors.
 template <class Vec, int Step>
 [[gnu::always_inline]] inline void split_step(const typename Vec::V (&v)[Step], typename Vec::T* phase, std::int64_t pitch) {
     if constexpr (Step == 2) {
@@ -37,8 +37,8 @@ template <class Vec, int Step>
     }
 }
 
-// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Whole vectors are written; beyond the last value stands
-// anything.
+// phase[f * pitch + q] = from[q * Step + f] for Step 2 or 4, q * Step + f < n. Writes whole vectors; values beyond the last one are
+// unspecified.
 template <class Op, int Step>
 [[gnu::always_inline]] inline void split_phases(const typename Op::T* from, std::int64_t n, typename Op::T* phase, std::int64_t pitch,
                                                 NanWatch<Op>& watch) {
@@ -55,7 +55,7 @@ template <class Op, int Step>
     };
     for (; (q + L) * Step <= n; q += L) whole();
     if (q * Step == n) return;
-    if (n >= Step * L) {  // the last whole vectors once more, and less than a step
+    if (n >= Step * L) {  // fewer than Step values one by one, then the last whole vectors again
         const std::int64_t steps = n / Step;
         for (std::int64_t i = steps * Step; i < n; ++i) {
             phase[i % Step * pitch + steps] = from[i];
@@ -73,7 +73,7 @@ template <class Op, int Step>
     split_step<Vec, Step>(v, phase, pitch);
 }
 
-// A row of n values that begins `before` places after the border does: the border before it, and after it up to `length`.
+// Writes a row of n values with `before` places of border before it, and border after it up to `length`.
 template <class Op>
 [[gnu::always_inline]] inline void put_dense(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
                                              std::int64_t length, NanWatch<Op>& watch) {
@@ -95,7 +95,7 @@ template <class Op>
     for (i = before + n; i < length; i += L) Vec::store(to + i, nothing);
 }
 
-// The same as phases, `pitch` apart.
+// The same as phases, `pitch` elements apart.
 template <class Op, int Step>
 [[gnu::always_inline]] inline void put_phases(const typename Op::T* from, std::int64_t before, std::int64_t n, typename Op::T* to,
                                               std::int64_t pitch, std::int64_t length, NanWatch<Op>& watch) {
@@ -105,10 +105,10 @@ template <class Op, int Step>
     for (int f = 0; before > 0 && f < Step; ++f) {
         for (std::int64_t q = 0; q * Step < before; q += L) Vec::store(to + f * pitch + q, nothing);
     }
-    const std::int64_t uneven = (Step - before % Step) % Step, first = uneven < n ? uneven : n;  // up to the first whole step
+    const std::int64_t uneven = (Step - before % Step) % Step, first = uneven < n ? uneven : n;  // values before the first whole step
     if (first < n) split_phases<Op, Step>(from + first, n - first, to + (before + first) / Step, pitch, watch);
     for (int f = 0; f < Step; ++f) {
-        const std::int64_t beyond = before + n - f;  // places of this phase before it: q * Step < beyond
+        const std::int64_t beyond = before + n - f;  // the places q of this phase with q * Step < beyond are filled
         for (std::int64_t q = beyond <= 0 ? 0 : (beyond + Step - 1) / Step; q < length; q += L) Vec::store(to + f * pitch + q, nothing);
     }
     for (std::int64_t i = 0; i < first; ++i) {

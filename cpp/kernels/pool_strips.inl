@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Channels first, small square windows at stride 1 or 2: strips of one vector of outputs, from row to row downwards. Rows of x are pooled
-// along the width as they are loaded, and stay in registers for as long as windows need them. Loads have masks where a strip sees the
-// border.
+// Channels first, small square windows at stride 1 or 2: strips of one vector of outputs walk down the rows. Rows of x are pooled along the
+// width when they are loaded, and stay in registers as long as windows need them. Loads are masked if a strip sees the border.
 
 template <class Op, int S, int K>
 struct Strips {
@@ -9,7 +8,7 @@ struct Strips {
     using V = typename Vec::V;
     using T = typename Op::T;
     static constexpr std::int64_t L = Vec::lanes;
-    static constexpr int loads = S == 1 ? K : K + K % 2;  // vectors of x for one of windows
+    static constexpr int loads = S == 1 ? K : K + K % 2;  // vectors of x for one vector of windows
 
     const PoolBlock<T>& b;
     const PoolAxis &w, &h;
@@ -17,7 +16,7 @@ struct Strips {
 
     explicit Strips(const PoolBlock<T>& block) : b(block), w(block.axis[2]), h(block.axis[1]), results(block) {}
 
-    // Where load l of the windows from `start` on begins.
+    // The place at which load l begins, counted from the first window.
     static constexpr std::int64_t place(int l) { return S == 1 ? l : l - l % 2 + l % 2 * L; }
 
     void run() const {
@@ -37,7 +36,7 @@ struct Strips {
         }
     }
 
-    // Has there been a NaN?
+    // Returns whether there was a NaN.
     template <class Join, class Then>
     bool rows(std::int64_t d, std::int64_t depth, std::int64_t first, std::int64_t count, const Then& then) const {
         const std::int64_t n = results.outputs, start = b.begin[2] * S - w.pad_before, top = first * S - h.pad_before;
@@ -45,7 +44,7 @@ struct Strips {
         T* y = b.y + results.row_at(d, first);
         NanWatch<Op> watch;
         for (std::int64_t i = 0; i < n; i += L) {
-            const std::int64_t at = n < L ? 0 : i + L <= n ? i : n - L;  // the last strip: some outputs again
+            const std::int64_t at = n < L ? 0 : i + L <= n ? i : n - L;  // the last strip computes some outputs again
             const std::int64_t low = start + at * S, high = low + place(loads - 1) + L;
             const int lanes = n < L ? static_cast<int>(n) : static_cast<int>(L);
             const Column column{x + at * S, b.x_step[1], -top, h.input - top, count, y + at, b.axis[2].output, lanes};
@@ -68,7 +67,7 @@ struct Strips {
 
     static std::int64_t clamped(std::int64_t n) { return n < 0 ? 0 : n < L ? n : L; }
 
-    // One strip; rows begin..end of x, counted from that of the first window, exist.
+    // One strip. Rows begin..end - 1 of x exist, counted from the first row of the first window.
     struct Column {
         const T* x;
         std::int64_t x_step, begin, end, count;
@@ -107,7 +106,7 @@ struct Strips {
 
         template <class Join, class Then, class Load>
         [[gnu::always_inline]] void run(NanWatch<Op>& watch, const Then& then, const Load& load) const {
-            constexpr int kept = K > S ? K - S : 0;  // rows of a window that the next one has, too
+            constexpr int kept = K > S ? K - S : 0;  // rows that a window shares with the next one
             V line[K];
 #pragma GCC unroll 8
             for (int t = 0; t < kept; ++t) line[t] = row<Join>(t, watch, load);

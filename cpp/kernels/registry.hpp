@@ -12,16 +12,16 @@ namespace npconv {
 
 struct KernelSet {
     const KernelTable* table;
-    bool available;  // the machine and its operating system have what it needs
+    bool available;  // machine and operating system have the features that it needs
 };
 
 const std::vector<KernelSet>& kernel_sets();
 
-const KernelTable& best_kernels();  // that are available
-// An available set. std::invalid_argument, listing what there is.
+const KernelTable& best_kernels();  // the best available set
+// The kernels of an available set. Throws std::invalid_argument, listing the available sets.
 const KernelTable& kernels_of_isa(const std::string& isa);
 
-// Of a table the kernels for T, float or double.
+// The kernels of a table for T, float or double.
 template <class T, class Table>
 const auto& kernels_for(const Table& table) {
     if constexpr (std::is_same_v<T, float>) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the kernels of an instruction set are called; entries.hpp tells what they can. Plain data only: this header is seen by translation
-// units that are compiled for different instruction sets, so it must not define a function (the linker would keep one copy, perhaps the
-// AVX-512 one).
+// The arguments of the kernels of an instruction set; entries.hpp describes their abilities. Plain data only: translation units that are
+// compiled for different instruction sets include this header, so it must not define a function. (The linker would keep one copy, perhaps
+// the AVX-512 one.)
 #pragma once
 #include <cstdint>
 
@@ -14,35 +14,35 @@
 
 namespace npconv {
 
-// A run of `length` consecutive values of k (input channels of one tap): the input of the first stands `offset` elements after the
-// pixel's own place, each next one k_stride further; their weights begin with row `k` of the packed panel.
+// A run of `length` consecutive values of k (input channels of one tap). The input of the first is `offset` elements after the pixel
+// (`at`), each next one k_stride elements further. Their weights begin at row `k` of the packed panel.
 struct Segment {
     std::int64_t offset;
     std::int64_t k;
     std::int64_t length;
 };
 
-// Register tiles of the GEMM, summed over the segments in order. The order of the sum is that of k, whatever the tile and the lanes:
-// results do not depend on them.
+// Register tiles of the GEMM, summed over the segments in order. A sum runs in the order of k for every tile and lane, so that results do
+// not depend on them.
 //   lane = channel: mr pixels x nv vectors of channels   at, index: [mr], of pixels        w [k][nv * lanes]   sums [index][nv * lanes]
 //   lane = pixel:   mr channels x nv vectors of pixels   at, index, count, slot: [nv]      w [k][mr]           sums [slot][mr][lanes]
 template <class T>
 struct GemmTile {
     const T* x;
     const std::int64_t* at;     // element offsets of the tile's pixels, or of the first pixels of its vectors
-    const std::int64_t* index;  // which pixels they are: their number in y
-    const std::int64_t* count;  // lane = pixel: pixels of each vector that count; the others are read, too, and not stored
+    const std::int64_t* index;  // the numbers of these pixels in y
+    const std::int64_t* count;  // lane = pixel: pixels of each vector to store; the others are read but not stored
     const std::int64_t* slot;   // lane = pixel: numbers of the vectors in `sums`
     const Segment* segment;
     std::int64_t segments;
     std::int64_t k_stride;
     const T* w;
-    std::int64_t tiles = 1;  // so many register tiles, one after the other in the lists
-    const T* next_w;         // lane = channel: weights of later ones, from which so many vectors are fetched with each step of k:
-    int next_lines;          //   0, 1, 2 or 4,
-    int lines_left;          //   until these are fetched for all steps
+    std::int64_t tiles = 1;  // number of register tiles, one after the other in the lists
+    const T* next_w;         // lane = channel: weights of later tiles, to prefetch; null or unused if next_lines is 0
+    int next_lines;          //   vectors prefetched per register tile and step of k: 0, 1, 2 or 4
+    int lines_left;          //   vectors per step of k still to prefetch; each register tile reduces them by next_lines
     T* sums;
-    bool accumulate;          // add to `sums`: a long sum is one of blocks, each of which begins at zero, so that its error stays small
+    bool accumulate;          // add to `sums`: each block of a long sum begins at zero, so that the error stays small
     const Output<T>* output;  // null: the sums go back to `sums`
 };
 
@@ -69,7 +69,7 @@ struct Interleaved {
     T* to;
 };
 
-// to[m] = start + the sum of at[m] of those rows that have it, m < n; whole vectors are written.
+// to[m] = start + the sum of at[m] over the rows with begin <= m < end, for m < n. Whole vectors are written.
 template <class T>
 struct ShiftedRow {
     const T* at;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The gradient of depthwise weights, lane = channel: over a rectangle of pixels the products of a gradient with what each tap meets are
-// summed in registers, a few rows of neighbouring taps at a time, so that the gradient is loaded once for them. Taps of a row are a
-// constant apart: with an offset for each, addresses would not fit in the registers.
+// The gradient of depthwise weights, lane = channel. For each tap, the products of gradient and x are summed in registers over a rectangle
+// of pixels. A few rows of neighbouring taps are summed at a time, so that the gradient is loaded once for them. The taps of a row have a
+// constant distance: with an offset for each, addresses would not fit in the registers.
 
-// 9 or 10 sums, 1 gradient: two products a cycle want 8 sums that do not wait for each other.
+// 9 or 10 sums, 1 gradient: two products a cycle need 8 independent sums.
 template <class Vec, int Rows, int Taps, bool Whole, class Pick>
 [[gnu::always_inline]] inline void sum_taps(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums,
                                             const Pick& pick) {
@@ -32,8 +32,8 @@ template <class Vec, int Rows, int Taps, bool Whole, class Pick>
     for (int t = 0; t < Rows * Taps; ++t) Vec::store(sums + t * p.sum_step, sum[t / Taps][t % Taps]);
 }
 
-// The same of three taps where pixels meet elements of x that are one or two taps apart: each of these is loaded once, for all gradients
-// that it meets. The order of each sum is that of the pixels, as above.
+// The same for three taps, if neighbouring pixels meet elements of x that are one or two taps apart (Step). Each element is loaded once for
+// all gradients that it meets. Each sum runs in the order of the pixels, as above.
 template <class Vec, int Rows, int Step, bool Whole, class Pick>
 [[gnu::always_inline]] inline void slide_taps(const TapProducts<typename Vec::T>& p, const std::int64_t* offset, typename Vec::T* sums,
                                               const Pick& pick) {
@@ -49,7 +49,7 @@ template <class Vec, int Rows, int Step, bool Whole, class Pick>
 #pragma GCC unroll 3
         for (int r = 0; r < Rows; ++r) x[r] = p.x + row * p.x_row + offset[r];
         V gradient[Taps] = {Vec::zero(), Vec::zero(), Vec::zero()};  // [tap that meets x here]
-        // The next element of x meets the taps First, First + Step, ..., Last; New: of another gradient.
+        // The next element of x meets the taps First, First + Step, ..., Last. New: it is the first to meet another gradient.
         const auto element = [&]<int First, int Last, bool New>() {
             if constexpr (New) {
 #pragma GCC unroll 3
@@ -108,7 +108,7 @@ void sum_tap_rows(const TapProducts<typename Vec::T>& p, const std::int64_t* off
     }
 }
 
-// So many rows at a time, then the last ones.
+// Sums `Rows` tap rows at a time, then the remaining tap rows one by one.
 template <class Vec, int Rows, int Taps, class Pick>
 void sum_rows_of(const TapProducts<typename Vec::T>& p, typename Vec::T* sums, const Pick& pick) {
     std::int64_t r = 0;
@@ -152,10 +152,10 @@ void sum_lanes(const typename Vec::T* vectors, std::int64_t n, typename Vec::T* 
     }
 }
 
-// The same of one channel and 3x3 taps, lane = pixel, in place. Each row of the input is loaded once for each column of taps and multiplied
-// by the rows of the gradient that it meets, which go round in registers. Columns outside are masked. (With 5x5 taps the sums leave the
-// registers, and copies with lane = channel are quicker.)
-constexpr std::int64_t rows_ahead = 12;  // the next strip of columns, or the next channel, is no place that the processor foresees
+// The same for one channel and 3x3 taps, lane = pixel, in place. Each input row is loaded once for each tap column and multiplied by the
+// gradient rows that it meets, which rotate through registers. Columns outside are masked. (5x5 taps have more sums than registers, and
+// copies with lane = channel are faster.)
+constexpr std::int64_t rows_ahead = 12;  // the processor does not prefetch the next strip of columns or the next channel
 
 template <class Vec>
 void plane_products(const PlaneProducts<typename Vec::T>& given) {
@@ -166,7 +166,7 @@ void plane_products(const PlaneProducts<typename Vec::T>& given) {
     V sum[Rows][Taps];
 #pragma GCC unroll 9
     for (int t = 0; t < Rows * Taps; ++t) sum[t / Taps][t % Taps] = Vec::load(p.sums + t * L);
-    // Row h of the input and tap row 0 meet row h + top of the gradient.
+    // With tap row 0, input row h meets gradient row h + top.
     const std::int64_t begin = p.top < 0 ? -p.top : 0, last = p.g_rows + Rows - 1 - p.top, end = last < p.x_rows ? last : p.x_rows;
     for (std::int64_t j = 0; j < p.g_columns; j += L) {
         const auto clamped = [](std::int64_t n) { return static_cast<int>(n < 0 ? 0 : n > L ? L : n); };
@@ -177,7 +177,7 @@ void plane_products(const PlaneProducts<typename Vec::T>& given) {
         for (std::int64_t plane = 0; plane < p.planes; ++plane) {
             const T* of_plane = p.g + plane * p.g_plane + j;
             const auto gradient = [&](std::int64_t row) {
-                const int n = row >= 0 && row < p.g_rows ? columns : 0;  // no branch, which would be foreseen wrongly at both ends
+                const int n = row >= 0 && row < p.g_rows ? columns : 0;  // a branch would be mispredicted at both ends
                 return Vec::load_masked(of_plane + row * p.g_row, Vec::between(0, n));
             };
             V g[Rows];
@@ -203,8 +203,8 @@ void plane_products(const PlaneProducts<typename Vec::T>& given) {
     for (int t = 0; t < Rows * Taps; ++t) Vec::store(p.sums + t * L, sum[t / Taps][t % Taps]);
 }
 
-// The same with stride 2. Pairs of vectors of x become vectors of its even and odd columns; the row that the last tap row meets is that of
-// the first one of the next row of the gradient.
+// The same with stride 2. Pairs of vectors of x become vectors of even and odd columns. The input row that meets the last tap row for one
+// gradient row meets the first tap row for the next.
 template <class Vec>
 void strided_plane_products(const PlaneProducts<typename Vec::T>& given) {
     using V = typename Vec::V;

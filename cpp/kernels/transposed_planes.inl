@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Transposed depthwise convolution of planes with stride 2, channels first, lane = column of x: two vectors of a row of y, its even and odd
-// columns, are sums of the same few shifted vectors of x, and are zipped as they are stored. A step gives two rows of y, whose sums share
-// what is loaded:
+// Transposed depthwise convolution of planes with stride 2, channels first, lane = column of x. Two vectors of a row of y, its even and its
+// odd columns, are sums of the same few shifted vectors of x, and are interleaved when they are stored. A step gives two rows of y, which
+// share loads:
 //
 //   3 x 3, padding 1, row 2 m' and 2 m' + 1 of the padded y, from rows m' and m' - 1 of x
 //                           even row            odd row
@@ -10,11 +10,11 @@
 //   x[m' - 1], columns +1   .       w[2][0]
 //              columns  0   w[2][1] w[2][2]
 //
-// Columns outside x are masked, or zeros that are put in; rows outside are left out. The order of a sum is that of the rows of x, then
-// that of its columns, both from the last to the first, whatever the strip.
+// Columns outside x are masked, or replaced by zeros; rows outside are left out. A sum runs over the rows of x, then over its columns, both
+// from the last to the first, for every strip.
 // Registers, avx512: 3 x 3 has 4 sums, 9 weights, 2 of the input, 3 of the epilogue; the masks are elsewhere.
 
-// The lanes of two vectors in turn, the first n of them.
+// Stores the lanes of two vectors alternately: n values.
 template <class Vec>
 [[gnu::always_inline]] inline void store_in_turn(typename Vec::T* to, typename Vec::V even, typename Vec::V odd, std::int64_t n) {
     constexpr int L = Vec::lanes;
@@ -28,8 +28,8 @@ template <class Vec>
     if (n > L) Vec::store_n(to + L, Vec::zip_high(even, odd), static_cast<int>(n) - low);
 }
 
-// Columns from `place` on, one vector of x; Whole: all that it loads is inside. Odd: the padding of columns is, and the column before a
-// pair of taps that meet the same element of x belongs to the phase after.
+// One vector of places m from `place` on, two vectors of columns of y. Whole: all loads are inside x. Odd: the padding of columns is odd,
+// so that the two taps that meet the same element of x belong to different pairs of columns.
 template <class Vec, int K, bool Odd, bool Whole>
 [[gnu::noinline]] void transposed_strip(const TransposedPlanes<typename Vec::T>& given, std::int64_t place, std::int64_t channel,
                                         std::int64_t channels) {
@@ -37,9 +37,9 @@ template <class Vec, int K, bool Odd, bool Whole>
     using V = typename Vec::V;
     constexpr int L = Vec::lanes, U = (K + 1) / 2, shifts = Odd ? K / 2 + 1 : U;
     constexpr bool kept = K * K + shifts + 7 <= Vec::registers;  // are the weights, in registers?
-    const TransposedPlanes<T> p = given;                         // a store of a vector might change it, for all that the compiler knows
+    const TransposedPlanes<T> p = given;                         // the compiler must assume that a vector store changes the original
     const Output<T>& o = p.output;
-    const std::int64_t first_column = place + (p.left + 1) / 2;  // of the vector that tap 0 meets
+    const std::int64_t first_column = place + (p.left + 1) / 2;  // first column of the vector of x that tap 0 meets
     const std::int64_t columns = p.columns - 2 * place < 2 * L ? p.columns - 2 * place : 2 * L;
     const auto lane = [](std::int64_t i) { return static_cast<int>(i < 0 ? 0 : i < L ? i : L); };
     int begin[shifts], end[shifts];
@@ -109,7 +109,7 @@ template <class Vec, int K, bool Odd>
 void transposed_planes(const TransposedPlanes<typename Vec::T>& p) {
     constexpr int L = Vec::lanes, shifts = Odd ? K / 2 + 1 : (K + 1) / 2;
     const std::int64_t channels = p.output.channels, places = (p.columns + 1) / 2;
-    // The strips of a channel follow each other, which leaves it in the cache; a single strip takes all channels.
+    // The strips of a channel follow each other, so that the channel stays in the cache. A single strip takes all channels.
     const std::int64_t together = places <= L ? channels : 1;
     for (std::int64_t c = 0; c < channels; c += together) {
         for (std::int64_t place = 0; place < places; place += L) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Winograd's transforms, from the matrices of core/cook_toom.hpp, which are constants here. Rows of a pair of points p, -p differ in the
-// signs of every second coefficient: with e and o the sums of either kind they are e + s o and e - s o, where o begins with a coefficient
-// of one. F(4, 3): 12 additions and multiply-adds for a row or a column of six values, instead of 36.
+// Winograd's transforms, with the matrices of core/cook_toom.hpp as constants. The rows of a pair of points p, -p differ in the signs of
+// every second coefficient. Their results are e + s o and e - s o, where e is the sum of the terms with equal signs and s o that of the
+// terms with opposite signs; s is chosen such that a coefficient of o is 1. F(4, 3): 12 additions and multiply-adds for a row or a column
+// of six values, instead of 36.
 
 template <int I>
 struct Index {
@@ -17,12 +18,12 @@ template <int N, int I = 0, class F>
     }
 }
 
-// By N points of a set: values -> points. BT and AT of a tile do not depend on its taps but for their number.
+// BT for N points of a set: values -> points. BT depends on the number of points alone, so the number of taps here is 1.
 template <int Set, int N>
 struct InputMatrix {
     static constexpr CookToom t = cook_toom(Set, 1, N);
     static constexpr int points = N, columns = N;
-    // Beside a point that is neither 0 nor one of a pair, rows have nothing in common.
+    // If a point is neither 0 nor one of a pair, the rows of pairs share no sums.
     static constexpr bool symmetric() {
         for (int i = 0; i < N - 1; ++i) {
             if (t.point[i] != 0.0L && !t.paired[i] && (i == 0 || !t.paired[i - 1])) return false;
@@ -42,7 +43,7 @@ struct WeightMatrix {
     static constexpr long double at(int i, int k) { return t.g[i][k]; }
 };
 
-// The coefficients of a row: all of them, or, of a pair, those that are equal in both rows or opposite.
+// The coefficients of a row: all; or, for a pair of rows, those that are equal in both rows, or those that are opposite.
 enum class Part { all, equal, opposite };
 
 template <class Matrix, int I, Part P>
@@ -53,7 +54,7 @@ struct Row {
         const long double product = Matrix::at(I, k) * Matrix::at(I + 1, k);
         return (P == Part::equal ? product > 0 : product < 0) ? Matrix::at(I, k) : 0.0L;
     }
-    // Of the opposite ones, which are divided by it: the last.
+    // The divisor of the opposite coefficients: the last of them.
     static constexpr long double scale() {
         if (P != Part::opposite) return 1.0L;
         int k = columns - 1;
@@ -63,7 +64,7 @@ struct Row {
     static constexpr long double at(int k) { return part(k) / scale(); }
 };
 
-// Output k from the points: of each pair the sum or the difference, which stands in the place of its first.
+// Output k from the points. The sum or difference of a pair is in the place of its first point.
 template <int Set, int N, int M, int K>
 struct OutputRow {
     static constexpr CookToom t = cook_toom(Set, N - M + 1, M);
@@ -104,7 +105,7 @@ template <class Vec, class Row>
     return sum;
 }
 
-// In what follows the arguments are copied first: a store of a vector might change them, for all that the compiler knows.
+// The functions below copy their arguments first: the compiler must assume that a store of a vector changes them otherwise.
 
 // values -> points
 template <class Vec, class Matrix>
@@ -129,7 +130,7 @@ template <class Vec, class Matrix>
     });
 }
 
-// values -> point I alone, with the same roundings
+// values -> point I only, with the same roundings
 template <class Vec, class Matrix, int I>
 [[gnu::always_inline]] inline typename Vec::V to_point(const typename Vec::V* v) {
     using T = typename Vec::T;
@@ -311,7 +312,7 @@ void winograd_few_tiles(const FewTiles<typename Vec::T>& given) {
                 for (int a = 0; a < K; ++a) w[a] = Vec::load(taps[a] + b * tap);
                 half[b] = to_point<Vec, G, I>(w);
             }
-            // Point by point, so that registers are left for the sums; pointers are kept as they are, for want of others.
+            // Point by point, so that registers are left for the sums. Pointers are kept as they are, for lack of registers.
             unrolled<N>([&](auto index) __attribute__((always_inline)) {
                 constexpr int j = decltype(index)::value;
                 const V u = to_point<Vec, G, j>(half);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Winograd's input on its way to the transforms, into vectors of channels or of tiles; and the largest magnitudes that were met, by which
-// it is judged whether a tile may be transformed.
+// Copies Winograd's input into vectors of channels or of tiles, and keeps the largest magnitudes, which decide whether a tile may be
+// transformed.
 
 template <class Vec, bool Check>
 void gather_channels(const ChannelVectors<typename Vec::T>& given) {

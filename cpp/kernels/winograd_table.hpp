@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The kernels of Winograd's convolution and how they are called. Plain data only, as table.hpp.
-// A vector holds channels of the input until the products, or where there are few channels, the same value of neighbouring tiles; after
-// the products it holds channels of the output.
+// The kernels of Winograd's convolution and their arguments. Plain data only, as table.hpp.
+// Up to the products, a vector holds channels of the input or, with few channels, the same value of neighbouring tiles. After the products
+// it holds channels of the output.
 #pragma once
 #include <cstdint>
 
@@ -9,7 +9,7 @@
 
 namespace npconv {
 
-// Channels of rows of pixels -> to[row][pixel][lanes]; channels beyond are zero.
+// Copies channels of rows of pixels to to[row][pixel][lanes]. Lanes beyond `channels` are zero.
 template <class T>
 struct ChannelVectors {
     const T* from;
@@ -18,24 +18,24 @@ struct ChannelVectors {
     int channels;  // at most lanes
     T* to;
     std::int64_t to_stride;  // between rows
-    T* largest;              // [lanes]: the largest magnitude so far, NaN if there was one; or null
+    T* largest;              // [lanes]: the largest magnitude so far, NaN after a NaN; or null
 };
 
-// Row by row each of the columns of neighbouring tiles -> to + place[column], a vector of tiles after the other. Read are whole 16 bytes of
-// columns.
+// Splits rows of neighbouring tiles into columns: column i of all tiles of a row goes to to + place[i], one vector of tiles after the
+// other. Columns are read in units of 16 bytes.
 template <class T>
 struct TileColumns {
     const T* from;
     std::int64_t row_stride, step;  // between tiles
     std::int64_t rows, columns;
     std::int64_t vectors;
-    const std::int64_t* place;  // negative: the column is left out
+    const std::int64_t* place;  // element offset of each column; negative: the column is left out
     T* to;
     std::int64_t to_stride;  // between rows
     T* largest;              // as ChannelVectors
 };
 
-// largest[i] = the larger magnitude of largest[i] and from[i], vector by vector; NaN if there was one.
+// largest[i] = max(largest[i], |from[i]|), vector by vector; NaN if either is.
 template <class T>
 struct Magnitudes {
     const T* from;
@@ -45,7 +45,7 @@ struct Magnitudes {
     std::int64_t vectors;
 };
 
-// BT along the columns of a row of tiles of so many points: to[i][column] for each point i, from as many rows of the input.
+// BT along the columns of a row of tiles: to[i][column] for each point i. The input has one row for each point.
 template <class T>
 struct InputColumns {
     const T* from;
@@ -55,19 +55,19 @@ struct InputColumns {
     std::int64_t to_stride;
 };
 
-// BT along the rows of what InputColumns made: tiles of m outputs side by side.
+// BT along the rows of the result of InputColumns, for neighbouring tiles of m outputs.
 template <class T>
 struct InputRows {
     const T* from;
     std::int64_t from_stride;
     int rows;  // points of the tiles along the columns
     std::int64_t tiles;
-    T* const* to;  // [row][most_winograd_points]: by point of the rows and of the columns
+    T* const* to;  // [point of the columns: row][most_winograd_points: point of the rows]
     std::int64_t to_offset;
     std::int64_t to_step;
 };
 
-// The same of vectors of tiles. Column j of a tile, from 0 to points - 1, is the column j % m of the tile j / m further.
+// The same for vectors of tiles. Column j < points of a tile is column j % m of the tile j / m tiles further.
 template <class T>
 struct InputTiles {
     const T* from;
@@ -78,7 +78,7 @@ struct InputTiles {
     std::int64_t point_stride;
 };
 
-// AT along the columns: to[tile][i < m][most_winograd_points], a vector each.
+// AT along the columns: vectors to[tile][i < m][most_winograd_points].
 template <class T>
 struct OutputColumns {
     const T* const* from;  // [point][most_winograd_points]
@@ -89,7 +89,7 @@ struct OutputColumns {
     T* to;
 };
 
-// AT along the rows of what OutputColumns made.
+// AT along the rows of the result of OutputColumns.
 template <class T>
 struct OutputRows {
     const T* from;
@@ -99,7 +99,7 @@ struct OutputRows {
     std::int64_t row_stride, pixel_stride;
 };
 
-// G along one axis: taps, `n` elements each, to points.
+// G along one axis: taps of n elements each -> points.
 template <class T>
 struct TapsToPoints {
     const T* const* taps;  // null: zeros
@@ -108,20 +108,20 @@ struct TapsToPoints {
     std::int64_t to_stride;
 };
 
-// F(4x4, 3x3): products of a few tiles at all points of a row, with weights that are transformed in registers: reading transformed weights,
-// four times as many, would take longer than the products do.
+// F(4x4, 3x3): products of a few tiles at all points of a row, with weights that are transformed in registers. Transformed weights are four
+// times as large as taps, and reading them would take longer than the products.
 template <class T>
 struct FewTiles {
     struct Piece {
-        const T* taps;  // of its first channel, a vector
+        const T* taps;  // a vector, for the first channel of the piece
         std::int64_t tap_stride, channels;
     };
     const Piece* piece;
     int pieces;
     std::int64_t channel_stride;    // of taps
-    const T* v;                     // of the row's first point and the first tile
+    const T* v;                     // at the first point of the row and the first tile
     std::int64_t v_stride, v_step;  // between points, and between tiles
-    T* m;                           // likewise, a vector
+    T* m;                           // likewise, a vector of output channels
     std::int64_t m_stride, m_step;
     bool accumulate;  // add to m
 };
@@ -129,7 +129,7 @@ struct FewTiles {
 constexpr int winograd_few = 4;
 constexpr WinogradAxis winograd_few_axis{6, 3};
 
-// Of one F(m, r), by outputs of a tile, less one: of whole ones and of smaller ones beside them.
+// The transforms of one F(m, r), indexed by the outputs of a tile - 1: for whole tiles, and for smaller tiles at the end of an axis.
 template <class T>
 struct WinogradTransforms {
     void (*input_columns[most_winograd_outputs])(const InputColumns<T>&);
@@ -148,7 +148,7 @@ struct WinogradKernels {
     void (*gather_channels)(const ChannelVectors<T>&);
     void (*split_tiles)(const TileColumns<T>&);
     void (*keep_magnitudes)(const Magnitudes<T>&);
-    void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // of each vector its largest lane; NaN if it has one
+    void (*largest_lanes)(const T* vectors, std::int64_t n, T* to);  // to[i]: the largest lane of vector i, NaN if a lane is
 };
 
 struct WinogradTable {

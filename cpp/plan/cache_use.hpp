@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the blocks of a tiling are cut to keep in the caches of a core while they are used again and again. What is not counted streams.
+// The data of a block that a tiling keeps in the caches of a core for reuse. Data that is not counted streams through them.
 #pragma once
 #include <cstdint>
 

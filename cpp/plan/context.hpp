@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an answer depends on beside the problem: the machine, the kernels for it, and what the cutting aims at. Passed in, never asked for
-// in the middle, so that a test plans for a machine that it does not have.
+// What a plan depends on beside the problem: the machine, its kernels, and the limits of block sizes. It is always an argument, never a
+// global, so that a test can plan for a machine that it does not run on.
 #pragma once
 #include <algorithm>
 #include <iterator>
@@ -15,8 +15,8 @@ namespace npconv {
 
 struct Context {
     Machine machine;
-    const KernelEntries* entries = nullptr;  // what the planner chooses from
-    const KernelTable* kernels = nullptr;    // what runs; null: this build has none, and its answers are only looked at
+    const KernelEntries* entries = nullptr;  // the planner chooses from these
+    const KernelTable* kernels = nullptr;    // the kernels that run; null: not in this build, which can plan but not run
     Limits limits;
 
     Context() = default;
@@ -27,8 +27,8 @@ struct Context {
         entries = table.entries;
     }
 
-    // With the same caches on every machine: by this is decided what a result may depend on, as the algorithm. Blocks are cut by the
-    // caches that there are.
+    // The same context with fixed cache sizes. Choices that may change a result, such as the algorithm, use it, so that they are the same
+    // on every machine. Block sizes use the real caches.
     Context for_decisions() const {
         Context usual = *this;
         usual.machine.l1d_bytes = 48 << 10;
@@ -37,12 +37,12 @@ struct Context {
     }
 
     int vector_bytes() const { return entries->vector_bytes; }
-    // Of whole vectors.
+    // Products of whole vectors.
     int products_per_cycle() const { return machine.core.products_per_cycle(entries->vector_bytes); }
     bool operator==(const Context&) const = default;
 };
 
-// The first kernel for the types that the machine can run; null if there is none.
+// The first kernel for these types that the machine can run, or null.
 template <class Entry, std::size_t N>
 const Entry* find_entry(const Entry (&entries)[N], const Types& types, const Machine& machine) {
     const auto serves = [&](const Entry& e) { return e.types == types && machine.has_all(e.features); };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How a copy of a part of the input is laid out (algorithms/stage.hpp makes it), and how large it is.
+// Layout and size of a copy of a part of the input. algorithms/stage.hpp makes the copy.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,19 +12,19 @@ namespace npconv {
 // How a copy is laid out.
 struct CopyForm {
     Layout order;  // of channels and pixels
-    bool unit;     // neighbouring pixels are neighbours: strided ones stand apart by phase, and the last vector of a row is read whole
-    bool flat;     // all pixels are one row
+    bool unit;     // neighbouring pixels are adjacent: a strided row is split by phase, and its last vector is read whole
+    bool flat;     // all pixels form one row
     std::int64_t lanes;
 };
 
-// The elements that a copy takes of so many pixels, taps and channels.
+// Elements of a copy for `pixels` output pixels and `taps` taps along each axis, and `channels` channels.
 std::int64_t staged_elements(const ConvShape& shape, const CopyForm& form, const std::array<std::int64_t, 3>& pixels,
                              const std::array<std::int64_t, 3>& taps, std::int64_t channels);
 
-// How the input along one axis stands in the copy: in pieces, each every source_step-th element from a start of its own.
+// One axis of the copy. It consists of pieces; a piece holds every source_step-th element of the input from its own start on.
 struct AxisCopy {
     std::int64_t pieces = 1;
-    std::int64_t length = 1;       // of a piece
+    std::int64_t length = 1;       // elements of a piece
     std::int64_t source_step = 1;  // in the input, between elements of a piece
     std::int64_t piece_step = 1;   // in the input, between the starts of pieces
     std::int64_t pixel_step = 1;   // in the copy, between neighbouring pixels
@@ -37,19 +37,19 @@ struct AxisCopy {
     }
 };
 
-// The copy of a block: its axes, and their strides in it.
+// The copy of a block: its axes, and the stride of each in elements.
 struct Extents {
     std::array<AxisCopy, 3> axis;
     std::array<std::int64_t, 3> stride{};
     std::int64_t channel_stride = 1;
-    std::int64_t row = 0;  // elements of a row of channels first, with what lies beyond its end
+    std::int64_t row = 0;  // channels first: elements of a row, with those that the last vector reads beyond its end
     std::int64_t elements = 0;
 };
 
 Extents extents(const ConvShape& shape, const CopyForm& form, const std::array<std::int64_t, 3>& pixels,
                 const std::array<std::int64_t, 3>& taps, std::int64_t channels);
 
-// Of a flat form: the elements of a channel.
+// Flat form: elements of a channel.
 std::int64_t flat_row(const CopyForm& form, std::int64_t pixels);
 
 }  // namespace npconv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What depthwise convolution has to do.
+// Estimated work of depthwise convolution.
 #pragma once
 #include "plan/context.hpp"
 #include "plan/depthwise_tiling.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Lines that explanations of all kinds have in common.
+// Lines that all explanations share.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -17,14 +17,14 @@ struct Footprint {
     std::int64_t packed_bytes;
 };
 
-std::string count(double n);  // what is too large for an integer in powers of ten
+std::string count(double n);  // numbers too large for an integer as powers of ten
 double direct_count(const ConvShape& shape);
 
 void describe_shape(std::ostream& out, const char* begin, const Problem& problem);
-void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes);  // those that an operation has
+void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes);  // width, and the other axes unless they are unit axes
 void describe_kernels(std::ostream& out, const Context& on);
 void describe_memory(std::ostream& out, const Footprint& footprint);
-// Of sums of n products. rounded: once more, at the end.
+// The error bound of sums of n products. rounded: the relative error that a further rounding at the end adds.
 void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dtype, double rounded = 0.0);
 
 }  // namespace npconv

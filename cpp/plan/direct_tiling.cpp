@@ -93,7 +93,7 @@ DirectTiling choose_rows(const Problem& p, const Context& on, const DirectEntry&
 
 std::array<std::int64_t, 3> kernel_of(const ConvShape& s) { return {s.axis[0].kernel, s.axis[1].kernel, s.axis[2].kernel}; }
 
-// Cuts the map into blocks of so many rows and pixels.
+// Cuts the height of the map into blocks of at most `rows` rows, and its rows into pieces of about `columns` pixels.
 void cut(DirectTiling& t, std::int64_t rows, std::int64_t columns) {
     t.blocks[1] = SpreadSplit(t.map[1], ceil_div(t.map[1], rows));
     const std::int64_t vectors = ceil_div(t.masked ? t.map[2] : t.end - t.begin, t.lanes);

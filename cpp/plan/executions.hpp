@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Answers: a problem, what it was planned on, and how one algorithm cuts it. Made once; packing, running and explaining read them, and
-// neither decide nor tile.
+// Executions: a problem, the context of its plan, and the tiling of one algorithm. They are made once. Packing, running and explaining
+// only read them.
 #pragma once
 #include <cstdint>
 #include <utility>
@@ -29,7 +29,7 @@ struct Execution {
     Tiling tiling;
 
     const KernelTable& kernels() const { return *on->kernels; }
-    // All threads of a call or one.
+    // All threads of the call, or one.
     int threads(int of_call) const { return worthwhile_threads(problem, *on, of_call); }
 };
 
@@ -44,7 +44,7 @@ struct WinogradExecution : Execution<WinogradTiling> {
     GemmExecution pieces, whole;
 };
 
-// A convolution by one algorithm. What packed weights depend on is pinned in the problem: another shape, planned with it, can share them.
+// A convolution by one algorithm. The problem fixes how weights are packed, so that a plan for another shape can share them.
 struct ConvExecution {
     Algorithm algorithm = Algorithm::gemm;
     std::variant<GemmExecution, DepthwiseExecution, DirectExecution, WinogradExecution, NaiveExecution> way;
@@ -57,7 +57,7 @@ struct ConvExecution {
     }
 };
 
-// The blocks of one half, and the pixels of such a block through the other.
+// The depthwise half runs block by block; the pointwise half takes the pixels of each block.
 struct SeparableExecution {
     int threads = 1;
     SeparableTiling tiling;
@@ -65,7 +65,8 @@ struct SeparableExecution {
     GemmExecution pointwise;
 };
 
-// Of one image. The parts of a problem with several phases: of the GEMM path or of depthwise kernels, those without products left empty.
+// A problem with several phases, for one image. Each phase has an execution of the GEMM path or of depthwise kernels; it is empty for a
+// phase without products.
 struct PhasesExecution {
     Problem forward;
     const Context* on = nullptr;
@@ -75,7 +76,7 @@ struct PhasesExecution {
     std::vector<DepthwiseExecution> depthwise;
 };
 
-// Depthwise kernels, or the matrix product, of which x and the gradient may have changed places.
+// Depthwise kernels, or the matrix product. turned: x and the gradient have changed places in the product.
 struct WeightGradientExecution {
     Problem problem;
     const Context* on = nullptr;
@@ -84,10 +85,10 @@ struct WeightGradientExecution {
     Execution<WeightGradientTiling> by_product;
 };
 
-// By an algorithm that serves the problem.
+// The algorithm must serve the problem.
 ConvExecution plan_conv(const Problem& problem, const Context& on, Algorithm algorithm);
 
-// What the rows of planner.cpp name.
+// Entries of the table in planner.cpp.
 ConvExecution plan_conv_by_gemm(const Problem& problem, const Context& on);
 ConvExecution plan_conv_by_depthwise(const Problem& problem, const Context& on);
 ConvExecution plan_conv_by_direct(const Problem& problem, const Context& on);
@@ -102,7 +103,7 @@ SeparableExecution plan_separable(const SeparableProblem& problem, const Context
 PhasesExecution plan_phases(const Problem& forward, const Context& on, const PhaseWay& way);
 WeightGradientExecution plan_weight_gradient(const Problem& problem, const Context& on);
 
-// Of a problem with a free batch: executions among which one needs the most memory. Else the problem's own.
+// Executions of which one needs the most memory that a call can take. With a fixed batch: the execution itself.
 std::vector<ConvExecution> plans_of_most_memory(const ConvExecution& execution);
 std::vector<WeightGradientExecution> plans_of_most_memory(const WeightGradientExecution& execution);
 std::vector<SeparableExecution> plans_of_most_memory(const SeparableProblem& problem, const Context& on, int threads);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A decision in words: what plan.explain() returns.
+// A decision in words, for plan.explain().
 #pragma once
 #include <cstdint>
 #include <string>
@@ -11,7 +11,7 @@ namespace npconv {
 
 std::string explain(const ConvExecution& execution, const Decision& decision, const Footprint& footprint);
 
-// The same of a transposed convolution: of several phases, which are computed in some way, or of one, that has a plan of its own.
+// The same for a transposed convolution: with several phases, or with one phase that has its own plan.
 struct TransposedDecision {
     const Problem& forward;
     std::string algorithm, wanted;
@@ -21,10 +21,10 @@ std::string explain_phases(const TransposedDecision& decision, const PhasesExecu
 std::string explain_one_phase(const Problem& forward, const ConvExecution& phase, const Decision& decision, const Footprint& footprint);
 std::string explain_transposed_definition(const Problem& forward, const std::string& reason, const Footprint& footprint);
 
-// The same of a separable convolution, which has one algorithm.
+// The same for a separable convolution, which has one algorithm.
 std::string explain_separable(const SeparableProblem& problem, const SeparableExecution& execution, const Footprint& footprint);
 
-// The same of the gradient of a convolution in its weights. A free batch is taken as of one image.
+// The same for the gradient of a convolution in its weights. A free batch counts as one image.
 std::string explain_weight_gradient(const WeightGradientExecution& execution, const Footprint& footprint);
 
 }  // namespace npconv

@@ -12,7 +12,7 @@
 namespace npconv {
 namespace {
 
-constexpr std::int64_t page = 4096, near_pages = 96;  // a core finds so many without looking them up
+constexpr std::int64_t page = 4096, near_pages = 96;  // bytes of a page; pages that a core translates without a look-up
 
 std::int64_t plane_bytes(const ConvShape& s, std::int64_t element) { return s.axis[0].input * s.axis[1].input * s.axis[2].input * element; }
 

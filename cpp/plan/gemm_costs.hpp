@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a tiling of the GEMM path has to do.
+// Estimated work of a tiling of the GEMM path.
 #pragma once
 #include <cstdint>
 
@@ -10,20 +10,20 @@
 
 namespace npconv {
 
-// Of a register tile with lane = channel, for one step of k: sums that are few wait for themselves.
+// Cycles of a register tile with lane = channel for one step of k: at least the latency of a product, which binds if sums are few.
 double cycles_of_step(double rows, double vectors, double per_cycle);
 
-// For all images.
+// Work for all images.
 WorkCounts gemm_work(const Problem& problem, const Context& on, const GemmTiling& tiling);
 double gemm_cycles(const Problem& problem, const Context& on, const GemmTiling& tiling);
 
-// Values of a block of k and of pixels, if it is copied: with the border that its neighbours copy, too.
+// Values of the copy for a block of pixels and a block of k, with the border that neighbouring blocks copy as well.
 double copied_values(const ConvShape& shape, const GemmTiling& tiling);
 
-// Channels first: do the channels of a pixel stand on more pages of memory than a core keeps at hand?
+// Channels first: are the channels of a pixel on more pages than a core translates without a look-up?
 bool channels_far_apart(const ConvShape& shape, std::int64_t element_bytes);
 
-// Channels first: do the channels of a pixel share fewer sets of the first-level cache than hold them?
+// Channels first: do the channels of a pixel fall into too few sets of the first-level cache to stay in it?
 bool channels_alias(const ConvShape& shape, std::int64_t channels, std::int64_t element_bytes);
 
 }  // namespace npconv

@@ -23,9 +23,9 @@ std::int64_t most_sums(const Core& core, int products_per_cycle, std::int64_t k_
     return 24;
 }
 
-// Short sums notice what a call costs: up to about so many products, all tiles of a panel are one call. Where they are longer, it counts
-// more that a tile's pixels stay in the first-level cache for all panels. (lane = channel, 10 products to 512 channels: 20% faster; 64 to
-// 256: 3%. lane = pixel, 16 to 96: 7%, but 64 to 256 6% slower.)
+// With short sums the cost of a call matters: up to about one_call products to a sum, or one_call_of_pixels with lane = pixel, all tiles of
+// a panel are one call. With longer sums it matters more that the pixels of a tile stay in the first-level cache for all panels.
+// (lane = channel, 10 products to 512 channels: 20% faster; 64 to 256: 3%. lane = pixel, 16 to 96: 7%, but 64 to 256 6% slower.)
 constexpr std::int64_t one_call = 128, one_call_of_pixels = 64;
 constexpr std::int64_t near_weights = 128 * 1024;   // bytes: an eighth of a second-level cache, half of an old one
 constexpr std::int64_t second_level = 1024 * 1024;  // bytes: weights that do not stay there are read for more pixels at a time

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The order in which a sum runs, and how it is cut into blocks: a function of channels and kernel alone, so that every register tile, every
-// lane order and every map size gives the same bits, and packed weights serve every map.
+// The order of a sum over k, and its blocks. They depend on channels and kernel alone, so that every register tile, lane and map size gives
+// the same bits, and packed weights serve every map.
 //
 //   for each box of taps (one, unless there are more than a thousand)
 //     for each block of input channels          together a block of k: its slice of a panel of weights and its part of x fit L2
@@ -24,15 +24,15 @@ struct KBlock {
     std::int64_t taps(std::size_t a) const { return tap_end[a] - tap_begin[a]; }
     std::int64_t taps() const { return taps(0) * taps(1) * taps(2); }
     std::int64_t k() const { return taps() * channels(); }
-    // The place of (tap, first channel) in the block; the tap in coordinates of the kernel.
+    // The index in the block of tap (d, h, w) and the block's first channel. d, h, w: kernel coordinates.
     std::int64_t k_of(std::int64_t d, std::int64_t h, std::int64_t w) const {
         return (((d - tap_begin[0]) * taps(1) + h - tap_begin[1]) * taps(2) + w - tap_begin[2]) * channels();
     }
 };
 
 struct KOrder {
-    std::array<EvenSplit, 3> taps;  // of each axis of the kernel
-    EvenSplit channels;             // of a group
+    std::array<EvenSplit, 3> taps;  // taps of each axis of the kernel -> blocks
+    EvenSplit channels;             // input channels of a group -> blocks
 
     std::int64_t blocks() const { return taps[0].parts * taps[1].parts * taps[2].parts * channels.parts; }
     std::int64_t most_taps() const { return taps[0].longest() * taps[1].longest() * taps[2].longest(); }
@@ -58,7 +58,7 @@ struct KOrder {
 // Blocks of at most taps_of_block taps and, where a channel has no more taps than that, about k_of_block values.
 inline KOrder order_k(const ConvShape& s, std::int64_t taps_of_block, std::int64_t k_of_block) {
     KOrder order;
-    if (s.in_channels == 0) return order;  // no channels, no sum: not even of taps, which may be many
+    if (s.in_channels == 0) return order;  // no channels, no sum: the taps, which may be many, are not cut either
     std::int64_t room = taps_of_block;
     for (std::size_t a = 3; a-- > 0;) {
         order.taps[a] = split_by(s.axis[a].kernel, room > 0 ? room : 1);

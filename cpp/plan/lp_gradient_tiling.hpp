@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How the gradient of lp pooling is cut into blocks whose copies in float64 fit in a few megabytes; or windows that are too large for that
-// slide along an axis.
+// Tiling of the gradient of lp pooling: blocks whose copies in float64 fit in a few megabytes. Windows that are too large for that slide
+// along an axis.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -11,27 +11,27 @@
 
 namespace npconv {
 
-// A box of the input and the results whose windows meet it, as a pooling of its own: of some channels of an image. It gives the gradients
+// A box of the input and the results whose windows meet it, as a pooling of its own, for some channels of an image. It gives the gradients
 // of the inputs in `goal`.
 struct LpBlock {
-    PoolShape shape;                        // of the box; batch 1
-    std::array<Part, 3> inputs{}, goal{};   // on the axes of the whole
-    std::array<std::int64_t, 3> outputs{};  // the first
+    PoolShape shape;                        // shape of the box; batch 1
+    std::array<Part, 3> inputs{}, goal{};   // in coordinates of the whole input
+    std::array<std::int64_t, 3> outputs{};  // the first result
     bool unseen = false;                    // no window meets the goal: its gradients are zero, and the box is not bounded
 
     explicit LpBlock(const PoolShape& whole);
-    // The part of the whole that gives the gradients of these inputs.
+    // The block that gives the gradients of the inputs in goal_of_part.
     LpBlock part(const std::array<Part, 3>& goal_of_part) const;
-    // Numbers that one channel takes: its inputs and results.
+    // Values of one channel: inputs and results.
     std::int64_t numbers() const { return shape.inputs() + shape.outputs(); }
 };
 
 struct LpGradientExecution {
     LpBlock whole;
-    EvenSplit channels;                             // blocks of the channels of an image
-    std::optional<std::array<EvenSplit, 3>> tiles;  // of a plane, where that is too large for a block
-    std::int64_t bytes = 0;                         // of the copies of a block
-    std::optional<LongTiling> sliding;              // instead of blocks
+    EvenSplit channels;                             // channels of an image -> blocks
+    std::optional<std::array<EvenSplit, 3>> tiles;  // tiles of a plane that is too large for a block
+    std::int64_t bytes = 0;                         // copies of a block
+    std::optional<LongTiling> sliding;              // set: windows slide, instead of blocks
 };
 // The shape is not empty.
 LpGradientExecution plan_lp_gradient(const PoolShape& shape, Layout layout, const Context& on);

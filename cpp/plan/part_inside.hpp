@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How much of a convolution meets its input, and not a border.
+// The part of a convolution that meets the input and not a border.
 #pragma once
 #include <cstdint>
 
@@ -9,8 +9,8 @@
 
 namespace npconv {
 
-// The part of an axis' taps that find their pixel inside the input, on average over the outputs; of more taps than can be counted in no
-// time, all.
+// The share of the taps of an axis that meet a pixel inside the input, averaged over the outputs; 1 if there are more than `countable`
+// taps, because counting would take too long.
 inline double part_inside(const Axis& a) {
     constexpr std::int64_t countable = 1024;
     if (!a.padded() || a.kernel > countable || a.kernel == 0 || a.output == 0) return 1.0;

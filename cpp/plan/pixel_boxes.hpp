@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which taps count where: a block of output pixels cut into boxes whose pixels all find the same taps inside the input. With zero padding
-// the other taps add nothing, so they are left out: a 3x3 kernel on a 7x7 map saves 18% of its work, one of dilation 12 on 33x33 43%, and
-// no padded copy is needed. (The zeros of the border do count where a weight is infinite or NaN: then nothing is cut.)
+// A block of output pixels is cut into boxes. All pixels of a box have the same taps inside the input. With zero padding the other taps
+// add nothing and are left out: a 3x3 kernel on a 7x7 map saves 18% of its work, one of dilation 12 on 33x33 43%, and no padded copy is
+// needed. (If a weight is infinite or NaN, the zeros of the border count, and nothing is cut.)
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,11 +18,11 @@ struct Box {
     std::int64_t pixels() const { return length(0) * length(1) * length(2); }
 };
 
-// Runs of pixels along one axis, with the taps that each finds inside.
+// Runs of pixels along one axis, each with its taps that are inside the input.
 struct AxisRuns {
     static constexpr int most = 16;
     int count = 0;
-    std::array<std::int64_t, most + 1> begin;  // begin[count]: the end; entries beyond are not set
+    std::array<std::int64_t, most + 1> begin;  // begin[count] is the end; later entries are not set
     std::array<std::int64_t, most> tap_begin, tap_end;
     bool outside = false;  // does a tap of a run leave the input?
 };
@@ -36,7 +36,7 @@ struct PixelBox {
 
 struct PixelBoxes {
     static constexpr int most = 64;
-    static constexpr std::int64_t most_segments = 4096;  // of taps, in all boxes
+    static constexpr std::int64_t most_segments = 4096;  // segments of taps, in all boxes
     std::array<AxisRuns, 3> runs;
     bool outside = false;  // does a pixel of a box have a tap in the border?
 
@@ -44,15 +44,16 @@ struct PixelBoxes {
     PixelBox box(int i) const;
 };
 
-// A block in one piece, with one tap: of a flat map.
+// A block in one piece, with one tap, for a flat map.
 PixelBoxes uncut(const Box& pixels);
 
-// The pixels of a register tile, lane = channel. One of fewer than `least` costs as much as that: it waits for the weights.
+// The number of pixels of a register tile, lane = channel. A tile with fewer than `least` pixels takes as long as one with `least`, because
+// it waits for the weights.
 struct TileRows {
     std::int64_t most = 1, least = 1;
 };
 
-// may_cut: the axes that may be cut; which are is decided by the work that is left.
+// may_cut: the axes that may be cut. Of these, the function cuts those that minimise the remaining work.
 PixelBoxes cut_by_taps(const ConvShape& shape, const Box& pixels, const KBlock& k, std::array<bool, 3> may_cut, const TileRows& rows);
 
 }  // namespace npconv

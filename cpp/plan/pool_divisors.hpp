@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What averages are divided by.
+// The divisors of averages.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace npconv {
 
-// Taps that an average counts for output o of an axis.
+// The number of taps along an axis that the average of output o counts.
 std::int64_t counted_taps(const Axis& axis, std::int64_t o, bool count_include_pad);
 
-// Do the divisors differ along an axis?
+// For each axis: do the divisors of its outputs differ?
 std::array<bool, 3> divisors_that_differ(const PoolShape& shape, const AverageRule& rule);
 
-// Divisors of many windows; those that are complete are told apart without a division.
+// Divisors of many windows. Windows that are complete along an axis need no division to find theirs.
 class WindowDivisors {
   public:
     WindowDivisors(const PoolShape& shape, const AverageRule& rule);
-    // Elements that count for output o of axis i.
+    // The number of elements that count for output o of axis i.
     std::int64_t count(std::size_t i, std::int64_t o) const {
         const bool complete = o >= complete_[i].first && o < complete_[i].second;
         return complete ? shape_.axis[i].kernel : counted_taps(shape_.axis[i], o, rule_.count_include_pad);
@@ -32,7 +32,7 @@ class WindowDivisors {
   private:
     PoolShape shape_;
     AverageRule rule_;
-    std::array<std::pair<std::int64_t, std::int64_t>, 3> complete_;  // first to second
+    std::array<std::pair<std::int64_t, std::int64_t>, 3> complete_;  // outputs first..second - 1 have complete windows
 };
 
 }  // namespace npconv

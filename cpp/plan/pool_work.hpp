@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which way of pooling windows that the kernels are not made for is far more work than another.
+// Comparisons of the ways to pool windows that the kernels do not serve.
 #pragma once
 #include <cstdint>
 
@@ -7,16 +7,16 @@
 
 namespace npconv {
 
-// Is pooling window by window far more work than sliding along an axis? Where windows overlap much, so that it takes several times as many
-// readings as there are elements, and seconds.
+// Is pooling window by window far more work than sliding along an axis? True if windows overlap so much that elements are read several
+// times each, and the readings take seconds.
 bool too_many_taps(const PoolShape& shape);
-// The same of the gradient, which looks for taps of a row that are apart one by one.
+// The same for the gradient, which visits the taps of a dilated row one by one.
 bool too_many_taps_apart(const PoolShape& shape);
-// Is it the better way for windows that the kernels have no memory for? Where they are long rows that hardly overlap.
+// Is pooling window by window better for windows that need more memory than the kernels have? True for long rows that hardly overlap.
 bool long_rows_apart(const PoolShape& shape);
-// Does computing the doubtful norms again one by one cost far more than computing all results again by sliding windows?
+// Is computing `doubtful` norms again one by one far more work than computing all results again by sliding windows?
 bool far_more_one_by_one(const PoolShape& shape, std::int64_t doubtful);
-// Do the kernels of the gradient of an average, which add as many results to each input as windows may hold it, take seconds?
+// Does the gradient of an average take seconds in the kernels? They add to each input the result of every window that may hold it.
 bool too_many_additions(const PoolShape& shape);
 
 }  // namespace npconv

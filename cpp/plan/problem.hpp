@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is to be computed. Neither the machine nor threads nor memory addresses are part of it.
+// A convolution to compute. Machine, threads and memory addresses are not part of it.
 #pragma once
 #include "core/shape.hpp"
 #include "core/types.hpp"
@@ -14,17 +14,17 @@ struct ActivationSpec {
     bool operator==(const ActivationSpec&) const = default;
 };
 
-// What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). The result is the same, bit by bit but
-// for the sign of a zero; the packed weights are not.
+// What a lane of a vector holds in the GEMM path (gemm_tiling.hpp). Results are the same bit by bit, except for the sign of a zero. Packed
+// weights differ.
 enum class Lane { automatic, channel, pixel };
 
-// Weights of a plan are packed once and for all; those of a plain call are packed for it alone, and the cost counts.
+// A plan packs its weights once. A plain call packs them for itself, and the cost of packing counts.
 enum class Packing { once, every_call };
 
-// Where Winograd's transformed weights come from: packed beside the taps, or made where they are used. The result is the same, bit by bit.
+// Winograd's transformed weights are packed beside the taps, or made where they are used. Results are the same bit by bit.
 enum class Transformed { automatic, packed, made };
 
-// Given, where weights are packed already and are to be shared: how. Automatic: they are not, and the answer says how they will be.
+// How weights that are to be shared are already packed. Automatic: they are not packed yet, and the planner chooses.
 struct PackedAs {
     Lane lane = Lane::automatic;            // by the GEMM path
     Lane depthwise_lane = Lane::automatic;  // by depthwise kernels (depthwise_tiling.hpp)
@@ -35,7 +35,7 @@ struct PackedAs {
 
 struct Problem {
     ConvShape shape;
-    bool free_batch = false;  // shape.batch is 1 then, and stands for any
+    bool free_batch = false;  // any batch is possible; shape.batch is 1
     bool merged = false;      // the shape is one with merged rows (core/merge.hpp)
     DType dtype = DType::f32;
     Layout layout = Layout::channels_first;
@@ -44,7 +44,7 @@ struct Problem {
     ActivationSpec activation;
     Packing packing = Packing::once;
     PackedAs packed_as;
-    std::int64_t all_channels = 0;  // of the output, of a group, if the shape has only a section of them (sections.hpp)
+    std::int64_t all_channels = 0;  // output channels of a whole group, if the shape has only a section of them (sections.hpp); else 0
 
     bool operator==(const Problem&) const = default;
 };

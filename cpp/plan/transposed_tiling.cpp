@@ -76,7 +76,7 @@ PhasePart part_by_tap(const Problem& forward) {
     return part;
 }
 
-// Rows of x that so many rows of y meet.
+// The number of rows of x that `rows` rows of y meet, at most.
 std::int64_t rows_met(const Axis& height, std::int64_t rows) {
     return std::min(height.output, (rows - 1 + (height.kernel - 1) * height.dilation) / height.stride + 1);
 }

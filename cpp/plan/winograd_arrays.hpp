@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The arrays of Winograd's convolution: those of a block of tiles, and those of a thread.
+// The arrays of Winograd's convolution, for a block of tiles and for a thread.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -31,16 +31,17 @@ enum ThreadArray : std::size_t {
 using BlockArrays = Workspace<block_array_count>;
 using ThreadArrays = Workspace<thread_array_count>;
 
-// Tiles whose half transformed inputs, and outputs, stay in the first-level cache.
+// Numbers of tiles whose half transformed inputs, and outputs, stay in the first-level cache.
 constexpr std::int64_t inputs_at_once = 7, tiles_at_once = 4;
 
 inline std::int64_t columns_stride(std::int64_t width, int lanes) { return (width + 1) * lanes; }
 
-// Of rows of tiles whose inputs are kept by columns: a vector between points. After the last, what vectors read of tiles that do not count.
+// Rows of tiles whose inputs are kept by columns: elements between points, with a vector of padding; and elements that vectors read beyond
+// the last row.
 inline std::int64_t row_stride(const WinogradTiling& t) { return t.most_elements_of_row() + t.lanes; }
 inline std::int64_t beyond_rows(const WinogradTiling& t) { return ceil_div(t.tiles_after(), t.lanes) * t.lanes; }
 
-// Runs of consecutive channels of V: a k block's, for each run of taps.
+// The most runs of consecutive channels of V in a k block: those of each run of taps.
 inline std::int64_t most_segments(const WinogradTiling& t) { return t.runs() * t.units.longest(); }
 
 inline BlockArrays::Sizes block_arrays(const WinogradTiling& t, const Problem& p) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which of Winograd's transforms serve a convolution, axis by axis.
+// Selection of Winograd's transforms for a convolution, axis by axis.
 #pragma once
 #include <array>
 #include <string>
@@ -10,22 +10,22 @@
 
 namespace npconv {
 
-// Which tiles: those that are fastest within the error that "auto" promises, or F(2, 3), or F(6, 3).
+// The tiles: the fastest ones within the error that "auto" promises; F(2, 3); or F(6, 3).
 enum class WinogradTiles { accurate, two, six };
 
-// Why there are none; empty if there are, which `chosen` is then.
+// Why no transforms serve the shape; empty if some do, and then `*chosen` is set unless `chosen` is null.
 std::string winograd_axes_refusal(const ConvShape& shape, WinogradTiles tiles, std::array<AxisTiles, 3>* chosen = nullptr);
 
-// Of a shape that is not refused.
+// The shape must not be one that is refused.
 std::array<AxisTiles, 3> choose_winograd_axes(const ConvShape& shape, WinogradTiles tiles);
 
-// Are channels so few that vectors hold tiles instead? Then all tiles are whole.
+// Are there so few channels that vectors hold tiles instead? All tiles are then whole.
 bool winograd_by_tiles(const ConvShape& shape);
 
 WinogradAxes axes_of(const std::array<AxisTiles, 3>& axis);
 
-// How many products at a point are summed at a time, in steps of so many, and at least one step: at most `most`, and fewer where the error
-// asks for it.
+// The number of products at a point that are summed at a time: a multiple of `step`, at least `step`, else at most `most`, and fewer where
+// the error bound requires it.
 std::int64_t winograd_block(const WinogradAxes& axes, std::int64_t products, std::int64_t step, std::int64_t most);
 
 }  // namespace npconv

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The channels that Winograd's convolution sums over: those of the input, once for each phase of a strided axis. "Units" are vectors of
-// channels of one phase. Where there are few channels, vectors hold neighbouring tiles instead, and a unit is one channel.
+// The channels that Winograd's convolution sums over: the input channels, once for each phase of a strided axis. A unit is a vector of
+// channels of one phase. With few channels, vectors hold neighbouring tiles instead, and a unit is one channel.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -13,7 +13,7 @@ namespace npconv {
 struct PhasedChannels {
     std::int64_t channels = 1;  // of the input
     std::array<std::int64_t, 3> phases{1, 1, 1};
-    std::int64_t lanes = 1;  // channels of a unit, at most
+    std::int64_t lanes = 1;  // most channels of a unit
     std::int64_t all_phases = 1;
     std::int64_t units_of_phase = 1;
 
@@ -28,7 +28,7 @@ struct PhasedChannels {
     std::int64_t total() const { return all_phases * channels; }
     std::int64_t units() const { return all_phases * units_of_phase; }
 
-    // Counted as phase * channels + channel.
+    // The first channel of a unit, counted as phase * channels + channel.
     std::int64_t begin(std::int64_t unit) const {
         if (lanes == 1) return unit;  // the same, without a division
         if (all_phases == 1) return std::min(unit * lanes, channels);

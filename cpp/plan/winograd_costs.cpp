@@ -28,7 +28,8 @@ double part_of_planes(const Problem& p, const AxisTiles& depth) {
 }  // namespace
 
 WorkCounts winograd_work(const Problem& p, const Context& on, const WinogradTiling& t) {
-    // With few tiles products wait for their weights, from the second or the third-level cache: as if there were so many.
+    // With few tiles products wait for their weights. For each cache line of a weight vector a register tile takes at least as long as one
+    // of near_rows tiles (weights in the second-level cache) or far_rows tiles (in the third). third_level: bytes.
     constexpr double near_rows = 2.5, far_rows = 3.5, third_level = 12e6;
     const ConvShape& s = p.shape;
     WorkCounts work;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What Winograd's convolution has to do: products and transforms, those of the weights where they are not prepared; and to prepare them.
+// Estimated work of Winograd's convolution: products and transforms, with those of weights that are not prepared; and the work of preparing
+// weights.
 #pragma once
 #include "plan/context.hpp"
 #include "plan/winograd_tiling.hpp"
@@ -8,7 +9,7 @@
 namespace npconv {
 
 WorkCounts winograd_work(const Problem& problem, const Context& on, const WinogradTiling& tiling);
-// Of a plain call at least, whatever the tiling.
+// A lower bound for a plain call with any tiling.
 WorkCounts least_winograd_work(const Problem& problem, const Context& on);
 WorkCounts winograd_packing_work(const Problem& problem, const Context& on, const WinogradTiling& tiling);
 

@@ -98,7 +98,7 @@ bool has_kernel_for_few(const Problem& p, const Context& on, const WinogradTilin
            entry_for(on.entries->winograd, p, on).few_tiles;
 }
 
-// Of units of channels, with so many runs of taps to a sum.
+// Cuts the units of channels into k blocks. Each channel counts with `runs` runs of taps.
 EvenSplit k_blocks(const Context& on, const WinogradTiling& t, std::int64_t runs) {
     const std::int64_t step = t.channels.lanes * runs;
     return split_by(t.channels.units(), winograd_block(axes_of(t.axis), t.products(), step, on.limits.winograd.rows_of_k_block) / step);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What an algorithm has to do, counted, and what that costs: the planner's estimates. Counts follow from shape and tiling alone; what one
-// of each costs, in cycles, is measured (bench/calibrate.py) for each kind of core, and stands in work_rates.inc.
+// The planner's estimates: counts of the work of an algorithm, and their cost. Counts follow from shape and tiling alone. The cost of each
+// kind of work, in cycles, is measured for each kind of core (bench/calibrate.py), and stored in work_rates.inc.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -10,18 +10,18 @@
 
 namespace npconv {
 
-// Vectors are of the kernel set in use. Products are counted in cycles of a core that is never kept waiting.
+// Vectors have the size of the kernel set in use. Products are counted in cycles of a core that never waits for data.
 enum class Work : std::size_t {
     gemm_call,              // the GEMM path
     gemm_task,              //   a block of pixels and a chunk of channels
     gemm_tile,              //   lane = channel: a register tile, and a block of k
-    gemm_segment,           //   the taps of it whose pixels are neighbours
+    gemm_segment,           //   a segment: taps of the block whose pixels are neighbours
     gemm_product,           //   a multiplication of vectors
-    gemm_far_product,       //     whose input stands on more pages than a core keeps at hand
+    gemm_far_product,       //     whose input is on more pages than a core translates without a look-up
     gemm_far_read,          //     a value of that input, times the stride
-    gemm_line,              //   a cache line of the input that the second-level cache does not keep
+    gemm_line,              //   a cache line of the input that does not stay in the second-level cache
     gemm_memory_line,       //     or the third-level one
-    gemm_weights,           //   a vector of weights, of those that the second-level cache does not keep
+    gemm_weights,           //   a vector of weights, if they do not stay in the second-level cache
     gemm_memory_weights,    //     or the third-level one
     gemm_stored,            //   a vector of sums that leaves the registers for the output
     gemm_transposed,        //     or through a buffer
@@ -36,7 +36,7 @@ enum class Work : std::size_t {
     direct_call,            // the direct convolution
     direct_task,            //   a block of pixels
     direct_product,         //   a multiplication of vectors, or a wait for their loads
-    direct_summed,          //   a vector of sums that waits for the next chunk of channels
+    direct_summed,          //   a vector of sums that is kept for the next chunk of channels
     direct_stored,          //   a vector of sums that leaves the registers for the output
     direct_turned,          //     or a value that does, channels last
     direct_copied,          //   a value that is copied with its neighbours
@@ -45,13 +45,13 @@ enum class Work : std::size_t {
     direct_line,            //   lines as above
     direct_memory_line,     //
     winograd_call,          // Winograd's
-    winograd_judged,        //   a pixel of a tile's input that is looked at, because with one channel small values are no exception
+    winograd_judged,        //   a pixel of a tile's input that is judged, because with one channel small values are common
     winograd_block,         //   a block of tiles
     winograd_row,           //   a row of tiles of a vector of channels of the input
     winograd_output_row,    //     or of the output
     winograd_line,          //   lines as above
     winograd_memory_line,   //
-    winograd_gathered,      //   a pixel of the input, a vector of channels, that stand together
+    winograd_gathered,      //   a pixel of the input: a vector of adjacent channels
     winograd_turned,        //     or plane by plane
     winograd_input,         //   a point of a tile of the input, a vector
     winograd_tile,          //   a register tile, and a block of k
@@ -70,7 +70,7 @@ enum class Work : std::size_t {
     depthwise_tile,         //   a register tile of pixels
     depthwise_step,         //     and a row of taps
     depthwise_product,      //   a multiplication of vectors
-    depthwise_gathered,     //   a vector of channels that is copied, where they stand together
+    depthwise_gathered,     //   a vector of channels that is copied, if they are adjacent
     depthwise_turned,       //     or plane by plane
     depthwise_picked,       //     or one by one
     depthwise_stored,       //   a vector of outputs
@@ -85,7 +85,7 @@ enum class Work : std::size_t {
     packed_call,            // weights of a plain call
     packed_tap,             //   a value
     packed_point,           //   a transformed vector
-    packed_page,            //   a page of memory that is new each time, because the buffer is large
+    packed_page,            //   a page of a buffer so large that each call gets new pages
     naive_product,          // the definition: a multiplication
     count
 };
@@ -111,18 +111,19 @@ class WorkCounts {
 
 constexpr double line_bytes = 64.0;  // of the caches
 
-// Of so many vectors or cache lines of an array of so many bytes, those from beyond the second-level cache and from beyond the third.
+// Counts n vectors or cache lines of an array of `bytes` bytes: those from beyond the second-level cache as beyond_second, those from
+// beyond the third as beyond_third, none if the array fits in the second.
 void count_far(double bytes, double n, Work beyond_second, Work beyond_third, WorkCounts& work);
 // The cache lines of the input that are read at all.
 double lines_of_input(const Problem& problem);
-// The same where each group is read for itself: channels last, several groups may have a line in common.
+// The same if each group is read separately: channels last, several groups may share a line.
 double lines_by_groups(const Problem& problem);
 
-// Of so many taps and so many values at points.
+// The work of packing `taps` weights and `at_points` transformed values.
 WorkCounts packing_work(double taps, double at_points, const Problem& problem, const Context& on);
 
 // Cycles of one core.
 double cycles_of(const WorkCounts& work, const Core& core, int vector_bytes);
-const char* rates_name(const Core& core, int vector_bytes);  // of their row in work_rates.inc
+const char* rates_name(const Core& core, int vector_bytes);  // name of the row in work_rates.inc
 
 }  // namespace npconv
