@@ -253,7 +253,7 @@ class Case:
     # ---- comparison
 
     def close(self, what: str, ours: Array, theirs: Array, magnitude: Array, terms: float) -> None:
-        """Within a few ulp of the sum of the magnitudes of so many terms, NaN and infinities in one place."""
+        """Within a few ulp of the sum of the magnitudes of `terms` terms, NaN and infinities in one place."""
         ulps = 4 + 2 * sqrt(terms)
         self.within(what, ours, theirs, ulps * np.finfo(self.dtype).eps * magnitude.astype(np.float64))
 

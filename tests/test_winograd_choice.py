@@ -273,7 +273,7 @@ def test_explain_tells_why_an_algorithm_cannot_serve() -> None:
     text = explained(Case((15, 15), (5, 5), cin=3), "auto")
     assert text.count("cannot serve: the kernel must have three taps along height and width") == 2
     text = explained(Case((15, 15), (15, 15), cin=16), "gemm")
-    assert "cannot serve: the error of so many products would be too large" in text
+    assert "cannot serve: the error of its sums of products would be too large" in text
 
 
 # ---- hooks of the tests and of bench/calibrate.py ----------------------------------------------------------

@@ -101,7 +101,7 @@ def test_so_many_products_that_their_error_would_be_too_large_are_refused(name: 
     x_shape, w_shape, keywords = TOO_MANY_PRODUCTS[name]
     w = np.broadcast_to(np.zeros(1, np.float32), w_shape)
     assert not served("winograd", described(x_shape, w_shape, keywords))
-    with pytest.raises(ValueError, match="the error of so many products would be too large"):
+    with pytest.raises(ValueError, match="the error of its sums of products would be too large"):
         npconv.plan_conv(x_shape, w, algorithm="winograd", **keywords)
     assert npconv.plan_conv(x_shape, w, **keywords).algorithm not in ALGORITHMS
     few = (1, x_shape[1] // 4, *x_shape[2:])

@@ -28,7 +28,7 @@ class Format:
     suffix: str
     precision: int  # bits of the significand
     exponent_bits: int
-    exp_terms: int  # so many that exp is truncated by less than 1/6 ULP
+    exp_terms: int  # enough to truncate exp by less than 1/6 ULP
     mills_terms: int  # likewise the Mills ratio
     mills_center: str  # where the polynomial converges fastest
     tanh_limit: int  # beyond these abs(x) tanh is 1, and silu and both gelus are 0 or x: what is left is

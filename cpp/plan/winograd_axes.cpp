@@ -158,7 +158,7 @@ std::string winograd_axes_refusal(const ConvShape& s, WinogradTiles tiles, std::
     }
     const Axes axis = choose_winograd_axes(s, tiles);
     if (runs_of(axis) > most_runs) return "the kernel must be smaller: at most " + std::to_string(most_runs) + " runs of taps";
-    if (tiles == WinogradTiles::accurate && !fine(s, axis)) return "the error of so many products would be too large";
+    if (tiles == WinogradTiles::accurate && !fine(s, axis)) return "the error of its sums of products would be too large";
     if (chosen) *chosen = axis;
     return {};
 }

@@ -52,7 +52,7 @@ def conv2d(
     dilation : int or (int, int)
         Distance of the kernel's taps, in pixels.
     groups : int
-        Channels are split into so many groups that do not see each other; ``groups=channels`` is depthwise.
+        Number of groups of channels, which do not see each other; ``groups=channels`` is depthwise.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
         What the border holds: as ``np.pad`` with constant, reflect, edge, wrap; as ``scipy.ndimage`` with
         constant, mirror, nearest, wrap (its ``"reflect"`` is the symmetric of ``np.pad``, which is not
@@ -95,7 +95,7 @@ def conv2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may be
         `residual` itself, and may overlap no other argument.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

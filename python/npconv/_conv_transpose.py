@@ -60,7 +60,7 @@ def conv_transpose2d(
     dilation : int or (int, int)
         Distance of the kernel's taps, in pixels of the result.
     groups : int
-        Channels are split into so many groups that do not see each other.
+        Number of groups of channels, which do not see each other.
     layout : {"channels_first", "channels_last"}
         Of x, out and the result: NCHW or NHWC.
     activation : None, str or tuple
@@ -75,7 +75,7 @@ def conv_transpose2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

@@ -36,7 +36,7 @@ def global_avg_pool2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
         overlap x.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def global_max_pool2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may not
         overlap x.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

@@ -44,7 +44,7 @@ def avg_pool2d(
         Where to put the result: of the shape of x and the dtype of grad_out, C-contiguous but for the batch
         stride. It may not overlap grad_out.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def lp_pool2d(
         Where to put the result: of the shape of x and the dtype of grad_out, C-contiguous but for the batch
         stride. It may not overlap grad_out or x.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def conv1d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def conv1d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def conv2d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -290,7 +290,7 @@ def conv2d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -393,7 +393,7 @@ def conv3d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -461,7 +461,7 @@ def conv3d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------

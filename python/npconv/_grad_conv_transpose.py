@@ -43,7 +43,7 @@ def conv_transpose1d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def conv_transpose1d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def conv_transpose2d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def conv_transpose2d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -295,7 +295,7 @@ def conv_transpose3d_input(
         Where to put the gradient: of shape `input_shape`, C-contiguous but for the batch stride. It may
         overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -357,7 +357,7 @@ def conv_transpose3d_weight(
     out : ndarray, optional
         Where to put the gradient: of shape `weight_shape`, C-contiguous. It may overlap no other argument.
     num_threads : int, optional
-        At most so many threads. The result is the same, bit for bit, for any number.
+        Upper limit on the threads. The result is the same, bit for bit, for any number.
 
     Returns
     -------

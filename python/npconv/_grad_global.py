@@ -37,7 +37,7 @@ def adaptive_avg_pool2d(
         Where to put the result: of the shape of x and the dtype of grad_out, C-contiguous but for the batch
         stride. It may not overlap grad_out.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def global_avg_pool2d(
         Where to put the result: of the shape of x and the dtype of grad_out, C-contiguous but for the batch
         stride. It may not overlap grad_out.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -304,7 +304,7 @@ def global_max_pool2d(
         Where to put the result: of the shape of x and the dtype of grad_out, C-contiguous but for the batch
         stride. It may not overlap grad_out or x.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

@@ -38,7 +38,7 @@ def max_pool2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may overlap
         no other argument. Given, it spares large results the time that new memory takes.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def adaptive_max_pool2d(
         Where to put the result: of its shape and dtype, C-contiguous but for the batch stride. It may overlap
         no other argument. Given, it spares large results the time that new memory takes.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -324,7 +324,7 @@ def max_unpool2d(
     layout : {"channels_first", "channels_last"}
         Of all arrays: NCHW or NHWC.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------

@@ -122,7 +122,7 @@ def unfold2d(
     layout : {"channels_first", "channels_last"}
         Of images: NCHW or NHWC, and of the columns that go with them.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def fold2d(
     layout : {"channels_first", "channels_last"}
         Of images: NCHW or NHWC, and of the columns that go with them.
     num_threads : int, optional
-        At most so many threads for this call. The result is the same, bit for bit, for any number.
+        Upper limit on the threads of this call. The result is the same, bit for bit, for any number.
 
     Returns
     -------
