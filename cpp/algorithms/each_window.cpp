@@ -41,7 +41,7 @@ struct Windows {
         const EvenSplit split(outputs, parts);
         const Size work = std::max(shape.inputs(), outputs) * shape.planes();
         count_kernel_run(*call.on->kernels);
-        parallel_for(planes * parts, work < (32 << 10) ? 1 : call.threads, [&](Size task, int) {
+        parallel_for(planes * parts, threads_for(work, call.threads), [&](Size task, int) {
             const Size plane = task / parts, image = last ? plane : plane / shape.channels, channel = last ? 0 : plane % shape.channels;
             for (Size o = split.begin(task % parts); o < split.begin(task % parts + 1); ++o) body(image, channel, o, axes.box(o));
         });

@@ -128,8 +128,7 @@ void fold(const Problem& forward, const Box& strip, const T* values, T* y, int t
         return border_source(place - s.axis[a].pad_before, s.axis[a].input, forward.border);
     };
     const EvenSplit blocks = split_by(channels, 16);
-    constexpr std::int64_t worth_threads = 1 << 15;
-    parallel_for(blocks.parts, channels * pixels < worth_threads ? 1 : threads, [&](std::int64_t block, int) {
+    parallel_for(blocks.parts, threads_for(channels * pixels, threads), [&](std::int64_t block, int) {
         const std::int64_t begin = blocks.begin(block), end = begin + blocks.length(block);
         std::int64_t i = 0;
         for (std::int64_t d = strip.begin[0]; d < strip.end[0]; ++d) {

@@ -16,8 +16,6 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size worth_threads = 32 << 10;
-
 // The results of the planes of a call, row by row.
 template <class X>
 struct Norms {
@@ -32,7 +30,7 @@ struct Norms {
         : s(e.problem.shape),
           io(operands),
           p(e.problem.rule.power),
-          threads(std::max(s.outputs(), s.inputs()) * s.planes() < worth_threads ? 1 : of_call),
+          threads(threads_for(std::max(s.outputs(), s.inputs()) * s.planes(), of_call)),
           last(e.problem.layout == Layout::channels_last),
           axes(s) {}
 

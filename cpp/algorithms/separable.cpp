@@ -27,8 +27,8 @@ void expect_served(const SeparableProblem& p, const Context& on, const char* arg
     if (const std::string refusal = separable_refusal(p, on, arguments); !refusal.empty()) throw std::invalid_argument(refusal);
 }
 
-ConvExecution depthwise_of(const SeparableProblem& p, const Context& on) { return plan_conv(p.depthwise, on, Algorithm::depthwise); }
-ConvExecution pointwise_of(const SeparableProblem& p, const Context& on) { return plan_conv(p.pointwise, on, Algorithm::gemm); }
+ConvExecution depthwise_half(const SeparableExecution& e) { return {Algorithm::depthwise, e.depthwise}; }
+ConvExecution pointwise_half(const SeparableExecution& e) { return {Algorithm::gemm, e.pointwise}; }
 
 Between::Sizes between_bytes(const SeparableExecution& e) { return {e.tiling.block_elements * size_of(e.pointwise.problem.dtype)}; }
 
@@ -39,8 +39,8 @@ class PlannedSeparable final : public PlannedOperation {
 
     Parameters pack(std::span<const WeightsView> weights, int threads) const override {
         Parameters packed;
-        packed.parts.push_back(pack_parameters(depthwise_of(problem_, *on_), weights[0], threads));
-        packed.parts.push_back(pack_parameters(pointwise_of(problem_, *on_), weights[1], threads));
+        packed.parts.push_back(pack_parameters(depthwise_half(execution_), weights[0], threads));
+        packed.parts.push_back(pack_parameters(pointwise_half(execution_), weights[1], threads));
         return packed;
     }
 
@@ -103,11 +103,12 @@ class PlannedSeparable final : public PlannedOperation {
         p.pointwise.shape = shapes[1];
         p.depthwise.free_batch = p.pointwise.free_batch = free_batch;
         expect_served(p, *on_, "x_shape");
-        if (format_of(depthwise_of(p, *on_)) != format_of(depthwise_of(problem_, *on_)) ||
-            format_of(pointwise_of(p, *on_)) != format_of(pointwise_of(problem_, *on_))) {
+        auto other = std::make_shared<const PlannedSeparable>(p, *on_, threads_);
+        if (format_of(depthwise_half(other->execution_)) != format_of(depthwise_half(execution_)) ||
+            format_of(pointwise_half(other->execution_)) != format_of(pointwise_half(execution_))) {
             refuse_shape();
         }
-        return std::make_shared<const PlannedSeparable>(p, *on_, threads_);
+        return other;
     }
 
   private:
@@ -124,8 +125,8 @@ Planned<PlannedOperation> planned_separable(const SeparableProblem& problem, con
     expect_served(problem, on, "depthwise_w, stride, padding and dilation");
     // As the weights are packed, so is every shape cut.
     SeparableProblem p = problem;
-    p.depthwise.packed_as.depthwise_lane = format_of(depthwise_of(p, on)).lane;
-    p.pointwise.packed_as.lane = format_of(pointwise_of(p, on)).lane;
+    p.depthwise.packed_as.depthwise_lane = format_of(plan_conv(p.depthwise, on, Algorithm::depthwise)).lane;
+    p.pointwise.packed_as.lane = format_of(plan_conv(p.pointwise, on, Algorithm::gemm)).lane;
     auto operation = std::make_shared<const PlannedSeparable>(p, on, threads);
     Parameters packed = operation->pack(weights, threads);
     return {std::move(operation), std::move(packed)};

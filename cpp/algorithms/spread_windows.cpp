@@ -129,7 +129,7 @@ struct Spread {
     }
 
     void run_all(const PoolCall& call) const {
-        const int threads = shape.planes() * shape.inputs() < (32 << 10) ? 1 : call.threads;
+        const int threads = threads_for(shape.planes() * shape.inputs(), call.threads);
         // The windows of the width are asked for again and again.
         const Buffer memory(w.output <= few_windows ? static_cast<std::size_t>(w.output) * sizeof(Window) : 0);
         Window* const across = memory.as<Window>();

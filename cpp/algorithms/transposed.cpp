@@ -52,11 +52,12 @@ void PlannedTransposed::choose() {
     const bool automatic = wanted_ == "auto" || wanted_ == "measure";
     const Candidate* best = nullptr;
     candidates_.reserve(algorithms().size());  // they stay where they are
+    const Context decisive = on_->for_decisions();
     for (const AlgorithmEntry& entry : algorithms()) {
         if (automatic ? !entry.automatic : wanted_ != entry.name) continue;
         PhaseProspect prospect = prospect_of_phases(forward_, *on_, entry.algorithm);
         if (prospect.refusal.empty() && !empty(forward_.shape) &&
-            bytes_of_phases(plan_phases(forward_, *on_, prospect.way)) > most_workspace) {
+            bytes_of_phases(plan_phases(forward_, decisive, prospect.way)) > most_workspace) {
             prospect.refusal = "its workspace would be more than 6 MB a thread";
         }
         Candidate& c = candidates_.emplace_back(Candidate{entry.algorithm, prospect.refusal});

@@ -12,8 +12,6 @@ namespace {
 
 using Size = std::int64_t;
 
-constexpr Size worth_threads = 32 << 10;  // elements of the columns
-
 struct Columns {
     const PoolShape& s;
     Size taps, outputs;
@@ -25,7 +23,7 @@ struct Columns {
           taps(shape.axis[0].kernel * shape.axis[1].kernel * shape.axis[2].kernel),
           outputs(shape.outputs()),
           last(call.layout == Layout::channels_last),
-          threads(shape.planes() * outputs * taps < worth_threads ? 1 : call.threads) {}
+          threads(threads_for(shape.planes() * outputs * taps, call.threads)) {}
 
     // Of a row of columns: image, channel (channels first), output depth and height.
     Size rows() const { return s.axis[0].output * s.axis[1].output; }

@@ -70,7 +70,7 @@ class Convolution final : public Operation {
         const auto once = straight_ ? &convolve_once : adjoint_ ? &transpose_once : &input_gradient_once;
         const WeightsView w = view_of_weights(arrays, 1);
         const auto run = [&] { once(problem, current_context(), wanted, w, io, call.threads); };
-        wanted == "measure" ? without_gil(run) : compute(call, run);
+        wanted == "auto" ? compute(call, run) : without_gil(run);  // what is asked for by name may take long to plan
         return to.given;
     }
 
@@ -111,6 +111,11 @@ class Convolution final : public Operation {
         result = of_gradient ? x : y;
         problem_.merged = straight_ && !of_gradient && rows_merge(shape_);
         if (problem_.merged) problem_.shape = with_merged_rows(shape_);
+        // The other kinds put results together from parts, with arrays of their own.
+        if (straight_ && !of_gradient) {
+            effort_ =
+                effort_of(shape_.axis, shape_.groups * shape_.in_channels, shape_.groups * shape_.out_channels, 2 * shape_.in_channels);
+        }
     }
 
     // Of merged rows that do not follow each other a copy is viewed.

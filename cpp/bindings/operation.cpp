@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bindings/operation.hpp"
 
+#include <algorithm>
+
 #include "bindings/register.hpp"
 
 namespace npconv {
@@ -40,18 +42,6 @@ void Operation::run_plan(const Call& call, const Operands& operands) const {
     plan_->operation().serves(call.batch, call.threads) ? compute(call, run) : without_gil(run);
 }
 
-// Microseconds at most: by the operations, and by the elements of the result, which an input without channels leaves without operations.
-bool Operation::is_short(const Call& call) const {
-    constexpr std::int64_t few = 10'000;
-    std::int64_t elements = 1;
-    for (const std::int64_t n : call.result) {
-        if (n > few || elements > few) return false;
-        elements *= n;
-    }
-    const std::int64_t each = flops();
-    return elements <= few && each <= few && call.batch <= few && each * call.batch <= few;
-}
-
 py::dict Operation::work(bool packing) const {
     const std::optional<WorkCounts> counts = plan_ ? plan_->operation().work(packing) : std::nullopt;
     if (!counts) throw py::type_error(std::string("nothing is counted of ") + kind);
@@ -61,6 +51,18 @@ py::dict Operation::work(bool packing) const {
         if ((*counts)[one] != 0.0) d[name_of(one)] = (*counts)[one];
     }
     return d;
+}
+
+double effort_of(const std::array<Axis, 3>& axis, std::int64_t in, std::int64_t out, std::int64_t operations) {
+    const auto number = [](std::int64_t n) { return static_cast<double>(n); };  // any sizes: products may overflow integers
+    double inputs = number(in), outputs = number(out), taps = number(operations);
+    for (const Axis& a : axis) {
+        const double reach = (number(a.output) - 1) * number(a.stride) + (number(a.kernel) - 1) * number(a.dilation) + 1;
+        inputs *= std::max(number(a.input) + number(a.pad_before) + number(a.pad_after), reach);
+        outputs *= number(a.output);
+        taps *= number(a.kernel);
+    }
+    return inputs + outputs + outputs * taps;
 }
 
 WeightsView weights_of(const Arrays& arrays, std::size_t i, std::size_t bias, int rank) {

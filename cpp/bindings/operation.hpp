@@ -3,7 +3,9 @@
 // operation is made of settings. It is asked about shapes, and judges the arrays of each call by them. It runs with the weights of a call,
 // or packs weights first and is what a plan (planned_call.hpp) calls.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,17 +78,22 @@ class Operation {
     virtual std::vector<WeightsView> weights(const Arrays& /*arrays*/, std::size_t /*first*/) const { return {}; }
     virtual std::unique_ptr<Plan> make_plan(std::span<const WeightsView> /*weights*/, int /*threads*/) const { return nullptr; }
     void run_plan(const Call& call, const Operands& operands) const;
-    // Runs f without the GIL, or with it where f is done sooner than the GIL changes hands. f waits for no lock.
+    // Runs f without the GIL; or with it, if f is done sooner than the GIL changes hands. Such an f starts no thread and waits for no lock.
     template <class F>
     void compute(const Call& call, const F& f) const {
-        if (!is_short(call)) return without_gil(f);
+        constexpr double few = 10'000.0;  // about a microsecond
+        if (!(effort_ * static_cast<double>(call.batch) <= few)) return without_gil(f);
         const Interrupt::Helper to_its_end(nullptr);  // a signal handler may make this call within another one, which is not to be polled
         f();
     }
-    bool is_short(const Call& call) const;
 
+    // Upper bound of what a call does for one image: operations, and elements of the padded input and of the result. Infinite if unknown.
+    double effort_ = std::numeric_limits<double>::infinity();
     std::unique_ptr<Plan> plan_;
 };
+
+// For windows on `in` planes of one image, which give `out` planes of results. operations: for each tap of each result.
+double effort_of(const std::array<Axis, 3>& axis, std::int64_t in, std::int64_t out, std::int64_t operations);
 
 // w: the array at `i`, readable. bias: that at `bias`, if there is one.
 WeightsView weights_of(const Arrays& arrays, std::size_t i, std::size_t bias, int rank);

@@ -58,6 +58,7 @@ class Pooling final : public Operation {
         const Sizes sizes = sizes_of(x.sizes, frame_);
         shape_ = pool_shape(windows_, sizes, names.x);
         result = y = {shape_in(frame_, {sizes.batch, sizes.channels, spatial_of(shape_, frame_.rank, &Axis::output)}), x.free_batch, {}};
+        if (rule_.kind != PoolKind::norm) effort_ = effort_of(shape_.axis, shape_.channels, shape_.channels, 1);  // powers take long
     }
     // The sizes of x fit, because x is there; those of the result are asked for.
     void check_batch(std::int64_t batch) const override {

@@ -42,10 +42,11 @@ void advise([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 void set_guard_pages(GuardPages wanted) { mode = wanted; }
 GuardPages guard_pages() { return mode; }
 std::size_t buffer_bytes_made() { return bytes_made; }
+void count_buffer(std::size_t bytes) { bytes_made.fetch_add(bytes, std::memory_order_relaxed); }
 
 Buffer::Buffer(std::size_t bytes) : bytes_(bytes) {
     if (bytes == 0) return;
-    bytes_made += bytes;
+    count_buffer(bytes);
     const GuardPages guard = mode;
     if (guard == GuardPages::off) {
         data_ = ::operator new(bytes, std::align_val_t{alignment}, std::nothrow);

@@ -11,8 +11,9 @@ enum class GuardPages { off, after, before };
 void set_guard_pages(GuardPages mode);
 GuardPages guard_pages();
 
-// The sum of the sizes of all buffers that this process has made so far.
+// The sum of the sizes of all buffers that this process has made so far, those within a workspace included.
 std::size_t buffer_bytes_made();
+void count_buffer(std::size_t bytes);
 
 class Buffer {
   public:

@@ -20,6 +20,12 @@ int process_threads();
 // The number of threads that can have a task at the same time, and so need a workspace.
 inline int slots_of(std::int64_t tasks, int threads) { return tasks < 1 ? 1 : tasks < threads ? static_cast<int>(tasks) : threads; }
 
+// Threads for independent work on this many elements: one if starting others would take as long as their share.
+inline int threads_for(std::int64_t elements, int of_call) {
+    constexpr std::int64_t few = 32 << 10;
+    return elements < few ? 1 : of_call;
+}
+
 namespace detail {
 void run_parallel(std::int64_t tasks, int threads, void (*body)(const void*, std::int64_t, int), const void* context);
 }

@@ -32,7 +32,10 @@ class Workspace {
             for (std::size_t s = 1; s < Slots; ++s) offsets_[s] = offsets_[s - 1] + rounded(sizes[s - 1]);
             bytes_per_thread_ = bytes_per_thread(sizes);
             const auto bytes = static_cast<std::size_t>(bytes_per_thread_ * threads);
-            if (bytes > few_.size()) whole_ = Buffer(bytes);
+            if (bytes > few_.size())
+                whole_ = Buffer(bytes);
+            else
+                count_buffer(bytes);
             begin_ = bytes > few_.size() ? whole_.as<char>() : few_.data();
             return;
         }

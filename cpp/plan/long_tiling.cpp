@@ -138,7 +138,7 @@ Size LongTiling::tasks() const {
 }
 
 int LongTiling::slots(int threads) const {
-    return slots_of(tasks(), std::max(shape.inputs(), shape.outputs()) * shape.planes() < (32 << 10) ? 1 : threads);
+    return slots_of(tasks(), threads_for(std::max(shape.inputs(), shape.outputs()) * shape.planes(), threads));
 }
 
 Size LongTiling::workspace_bytes(int threads) const { return Workspace<1>::rounded(bytes) * slots(threads); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/parallel.hpp"
 #include "core/workspace.hpp"
 #include "plan/pool_divisors.hpp"
 #include "plan/pool_work.hpp"
@@ -11,9 +12,6 @@ namespace npconv {
 namespace {
 
 using Size = std::int64_t;
-
-// Work below which a second thread costs more than it takes over, in elements read.
-constexpr Size worth_threads = 32 << 10;
 
 PoolAxis forward(const Axis& a) { return {a.input, a.output, a.kernel, a.stride, a.dilation, a.pad_before, false, false, 0}; }
 
@@ -104,8 +102,7 @@ PoolExecution PoolExecution::with_batch(Size batch) const {
 int PoolExecution::threads(int of_call) const {
     const auto& a = tiling.axis;
     const Size cells = std::max(a[0].input * a[1].input * a[2].input, a[0].output * a[1].output * a[2].output);
-    if (pool.batch * pool.channels * cells < worth_threads) return 1;
-    return static_cast<int>(std::min<Size>(of_call, tiling.tasks()));
+    return static_cast<int>(std::min<Size>(threads_for(pool.batch * pool.channels * cells, of_call), tiling.tasks()));
 }
 
 std::array<Size, PoolExecution::arrays> PoolExecution::bytes_of_arrays() const {

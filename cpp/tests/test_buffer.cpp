@@ -118,25 +118,36 @@ TEST(Buffer, TooMuchIsBadAlloc) {
 }
 
 TEST(Workspace, SlotsDoNotOverlap) {
-    constexpr std::int64_t bytes[] = {0, 1, 64, 65, 1000};
-    constexpr int threads = 3;
-    for (const GuardPages mode : {GuardPages::off, GuardPages::after, GuardPages::before}) {
-        const GuardScope guard(mode);
-        const Workspace<5> workspace({bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]}, threads);
-        unsigned char mark = 0;
-        for (int t = 0; t < threads; ++t) {
-            for (std::size_t s = 1; s < 5; ++s) {
-                auto* p = workspace.get<unsigned char>(t, s);
-                EXPECT_TRUE(mode != GuardPages::off || reinterpret_cast<std::uintptr_t>(p) % Buffer::alignment == 0);
-                std::memset(p, ++mark, static_cast<std::size_t>(bytes[s]));
+    // Up to 1024 bytes are a part of the object: 2 x 512 just fit, 2 x 576 and 3 x 1280 do not.
+    const struct {
+        std::int64_t last;
+        int threads;
+    } cases[] = {{1, 3}, {256, 2}, {300, 2}, {1000, 3}};
+    for (const auto& [last, threads] : cases) {
+        const std::int64_t bytes[] = {0, 1, 64, 65, last};
+        for (const GuardPages mode : {GuardPages::off, GuardPages::after, GuardPages::before}) {
+            const GuardScope guard(mode);
+            const std::size_t made = buffer_bytes_made();
+            const Workspace<5> workspace({bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]}, threads);
+            if (mode == GuardPages::off) {
+                const std::int64_t of_thread = Workspace<5>::bytes_per_thread({0, 1, 64, 65, last});
+                EXPECT_EQ(buffer_bytes_made() - made, static_cast<std::size_t>(of_thread * threads));
             }
-        }
-        mark = 0;
-        for (int t = 0; t < threads; ++t) {
-            for (std::size_t s = 1; s < 5; ++s) {
-                const auto* p = workspace.get<unsigned char>(t, s);
-                const std::vector<unsigned char> expected(static_cast<std::size_t>(bytes[s]), ++mark);
-                EXPECT_EQ(std::memcmp(p, expected.data(), expected.size()), 0) << "thread " << t << ", slot " << s;
+            unsigned char mark = 0;
+            for (int t = 0; t < threads; ++t) {
+                for (std::size_t s = 1; s < 5; ++s) {
+                    auto* p = workspace.get<unsigned char>(t, s);
+                    EXPECT_TRUE(mode != GuardPages::off || reinterpret_cast<std::uintptr_t>(p) % Buffer::alignment == 0);
+                    std::memset(p, ++mark, static_cast<std::size_t>(bytes[s]));
+                }
+            }
+            mark = 0;
+            for (int t = 0; t < threads; ++t) {
+                for (std::size_t s = 1; s < 5; ++s) {
+                    const auto* p = workspace.get<unsigned char>(t, s);
+                    const std::vector<unsigned char> expected(static_cast<std::size_t>(bytes[s]), ++mark);
+                    EXPECT_EQ(std::memcmp(p, expected.data(), expected.size()), 0) << "thread " << t << ", slot " << s;
+                }
             }
         }
     }
