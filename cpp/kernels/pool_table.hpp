@@ -96,13 +96,13 @@ struct PoolKernels {
 };
 
 struct PoolTable {
-    PoolKernels<float> f32;
-    PoolKernels<double> f64;
-    PoolKernels<std::int8_t> i8;
-    PoolKernels<std::uint8_t> u8;
-    PoolKernels<std::int16_t> i16;
-    PoolKernels<std::int32_t> i32;
-    PoolKernels<std::int64_t> i64;
+    const PoolKernels<float>* f32;
+    const PoolKernels<double>* f64;
+    const PoolKernels<std::int8_t>* i8;
+    const PoolKernels<std::uint8_t>* u8;
+    const PoolKernels<std::int16_t>* i16;
+    const PoolKernels<std::int32_t>* i32;
+    const PoolKernels<std::int64_t>* i64;
 };
 
 extern const PoolTable pool_kernels_baseline, pool_kernels_avx2, pool_kernels_avx512, pool_kernels_neon;

@@ -50,12 +50,12 @@ const Kernels<T>& kernels_of(const KernelTable& table) {
 
 template <class T>
 const PoolKernels<T>& pool_kernels_of(const KernelTable& table) {
-    if constexpr (std::is_same_v<T, float>) return table.pool->f32;
-    if constexpr (std::is_same_v<T, double>) return table.pool->f64;
-    if constexpr (std::is_same_v<T, std::int8_t>) return table.pool->i8;
-    if constexpr (std::is_same_v<T, std::uint8_t>) return table.pool->u8;
-    if constexpr (std::is_same_v<T, std::int16_t>) return table.pool->i16;
-    if constexpr (std::is_same_v<T, std::int32_t>) return table.pool->i32;
-    if constexpr (std::is_same_v<T, std::int64_t>) return table.pool->i64;
+    if constexpr (std::is_same_v<T, float>) return *table.pool->f32;
+    if constexpr (std::is_same_v<T, double>) return *table.pool->f64;
+    if constexpr (std::is_same_v<T, std::int8_t>) return *table.pool->i8;
+    if constexpr (std::is_same_v<T, std::uint8_t>) return *table.pool->u8;
+    if constexpr (std::is_same_v<T, std::int16_t>) return *table.pool->i16;
+    if constexpr (std::is_same_v<T, std::int32_t>) return *table.pool->i32;
+    if constexpr (std::is_same_v<T, std::int64_t>) return *table.pool->i64;
 }
 }  // namespace npconv

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The pooling kernels of one element type and one instruction set.
+#include "kernels/pool_kernels.inl"
+
+namespace npconv {
+constinit const PoolKernels<std::int16_t> NPCONV_OF_ISA(pool_i16_kernels) = integer_pool_kernels<std::int16_t, std::int32_t>();
+}
