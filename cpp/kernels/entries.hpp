@@ -60,7 +60,18 @@ struct WinogradEntry {
     bool few_tiles;  // has F(4x4, 3x3) with weights that are transformed in registers
 };
 
+// Pooling reads lanes of x. With places, elements of its buffers are `placed_bytes` wide, and places are as wide.
+struct PoolEntry {
+    DType x;
+    unsigned features;
+    int lanes;
+    int placed_bytes;
+    bool masks;  // has kernels that load with masks
+};
+
 constexpr int real_types = 2;
+constexpr DType pool_types[] = {DType::f32, DType::f64, DType::i8, DType::u8, DType::i16, DType::i32, DType::i64};
+constexpr int pool_type_count = sizeof pool_types / sizeof pool_types[0];
 
 // An instruction set with its kernels for each operation. If several kernels serve, the planner takes the first.
 struct KernelEntries {
@@ -72,6 +83,7 @@ struct KernelEntries {
     DepthwiseEntry depthwise[real_types];
     DirectEntry direct[real_types];
     WinogradEntry winograd[real_types];
+    PoolEntry pool[pool_type_count];
 };
 
 // Abilities of a Vec (simd/README.md), and the register tiles that fit in its registers.
@@ -101,7 +113,7 @@ constexpr DirectTileSize direct_of_16_and_products[] = {{3, 3, 6}, {2, 2, 4}, {2
 
 // consteval, because a kernel's object must not define a function that another one calls.
 consteval KernelEntries entries_of(const VecTraits& v) {
-    KernelEntries e{v.isa, v.description, v.features, v.vector_bytes, {}, {}, {}, {}};
+    KernelEntries e{v.isa, v.description, v.features, v.vector_bytes, {}, {}, {}, {}, {}};
     const auto& direct = v.registers == 32 ? direct_of_32 : v.fused ? direct_of_16 : direct_of_16_and_products;
     const bool many = v.registers >= 32;
     for (int i = 0; i < real_types; ++i) {
@@ -114,6 +126,12 @@ consteval KernelEntries entries_of(const VecTraits& v) {
         e.direct[i] = {types, v.features, lanes, {}, v.masks};
         for (int m = 0; m < max_direct_channels; ++m) e.direct[i].tile[m] = direct[m];
         e.winograd[i] = {types, v.features, lanes, many};
+    }
+    for (int i = 0; i < pool_type_count; ++i) {
+        const DType x = pool_types[i];
+        const int bytes = x == DType::i8 || x == DType::u8 ? 1 : x == DType::i16 ? 2 : x == DType::f32 || x == DType::i32 ? 4 : 8;
+        const bool real = x == DType::f32 || x == DType::f64;
+        e.pool[i] = {x, v.features, v.vector_bytes / bytes, bytes < 4 ? 4 : bytes, real && v.masks};
     }
     return e;
 }

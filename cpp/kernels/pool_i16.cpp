@@ -3,5 +3,5 @@
 #include "kernels/pool_kernels.inl"
 
 namespace npconv {
-constinit const PoolKernels<std::int16_t> NPCONV_OF_ISA(pool_i16_kernels) = integer_pool_kernels<std::int16_t, std::int32_t>();
+constinit const PoolKernels<std::int16_t> NPCONV_OF_ISA(pool_i16_kernels) = integer_pool_kernels<std::int16_t, std::int32_t, DType::i16>();
 }

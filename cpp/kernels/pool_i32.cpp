@@ -3,5 +3,5 @@
 #include "kernels/pool_kernels.inl"
 
 namespace npconv {
-constinit const PoolKernels<std::int32_t> NPCONV_OF_ISA(pool_i32_kernels) = integer_pool_kernels<std::int32_t, std::int32_t>();
+constinit const PoolKernels<std::int32_t> NPCONV_OF_ISA(pool_i32_kernels) = integer_pool_kernels<std::int32_t, std::int32_t, DType::i32>();
 }

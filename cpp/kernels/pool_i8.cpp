@@ -3,5 +3,5 @@
 #include "kernels/pool_kernels.inl"
 
 namespace npconv {
-constinit const PoolKernels<std::int8_t> NPCONV_OF_ISA(pool_i8_kernels) = integer_pool_kernels<std::int8_t, std::int32_t>();
+constinit const PoolKernels<std::int8_t> NPCONV_OF_ISA(pool_i8_kernels) = integer_pool_kernels<std::int8_t, std::int32_t, DType::i8>();
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/entries.hpp"
 #include "kernels/pool_types.hpp"
 #include NPCONV_SIMD
 #include "simd/integers.hpp"
@@ -29,15 +30,13 @@ namespace {
 #include "kernels/pool_runs.inl"
 
 // Wide: as Vec, with elements that places fit beside.
-template <class Vec, class Wide>
+template <class Vec, class Wide, DType type>
 constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
     using T = typename Vec::T;
+    constexpr PoolEntry entry = entries_of(NPCONV_OF_ISA(traits)).pool[static_cast<int>(type)];
+    static_assert(entry.x == type && entry.lanes == Vec::lanes && entry.masks == Vec::masks &&
+                  entry.placed_bytes == sizeof(typename Wide::T) && sizeof(typename Wide::V) == sizeof(F64::V));
     PoolKernels<T> k{};
-    k.lanes = Vec::lanes;
-    k.masks = Vec::masks;
-    k.wide_lanes = Wide::lanes;
-    k.power_lanes = F64::lanes;
-    k.wide_bytes = sizeof(typename Wide::T);
     k.maximum = &pool<Maximum<Vec>, T>;
     k.maximum_and_place = &pool<PlacedMaximum<Wide>, T>;
     k.maximum_of_run = &maximum_of_run<Vec>;
@@ -54,9 +53,9 @@ constexpr PoolKernels<typename Vec::T> make_pool_kernels() {
     return k;
 }
 
-template <class T, class Wide>
+template <class T, class Wide, DType type>
 constexpr PoolKernels<T> integer_pool_kernels() {
-    return make_pool_kernels<IntegerVec<T>, IntegerVec<Wide>>();
+    return make_pool_kernels<IntegerVec<T>, IntegerVec<Wide>, type>();
 }
 
 }  // namespace

@@ -73,11 +73,6 @@ struct PoolBlock {
 // The pooling kernels of one type of elements.
 template <class X>
 struct PoolKernels {
-    int lanes;        // of X
-    bool masks;       // are there loads with masks?
-    int wide_lanes;   // lanes of buffer elements if places are requested
-    int power_lanes;  // lanes of buffer elements in sums of powers
-    int wide_bytes;   // bytes of a buffer element with places
     void (*maximum)(const PoolBlock<X>&);
     void (*maximum_and_place)(const PoolBlock<X>&);
     void (*sum)(const PoolBlock<X>&);            // this and all below: float types only

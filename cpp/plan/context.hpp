@@ -50,6 +50,13 @@ const Entry* find_entry(const Entry (&entries)[N], const Types& types, const Mac
     return found == std::end(entries) ? nullptr : found;
 }
 
+inline const PoolEntry& pool_entry_for(DType x, const Context& on) {
+    const auto serves = [&](const PoolEntry& e) { return e.x == x && on.machine.has_all(e.features); };
+    const auto* found = std::find_if(std::begin(on.entries->pool), std::end(on.entries->pool), serves);
+    if (found == std::end(on.entries->pool)) throw std::logic_error("no pooling kernel for the type of x on this machine");
+    return *found;
+}
+
 template <class Entry, std::size_t N>
 const Entry& entry_for(const Entry (&entries)[N], const Problem& p, const Context& on) {
     if (const Entry* found = find_entry(entries, all_of(p.dtype), on.machine)) return *found;

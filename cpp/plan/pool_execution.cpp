@@ -28,7 +28,7 @@ KernelPool kernel_pool(const PoolShape& shape, bool gradient, PoolOp op, DType d
     p.channels = shape.channels;
     p.dtype = dtype;
     p.layout = layout;
-    p.kernels = on.kernels;
+    p.entry = &pool_entry_for(dtype, on);
     for (std::size_t i = 0; i < 3; ++i) p.axis[i] = gradient ? backward(shape.axis[i]) : forward(shape.axis[i]);
     return p;
 }

@@ -5,8 +5,6 @@
 #include <bit>
 #include <limits>
 
-#include "kernels/registry.hpp"
-
 namespace npconv {
 namespace {
 
@@ -50,15 +48,13 @@ struct Tiler {
     explicit Tiler(const KernelPool& problem) : p(problem) {}
 
     void set_elements() {
-        with_type(p.dtype, [&](auto x) {
-            const auto& k = pool_kernels_of<decltype(x)>(*p.kernels);
-            const bool placed = p.op == PoolOp::maximum_and_place, powers = p.op == PoolOp::sum_of_powers;
-            lanes = placed ? k.wide_lanes : powers ? k.power_lanes : k.lanes;
-            t.element_bytes = placed ? k.wide_bytes : powers ? 8 : static_cast<Size>(sizeof x);
-            t.place_bytes = placed ? t.element_bytes : 0;
-            masks = k.masks;
-            wide = t.element_bytes != static_cast<Size>(sizeof x) || powers;
-        });
+        const Size bytes = size_of(p.dtype), vector = p.entry->lanes * bytes;
+        const bool placed = p.op == PoolOp::maximum_and_place, powers = p.op == PoolOp::sum_of_powers;
+        t.element_bytes = placed ? p.entry->placed_bytes : powers ? 8 : bytes;
+        t.place_bytes = placed ? t.element_bytes : 0;
+        lanes = vector / t.element_bytes;
+        masks = p.entry->masks;
+        wide = t.element_bytes != bytes || powers;
     }
 
     Size taps() const {

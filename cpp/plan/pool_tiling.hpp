@@ -8,7 +8,8 @@
 #include "core/pool_shape.hpp"
 #include "core/split.hpp"
 #include "core/types.hpp"
-#include "kernels/table.hpp"
+#include "kernels/entries.hpp"
+#include "kernels/pool_table.hpp"
 
 namespace npconv {
 
@@ -23,9 +24,9 @@ struct KernelPool {
     Layout layout = Layout::channels_first;
     bool side_by_side = true;  // the elements of a vector are adjacent in x
     bool divided_before = false;
-    bool flipped = false;           // minima: maxima of values whose order is reversed (PoolBefore::flip)
-    std::array<bool, 3> counted{};  // divisors differ along this axis
-    const KernelTable* kernels = nullptr;
+    bool flipped = false;              // minima: maxima of values whose order is reversed (PoolBefore::flip)
+    std::array<bool, 3> counted{};     // divisors differ along this axis
+    const PoolEntry* entry = nullptr;  // the kernels
 };
 
 struct PoolTiling {

@@ -24,7 +24,7 @@ KernelPool square(PoolOp op, Size batch, Size channels, Size size, Size kernel, 
     p.batch = batch;
     p.channels = channels;
     p.layout = layout;
-    p.kernels = &best_kernels();
+    p.entry = &pool_entry_for(p.dtype, context_of(best_kernels()));
     p.axis[0] = {1, 1, 1, 1, 1, 0, false, false, 0};
     for (std::size_t i = 1; i < 3; ++i) p.axis[i] = {size, (size + 2 * pad - kernel) / stride + 1, kernel, stride, 1, pad, false, false, 0};
     return p;
@@ -92,7 +92,7 @@ TEST(PoolTiling, WhateverTheWindowsAThreadHasItsPromisedMemory) {
         p.dtype = p.op == PoolOp::sum_of_powers || random() % 2 ? DType::f32 : DType::f64;
         p.layout = random() % 2 ? Layout::channels_first : Layout::channels_last;
         p.channels = any({1, 1, 3, 64, 1000});
-        p.kernels = &best_kernels();
+        p.entry = &pool_entry_for(p.dtype, context_of(best_kernels()));
         std::ostringstream drawn;
         double elements = 1;
         for (PoolAxis& a : p.axis) {

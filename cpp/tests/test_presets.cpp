@@ -9,6 +9,7 @@
 
 #include "contexts.hpp"
 #include "plan/executions.hpp"
+#include "plan/pool_execution.hpp"
 #include "shapes.hpp"
 
 namespace npconv::test {
@@ -119,6 +120,52 @@ TEST(Presets, CachesDecideNothingThatAResultDependsOn) {
             other.l2_bytes = (std::int64_t{256} << 10) << random.integer(0, 6);
             other.l3_bytes = 0;
             ASSERT_EQ(decided(p, context_of(other)), decided(p, context_of(preset.machine))) << "problem " << i << " on " << preset.name;
+        }
+    }
+}
+
+PoolProblem some_pooling(Random& random) {
+    constexpr std::array<std::int64_t, 6> channels{1, 3, 32, 64, 257, 2048}, sizes{1, 7, 14, 56, 113, 224};
+    constexpr std::array<std::int64_t, 7> kernels{1, 2, 2, 3, 3, 5, 31};
+    PoolRequest r;
+    r.batch = random.integer(1, 3);
+    r.channels = one_of(random, channels);
+    const std::int64_t rank = random.integer(1, 3);
+    for (std::int64_t a = 0; a < rank; ++a) {
+        r.kernel.push_back(one_of(random, kernels));
+        r.input.push_back(std::max(one_of(random, sizes) / (rank == 3 ? 4 : 1), r.kernel.back()));
+        r.stride.push_back(random.integer(1, r.kernel.back() + 1));
+        r.dilation.push_back(1);
+        r.padding.before.push_back(random.integer(0, r.kernel.back() / 2));
+        r.padding.after.push_back(r.padding.before.back());
+    }
+    PoolProblem p;
+    p.shape = validate_pool(r);
+    p.rule.kind = static_cast<PoolKind>(random.integer(0, 3));
+    p.rule.power = 3.0;
+    const bool extreme = p.rule.kind == PoolKind::maximum || p.rule.kind == PoolKind::minimum;
+    p.rule.places = extreme && random.integer(0, 1);
+    p.dtype = pool_types[random.integer(0, extreme ? pool_type_count - 1 : real_types - 1)];
+    p.layout = random.integer(0, 1) ? Layout::channels_first : Layout::channels_last;
+    p.gradient = p.rule.kind == PoolKind::average && random.integer(0, 1);
+    return p;
+}
+
+TEST(Presets, PoolingsArePlannedWithoutTheKernels) {
+    constexpr std::int64_t most_bytes = 6'500'000;  // of a thread
+    Random random(3);
+    for (int i = 0; i < 500; ++i) {
+        const PoolProblem p = some_pooling(random);
+        for (const MachinePreset& preset : machine_presets()) {
+            SCOPED_TRACE(::testing::Message() << "pooling " << i << " on " << preset.name);
+            const Context on = context_of(preset.machine);
+            ASSERT_EQ(on.kernels, nullptr);
+            const PoolExecution e = plan_pool(p, on);
+            ASSERT_LE(e.workspace_bytes(1), most_bytes);
+            if (e.way == PoolWay::kernels) {
+                ASSERT_GE(e.tiling.tasks(), 1);
+                ASSERT_EQ(e.tiling.line % (on.vector_bytes() / e.tiling.element_bytes), 0) << "a line is made of whole vectors";
+            }
         }
     }
 }
