@@ -2,8 +2,6 @@
 #include "plan/describe.hpp"
 
 #include <cmath>
-#include <ostream>
-#include <sstream>
 
 namespace npconv {
 namespace {
@@ -18,7 +16,7 @@ const char* border_name(Border border) {
     return "";
 }
 
-void describe_axis(std::ostream& out, const char* name, const Axis& a) {
+void describe_axis(Text& out, const char* name, const Axis& a) {
     out << "  " << name << "  " << a.input << " -> " << a.output << ", kernel " << a.kernel << ", stride " << a.stride << ", dilation "
         << a.dilation << ", padding (" << a.pad_before << ", " << a.pad_after << ")\n";
 }
@@ -27,7 +25,7 @@ void describe_axis(std::ostream& out, const char* name, const Axis& a) {
 
 std::string count(double n) {
     constexpr double most = 1e15;
-    std::ostringstream out;
+    Text out;
     if (n < most) {
         out << std::llround(n);
     } else {
@@ -41,7 +39,7 @@ double direct_count(const ConvShape& s) {
            static_cast<double>(s.k());
 }
 
-void describe_shape(std::ostream& out, const char* begin, const Problem& p) {
+void describe_shape(Text& out, const char* begin, const Problem& p) {
     const ConvShape& s = p.shape;
     out << begin << name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch "
         << (p.free_batch ? "any (figures of one image)" : std::to_string(s.batch)) << ", " << s.groups << " group(s) of " << s.in_channels
@@ -49,7 +47,7 @@ void describe_shape(std::ostream& out, const char* begin, const Problem& p) {
     describe_axes(out, s.axis);
 }
 
-void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes) {
+void describe_axes(Text& out, const std::array<Axis, 3>& axes) {
     const char* names[] = {"depth ", "height", "width "};
     for (std::size_t a = 0; a < 3; ++a) {
         const Axis& axis = axes[a];
@@ -57,7 +55,7 @@ void describe_axes(std::ostream& out, const std::array<Axis, 3>& axes) {
     }
 }
 
-void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dtype, double rounded) {
+void describe_bound(Text& out, const char* of, std::int64_t n, DType dtype, double rounded) {
     const double mu = static_cast<double>(n + 2) * (dtype == DType::f64 ? 0x1p-53 : 0x1p-24);
     if (mu < 1) {
         out << of << " <= " << mu / (1 - mu) + rounded << " (|x|*|w| + |b| + |r|) + " << n << " * "
@@ -67,12 +65,12 @@ void describe_bound(std::ostream& out, const char* of, std::int64_t n, DType dty
     }
 }
 
-void describe_memory(std::ostream& out, const Footprint& footprint) {
+void describe_memory(Text& out, const Footprint& footprint) {
     out << "memory       workspace " << footprint.workspace_bytes << " bytes for at most " << footprint.threads
         << " thread(s), packed weights " << footprint.packed_bytes << " bytes\n";
 }
 
-void describe_kernels(std::ostream& out, const Context& on) {
+void describe_kernels(Text& out, const Context& on) {
     out << "kernels      " << on.entries->isa << " (" << on.entries->description << "), tiles for a core that multiplies "
         << on.products_per_cycle() << " vector(s) a cycle\n";
 }

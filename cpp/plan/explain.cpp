@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iomanip>
 #include <numeric>
-#include <sstream>
 
 #include "plan/depthwise_tiling.hpp"
 #include "plan/describe.hpp"
@@ -16,7 +14,7 @@
 namespace npconv {
 namespace {
 
-void describe(std::ostream& out, const GemmExecution& e) {
+void describe(Text& out, const GemmExecution& e) {
     const Problem& p = e.problem;
     const GemmTiling& t = e.tiling;
     const bool pixel = t.lane == Lane::pixel;
@@ -38,7 +36,7 @@ void describe(std::ostream& out, const GemmExecution& e) {
     }
 }
 
-void describe(std::ostream& out, const DepthwiseExecution& e) {
+void describe(Text& out, const DepthwiseExecution& e) {
     const Problem& p = e.problem;
     const DepthwiseTiling& t = e.tiling;
     if (p.shape.empty()) return;
@@ -57,7 +55,7 @@ void describe(std::ostream& out, const DepthwiseExecution& e) {
     out << "operations   " << count(direct_count(p.shape)) << " (direct count); taps in a border of zeros are left out\n";
 }
 
-void describe(std::ostream& out, const DirectExecution& e) {
+void describe(Text& out, const DirectExecution& e) {
     const Problem& p = e.problem;
     const DirectTiling& t = e.tiling;
     if (p.shape.empty()) return;
@@ -83,7 +81,7 @@ Candidate candidate_of(const Problem& p, const Context& on, const Decision& d, A
     return consider(p, on, algorithm);
 }
 
-void describe_tiles(std::ostream& out, const AxisTiles& a) {
+void describe_tiles(Text& out, const AxisTiles& a) {
     const std::int64_t rest = a.alike ? 0 : a.outputs % a.whole, tiles = a.alike ? a.count() : a.outputs / a.whole;
     out << tiles << " tile(s) of " << a.whole << (rest ? " and one of " + std::to_string(rest) : "") << " output(s), " << a.taps()
         << " tap(s)";
@@ -93,7 +91,7 @@ void describe_tiles(std::ostream& out, const AxisTiles& a) {
     out << "\n";
 }
 
-void describe(std::ostream& out, const WinogradExecution& e) {
+void describe(Text& out, const WinogradExecution& e) {
     const Problem& p = e.problem;
     const WinogradTiling& t = e.tiling;
     if (p.shape.empty()) return;
@@ -120,9 +118,9 @@ void describe(std::ostream& out, const WinogradExecution& e) {
     out << "operations   " << count(direct_count(s)) << " (direct count), " << count(real) << " done in products of points\n";
 }
 
-void describe(std::ostream& out, const NaiveExecution& e) { out << "operations   " << count(direct_count(e.problem.shape)) << "\n"; }
+void describe(Text& out, const NaiveExecution& e) { out << "operations   " << count(direct_count(e.problem.shape)) << "\n"; }
 
-void describe_error(std::ostream& out, const WinogradExecution& e) {
+void describe_error(Text& out, const WinogradExecution& e) {
     const Problem& p = e.problem;
     const WinogradTiling& t = e.tiling;
     const double u = p.dtype == DType::f32 ? 0x1p-24 : 0x1p-53;
@@ -139,7 +137,7 @@ std::string explain(const ConvExecution& execution, const Decision& d, const Foo
     const Problem& p = execution.problem();
     const Context& on = execution.on();
     const ConvShape& s = p.shape;
-    std::ostringstream out;
+    Text out;
     describe_shape(out, "convolution  ", p);
     if (p.merged) out << "  height: the depth, which alone has taps; width: the rows of height and width, one after the other\n";
     out << "algorithm    " << entry_of(d.algorithm).name << " (asked for: " << d.wanted << "): " << entry_of(d.algorithm).summary << "\n";
@@ -152,8 +150,7 @@ std::string explain(const ConvExecution& execution, const Decision& d, const Foo
             out << "cannot serve: " << c.refusal;
         } else {
             out << "about " << count(c.cycles) << " cycles on one thread";
-            if (c.algorithm != d.algorithm && chosen > 0)
-                out << ", " << std::setprecision(3) << c.cycles / chosen << std::setprecision(6) << " times the choice";
+            if (c.algorithm != d.algorithm && chosen > 0) (out << ", ").number(c.cycles / chosen, 3) << " times the choice";
             if (c.measured_seconds > 0) out << ", measured " << c.measured_seconds * 1e6 << " us";
             if (!e.automatic) out << "; only by name";
         }
@@ -173,7 +170,7 @@ std::string explain(const ConvExecution& execution, const Decision& d, const Foo
 }
 
 std::string explain_separable(const SeparableProblem& p, const SeparableExecution& e, const Footprint& footprint) {
-    std::ostringstream out;
+    Text out;
     describe_shape(out, "depthwise    ", p.depthwise);
     describe_shape(out, "pointwise    ", p.pointwise);
     out << "algorithm    separable: depthwise results of a block of pixels stay in the caches until the products have used them\n";
@@ -192,7 +189,7 @@ std::string explain_separable(const SeparableProblem& p, const SeparableExecutio
 
 namespace {
 
-void describe_transposed(std::ostream& out, const Problem& forward) {
+void describe_transposed(Text& out, const Problem& forward) {
     const ConvShape& s = forward.shape;
     out << "transposed   " << name_of(forward.dtype) << ", "
         << (forward.layout == Layout::channels_last ? "channels last" : "channels first") << ", batch "
@@ -207,7 +204,7 @@ void describe_transposed(std::ostream& out, const Problem& forward) {
     }
 }
 
-void describe_transposed_bound(std::ostream& out, const Problem& forward, DType dtype, double rounded = 0.0) {
+void describe_transposed_bound(Text& out, const Problem& forward, DType dtype, double rounded = 0.0) {
     std::int64_t taps = 1;  // of an output, at most
     for (const Axis& a : forward.shape.axis)
         taps *= std::max<std::int64_t>(1, ceil_div(a.kernel, a.stride / std::gcd(a.stride, a.dilation)));
@@ -219,7 +216,7 @@ void describe_transposed_bound(std::ostream& out, const Problem& forward, DType 
 std::string explain_phases(const TransposedDecision& d, const PhasesExecution& e, const Footprint& footprint) {
     const Phases& phases = e.phases;
     const TransposedTiling& t = e.tiling;
-    std::ostringstream out;
+    Text out;
     describe_transposed(out, d.forward);
     out << "algorithm    phases by " << d.algorithm << " (asked for: " << d.wanted << "): the stride makes " << phases.all()
         << " phases of the output, convolutions of stride 1, which are put together\n";
@@ -266,7 +263,7 @@ std::string explain_phases(const TransposedDecision& d, const PhasesExecution& e
 }
 
 std::string explain_one_phase(const Problem& forward, const ConvExecution& phase, const Decision& d, const Footprint& footprint) {
-    std::ostringstream out;
+    Text out;
     describe_transposed(out, forward);
     out << "             without a stride it is one convolution, of the part of x that it meets, with the taps in reverse order:\n"
         << explain(phase, d, footprint);
@@ -274,7 +271,7 @@ std::string explain_one_phase(const Problem& forward, const ConvExecution& phase
 }
 
 std::string explain_transposed_definition(const Problem& forward, const std::string& reason, const Footprint& footprint) {
-    std::ostringstream out;
+    Text out;
     describe_transposed(out, forward);
     out << "algorithm    the definition, in double precision: " << reason << "\n"
         << "operations   " << count(direct_count(forward.shape)) << "\n";

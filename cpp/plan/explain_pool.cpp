@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <limits>
-#include <sstream>
 
 #include "plan/pool_execution.hpp"
 
 namespace npconv {
 namespace {
 
-void describe_rule(std::ostream& out, const PoolRule& rule) {
+void describe_rule(Text& out, const PoolRule& rule) {
     out << "pooling      ";
     switch (rule.kind) {
         case PoolKind::maximum: out << "the largest element of each window"; break;
@@ -23,7 +22,7 @@ void describe_rule(std::ostream& out, const PoolRule& rule) {
         out << "divided by its taps in x" << (rule.average.count_include_pad ? " and its border" : " alone");
 }
 
-void describe_way(std::ostream& out, const PoolExecution& e) {
+void describe_way(Text& out, const PoolExecution& e) {
     const PoolTiling& t = e.tiling;
     out << "algorithm    " << name_of(e.way) << ": ";
     if (e.way == PoolWay::sliding) {
@@ -74,7 +73,7 @@ std::int64_t operations_of(const PoolShape& s) {
 }
 
 std::string explain(const PoolProblem& p, bool free_batch, const PoolExecution* execution, const Footprint& footprint) {
-    std::ostringstream out;
+    Text out;
     describe_rule(out, p.rule);
     out << "\ninput        " << name_of(p.dtype) << ", " << (p.layout == Layout::channels_last ? "channels last" : "channels first")
         << ", batch " << (free_batch ? "any (figures of one image)" : std::to_string(p.shape.batch)) << ", " << p.shape.channels

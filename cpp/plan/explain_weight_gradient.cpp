@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <sstream>
 
 #include "plan/depthwise_gradient_tiling.hpp"
 #include "plan/explain.hpp"
@@ -9,13 +8,13 @@ namespace npconv {
 namespace {
 
 // The parts of a sum, after what makes the tasks.
-void describe_parts(std::ostream& out, std::int64_t tasks, const SpreadSplit& parts) {
+void describe_parts(Text& out, std::int64_t tasks, const SpreadSplit& parts) {
     out << "             " << tasks << " task(s)";
     if (parts.parts > 1) out << ": the sum is cut in " << parts.parts << " parts, which are added in order";
     out << "\n";
 }
 
-void describe_kernels_of_few_channels(std::ostream& out, const DepthwiseGradientTiling& t) {
+void describe_kernels_of_few_channels(Text& out, const DepthwiseGradientTiling& t) {
     if (t.planes) {
         out << "algorithm    planes: lane = pixel, all taps of a channel at a time, x and the gradient read in place\n"
             << "tiling       blocks of at most " << t.rows << " rows of a plane" << (t.images_together ? ", of all images in one call" : "")
@@ -28,7 +27,7 @@ void describe_kernels_of_few_channels(std::ostream& out, const DepthwiseGradient
     describe_parts(out, t.tasks, t.parts);
 }
 
-void describe_matrix_product(std::ostream& out, const WeightGradientTiling& t, bool turned) {
+void describe_matrix_product(Text& out, const WeightGradientTiling& t, bool turned) {
     out << "algorithm    a matrix product, summed over pixels"
         << (turned ? "; x and the gradient have changed places, because x has fewer channels to be copied" : "") << "\n"
         << "tiling       register tile " << t.mr << (t.windowed ? " taps and channels" : " channels") << " x " << t.width()
@@ -45,7 +44,7 @@ void describe_matrix_product(std::ostream& out, const WeightGradientTiling& t, b
 std::string explain_weight_gradient(const WeightGradientExecution& e, const Footprint& footprint) {
     const Problem& p = e.problem;
     const ConvShape& s = p.shape;
-    std::ostringstream out;
+    Text out;
     out << "gradient     of a convolution in its weights: for each tap, sums over the pixels of all images\n";
     describe_shape(out, "convolution  ", p);
     if (s.groups * s.out_channels * s.k() == 0 || s.pixels() == 0 || (s.batch == 0 && !p.free_batch)) {
