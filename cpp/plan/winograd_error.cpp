@@ -5,29 +5,11 @@
 #include <array>
 #include <cmath>
 #include <stdexcept>
-#include <utility>
 
 #include "core/split.hpp"
 
 namespace npconv {
 namespace {
-
-using OfOutputs = std::array<CookToom, static_cast<std::size_t>(most_winograd_outputs)>;
-
-template <int Axis, std::size_t... M>
-constexpr OfOutputs matrices_of(std::index_sequence<M...>) {
-    constexpr WinogradAxis a = winograd_axes[Axis];
-    OfOutputs all{};
-    ((all[M] = cook_toom(a.points, a.taps, static_cast<int>(M) + 1)), ...);
-    return all;
-}
-
-template <std::size_t... Axis>
-constexpr std::array<OfOutputs, sizeof...(Axis)> all_matrices(std::index_sequence<Axis...>) {
-    return {matrices_of<static_cast<int>(Axis)>(std::make_index_sequence<static_cast<std::size_t>(winograd_axes[Axis].outputs())>{})...};
-}
-
-constexpr auto matrices = all_matrices(std::make_index_sequence<static_cast<std::size_t>(winograd_axis_count)>{});
 
 std::size_t number_of(WinogradAxis axis) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(winograd_axis_count); ++i) {
@@ -90,10 +72,10 @@ struct Figures {
     double growth = 0.0, amplification = 0.0, noise = 0.0;
 };
 
-Figures figures_of(std::size_t axis) {
+Figures figures_of(WinogradAxis axis) {
     Figures f;
-    for (int outputs = 1; outputs <= winograd_axes[axis].outputs(); ++outputs) {
-        const CookToom& t = matrices[axis][static_cast<std::size_t>(outputs - 1)];
+    for (int outputs = 1; outputs <= axis.outputs(); ++outputs) {
+        const CookToom t = cook_toom(axis.points, axis.taps, outputs);
         f.growth = std::max(f.growth, norm(t.at) * norm(t.g) * norm(t.bt));
         f.amplification = std::max(f.amplification, amplification(t));
         f.noise = noise(t);  // of whole tiles
@@ -104,7 +86,7 @@ Figures figures_of(std::size_t axis) {
 const Figures& figures(WinogradAxis axis) {
     static const auto all = [] {
         std::array<Figures, static_cast<std::size_t>(winograd_axis_count)> f;
-        for (std::size_t i = 0; i < f.size(); ++i) f[i] = figures_of(i);
+        for (std::size_t i = 0; i < f.size(); ++i) f[i] = figures_of(winograd_axes[i]);
         return f;
     }();
     return all[number_of(axis)];
@@ -114,7 +96,7 @@ const Figures& figures(WinogradAxis axis) {
 
 CookToom winograd_matrices(WinogradAxis axis, int outputs) {
     if (outputs < 1 || outputs > axis.outputs()) throw std::invalid_argument("no such tile");
-    return matrices[number_of(axis)][static_cast<std::size_t>(outputs - 1)];
+    return cook_toom(axis.points, axis.taps, outputs);
 }
 
 double winograd_growth(const WinogradAxes& axes) {
