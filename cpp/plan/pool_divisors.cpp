@@ -12,9 +12,14 @@ namespace {
 
 using Size = std::int64_t;
 
+// The border that an average counts, before and after the input.
+std::pair<Size, Size> counted_border(const Axis& a, bool count_include_pad) {
+    return count_include_pad ? std::pair{a.pad_before, a.pad_after} : std::pair<Size, Size>{0, 0};
+}
+
 // Outputs for which an average counts all taps: first to second.
 std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
-    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
+    const auto [before, after] = counted_border(a, count_include_pad);
     const Size low = ceil_div(std::max<Size>(a.pad_before - before, 0), a.stride);
     const Size last =
         a.input + after - 1 - (a.kernel - 1) * a.dilation + a.pad_before;  // the first input of a window, at most, + pad_before
@@ -25,7 +30,7 @@ std::pair<Size, Size> complete_windows(const Axis& a, bool count_include_pad) {
 }  // namespace
 
 Size counted_taps(const Axis& a, Size o, bool count_include_pad) {
-    const Size before = count_include_pad ? a.pad_before : 0, after = count_include_pad ? a.pad_after : 0;
+    const auto [before, after] = counted_border(a, count_include_pad);
     const Inside taps = inside(a.at(o, 0) + before, a.dilation, a.input + before + after, 0, a.kernel);
     return taps.end - taps.begin;
 }

@@ -12,12 +12,6 @@ constexpr WinogradAxis exact_axis{4, 3};
 constexpr std::int64_t most_runs = 64, most_taps = 1000;
 constexpr double most_products = 1e9;
 
-int kind_of(WinogradAxis axis) {
-    int i = 0;
-    while (winograd_axes[i] != axis) ++i;
-    return i;
-}
-
 std::int64_t dilation_of(const Axis& a) { return a.kernel > 1 ? a.dilation : 1; }
 
 // Of a phase of the input.
@@ -58,7 +52,7 @@ int best_whole(const WinogradAxis& axis, std::int64_t outputs) {
 
 AxisTiles cut_axis(const Axis& a, const WinogradAxis& transform) {
     AxisTiles t;
-    t.kind = kind_of(transform);
+    t.kind = number_of(transform);
     t.whole = transform.outputs();
     t.stride = a.stride;
     t.kernel = a.kernel;

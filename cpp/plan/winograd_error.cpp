@@ -11,13 +11,6 @@
 namespace npconv {
 namespace {
 
-std::size_t number_of(WinogradAxis axis) {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(winograd_axis_count); ++i) {
-        if (winograd_axes[i] == axis) return i;
-    }
-    throw std::invalid_argument("no such tile");
-}
-
 double magnitude(long double a) { return std::abs(static_cast<double>(a)); }
 
 template <std::size_t N>
@@ -89,10 +82,16 @@ const Figures& figures(WinogradAxis axis) {
         for (std::size_t i = 0; i < f.size(); ++i) f[i] = figures_of(winograd_axes[i]);
         return f;
     }();
-    return all[number_of(axis)];
+    return all[static_cast<std::size_t>(number_of(axis))];
 }
 
 }  // namespace
+
+int number_of(WinogradAxis axis) {
+    const auto* found = std::find(std::begin(winograd_axes), std::end(winograd_axes), axis);
+    if (found == std::end(winograd_axes)) throw std::invalid_argument("no such tile");
+    return static_cast<int>(found - winograd_axes);
+}
 
 CookToom winograd_matrices(WinogradAxis axis, int outputs) {
     if (outputs < 1 || outputs > axis.outputs()) throw std::invalid_argument("no such tile");

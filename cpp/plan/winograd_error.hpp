@@ -11,6 +11,9 @@ namespace npconv {
 // The transforms of depth, height and width.
 using WinogradAxes = std::array<WinogradAxis, 3>;
 
+// The place of a transform among winograd_axes. std::invalid_argument if it is none of them.
+int number_of(WinogradAxis axis);
+
 // The matrices of a tile of `outputs` outputs, which may be smaller than a whole tile. axis: one of winograd_axes.
 CookToom winograd_matrices(WinogradAxis axis, int outputs);
 
