@@ -70,7 +70,7 @@ class Convolution final : public Operation {
         const auto once = straight_ ? &convolve_once : adjoint_ ? &transpose_once : &input_gradient_once;
         const WeightsView w = view_of_weights(arrays, 1);
         const auto run = [&] { once(problem, current_context(), wanted, w, io, call.threads); };
-        wanted == "auto" ? compute(call, run) : without_gil(run);  // what is asked for by name may take long to plan
+        wanted == "auto" ? compute(call, run) : without_gil(run);  // "measure" takes long, and so does planning "winograd"
         return to.given;
     }
 

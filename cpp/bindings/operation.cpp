@@ -54,6 +54,9 @@ py::dict Operation::work(bool packing) const {
 }
 
 double effort_of(const std::array<Axis, 3>& axis, std::int64_t in, std::int64_t out, std::int64_t operations) {
+    // What an image, a plane of x and a plane of results cost beside their elements, in operations of the same time. Measured on a Xeon:
+    // 0.5 us for an image, up to 0.2 us for a pooled plane.
+    constexpr double of_image = 4000.0, of_input = 300.0, of_output = 1000.0;
     const auto number = [](std::int64_t n) { return static_cast<double>(n); };  // any sizes: products may overflow integers
     double inputs = number(in), outputs = number(out), taps = number(operations);
     for (const Axis& a : axis) {
@@ -62,7 +65,7 @@ double effort_of(const std::array<Axis, 3>& axis, std::int64_t in, std::int64_t 
         outputs *= number(a.output);
         taps *= number(a.kernel);
     }
-    return inputs + outputs + outputs * taps;
+    return of_image + of_input * number(in) + of_output * number(out) + inputs + outputs + outputs * taps;
 }
 
 WeightsView weights_of(const Arrays& arrays, std::size_t i, std::size_t bias, int rank) {

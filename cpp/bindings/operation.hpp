@@ -78,16 +78,17 @@ class Operation {
     virtual std::vector<WeightsView> weights(const Arrays& /*arrays*/, std::size_t /*first*/) const { return {}; }
     virtual std::unique_ptr<Plan> make_plan(std::span<const WeightsView> /*weights*/, int /*threads*/) const { return nullptr; }
     void run_plan(const Call& call, const Operands& operands) const;
-    // Runs f without the GIL; or with it, if f is done sooner than the GIL changes hands. Such an f starts no thread and waits for no lock.
+    // Runs f without the GIL; or with it, if f takes a few microseconds at most. Such an f starts no thread.
     template <class F>
     void compute(const Call& call, const F& f) const {
-        constexpr double few = 10'000.0;  // about a microsecond
+        constexpr double few = 10'000.0;
         if (!(effort_ * static_cast<double>(call.batch) <= few)) return without_gil(f);
         const Interrupt::Helper to_its_end(nullptr);  // a signal handler may make this call within another one, which is not to be polled
         f();
     }
 
-    // Upper bound of what a call does for one image: operations, and elements of the padded input and of the result. Infinite if unknown.
+    // What a call does for one image, in operations: those of the definition, elements of the padded input and of the result, and the
+    // overhead of images and planes. Infinite if unknown.
     double effort_ = std::numeric_limits<double>::infinity();
     std::unique_ptr<Plan> plan_;
 };

@@ -14,8 +14,8 @@
 // of the whole set, so that transformed weights serve both tiles. BT corrects for that: its row p is multiplied by N_p of the whole set
 // over N_p of the tile's own points.
 //
-// The compiler evaluates everything here, in its widest type. Users round the values once. They use them as constants only, so that no
-// kernel object contains a copy of these functions (the build would fail).
+// Everything is evaluated in long double, and rounded once by its users. Kernels use the values as constants, so that no kernel object
+// contains a copy of these functions (the build would fail).
 #pragma once
 
 namespace npconv {

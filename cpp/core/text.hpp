@@ -23,6 +23,9 @@ class Text {
         return *this;
     }
     Text& operator<<(double n) { return number(n, 6); }
+    template <class Other>
+        requires(std::same_as<Other, bool> || std::same_as<Other, char>)
+    Text& operator<<(Other) = delete;  // they would be written as numbers
     // n with this number of significant digits, without trailing zeros.
     Text& number(double n, int digits) {
         std::array<char, 64> characters{};

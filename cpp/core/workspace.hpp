@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The memory of a run beside its output: a few arrays for each thread, allocated in one piece before the parallel region. A piece of a few
-// hundred bytes is part of the object, because malloc would cost more than the call. With guard pages on, each array gets pages of its
+// The memory of a run beside its output: a few arrays for each thread, allocated in one piece before the parallel region. A piece of at
+// most 1 KB is part of the object, because malloc would cost more than the call. With guard pages on, each array gets pages of its
 // own.
 #pragma once
 #include <array>

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-
 #include "plan/depthwise_gradient_tiling.hpp"
 #include "plan/explain.hpp"
 #include "plan/weight_gradient_tiling.hpp"

@@ -94,7 +94,7 @@ int number_of(WinogradAxis axis) {
 }
 
 CookToom winograd_matrices(WinogradAxis axis, int outputs) {
-    number_of(axis);
+    number_of(axis);  // throws, if there is no such axis
     if (outputs < 1 || outputs > axis.outputs()) throw std::invalid_argument("no such tile");
     return cook_toom(axis.points, axis.taps, outputs);
 }
