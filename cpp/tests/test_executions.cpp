@@ -130,7 +130,7 @@ TEST(Executions, HoldTheTilingsOfTheProblem) {
             expect_tiled(plan_conv(execution.problem(), on, execution.algorithm), execution.problem(), on);
         });
     });
-    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 50) << e.name;
+    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 10) << e.name;
 }
 
 TEST(Executions, TellTheBytesOfPackedWeights) {
@@ -189,7 +189,7 @@ TEST(Executions, PinWhatPackedWeightsDependOn) {
             ++seen[entry_of(execution.algorithm).name];
         });
     });
-    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 50) << e.name;
+    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 10) << e.name;
 }
 
 // Channels last the lane is the channel on every core.
@@ -244,7 +244,7 @@ TEST(Executions, OfAFreeBatchNeedTheMostMemory) {
             expect_most_memory(execution, batches, threads);
         });
     });
-    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 20) << e.name;
+    for (const AlgorithmEntry& e : algorithms()) EXPECT_GT(seen[e.name], 10) << e.name;
 }
 
 // Deep layers of small maps: blocks of several images, which are fewer where memory binds, and more blocks than many threads take.
@@ -283,7 +283,7 @@ TEST(Executions, OfGradientsWithAFreeBatchNeedTheMostMemory) {
             ASSERT_LE(workspace_bytes(of_batch, threads), most) << p.shape.batch << " image(s), " << threads << " thread(s)";
         }
     });
-    EXPECT_GT(by_depthwise, 50);
+    EXPECT_GT(by_depthwise, 10);
     EXPECT_GT(by_product, 50);
 }
 
