@@ -37,8 +37,8 @@ class Steps {
     const int shift_;  // a 64-bit division costs up to 90 cycles
 };
 
-// Uninitialised. py::array's own constructor would compute strides, and copy both lists.
-py::array made(DType dtype, const std::vector<std::int64_t>& shape) {
+// An uninitialised C-contiguous array. py::array's own constructor would compute strides, and copy both lists.
+py::array dense_array(DType dtype, const std::vector<std::int64_t>& shape) {
     std::array<Py_intptr_t, 8> sizes{};
     if (shape.size() > sizes.size()) throw std::logic_error("a result of more axes than there is room for");
     std::copy(shape.begin(), shape.end(), sizes.begin());
@@ -178,7 +178,7 @@ py::array new_array(DType dtype, const std::vector<std::int64_t>& shape) {
     std::int64_t bytes = size_of(dtype);
     bool fits = true;
     for (const std::int64_t n : shape) fits = !__builtin_mul_overflow(bytes, n, &bytes) && bytes <= INT64_MAX / 2 && fits;
-    if (!fits || bytes < large) return made(dtype, shape);  // what does not fit, NumPy refuses, or it is empty
+    if (!fits || bytes < large) return dense_array(dtype, shape);  // what does not fit, NumPy refuses, or it is empty
     py::array raw(py::dtype::of<std::uint8_t>(), std::vector<std::int64_t>{bytes + line});
     auto* data = static_cast<std::uint8_t*>(raw.mutable_data());
     const std::int64_t past = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(data) % line);

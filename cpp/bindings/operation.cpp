@@ -54,8 +54,8 @@ py::dict Operation::work(bool packing) const {
 }
 
 double effort_of(const std::array<Axis, 3>& axis, std::int64_t in, std::int64_t out, std::int64_t operations) {
-    // What an image, a plane of x and a plane of results cost beside their elements, in operations of the same time. Measured on a Xeon:
-    // 0.5 us for an image, up to 0.2 us for a pooled plane.
+    // What an image, a plane of x and a plane of results cost beside their elements, in operations of the same time. Measured on a
+    // Xeon of 2.5 GHz with AVX-512: 0.5 us for an image, up to 0.2 us for a pooled plane.
     constexpr double of_image = 4000.0, of_input = 300.0, of_output = 1000.0;
     const auto number = [](std::int64_t n) { return static_cast<double>(n); };  // any sizes: products may overflow integers
     double inputs = number(in), outputs = number(out), taps = number(operations);

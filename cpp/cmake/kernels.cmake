@@ -24,7 +24,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 
 # With -O3 these kernels are 1.8 times as large and take twice as long to compile, but run hardly faster. Those of narrow integers do run
-# faster (uint8: up to 2.3 times).
+# faster (uint8: up to 2.7 times, on a Xeon of 2.5 GHz with AVX-512).
 set_source_files_properties(cpp/kernels/pool_f64.cpp cpp/kernels/pool_i32.cpp cpp/kernels/pool_i64.cpp
   PROPERTIES COMPILE_OPTIONS "${NPCONV_O2}")
 
